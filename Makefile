@@ -1,0 +1,48 @@
+# Postroad. Every target makes its own .venv; nothing has to be installed by hand first.
+#   make run ARGS=--once    one message along the whole road, on a private internet (postroad lab)
+#   make test               the whole gate: lint, types, floors, tests, conformance table
+#   make bench              side by side with Postfix and Dovecot (ONLY=name runs one row)
+#   make soak               the long runs
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+ARGS   ?=
+ONLY   ?=
+
+.PHONY: run test lint unit bench soak clean
+
+run: $(STAMP)
+	@$(BIN)/postroad lab $(ARGS)
+
+test: lint
+	@rm -f build/conformance.json
+	$(BIN)/python -m pytest -m "not soak" $(ARGS)
+	@$(BIN)/python -m tests.conformance.table build/conformance.json
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(STAMP)
+	$(BIN)/python -m pytest -m "not soak" tests/unit $(ARGS)
+
+bench: $(STAMP)
+	$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+soak: $(STAMP)
+	$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS)
+
+clean:
+	rm -rf build dist .mypy_cache .ruff_cache .import_linter_cache
+
+$(STAMP): pyproject.toml
+	@echo "postroad: making $(VENV) with $$($(PYTHON) --version) and installing what pyproject.toml names (about a minute, once)"
+	@$(PYTHON) -c 'import sys; sys.exit("postroad needs Python 3.11 or newer; say make PYTHON=python3.11") if sys.version_info < (3, 11) else None'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --progress-bar on -e '.[dev]'
+	@$(BIN)/python -c 'import importlib.metadata as m; print("postroad: installed", len(list(m.distributions())), "packages")'
+	@touch $@
