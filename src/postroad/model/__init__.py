@@ -1,0 +1,108 @@
+"""Values that mean the same everywhere: pure, frozen, without I/O, importing no other room.
+
+`Address`, `Envelope`, `Reply`, `Outcome` are the words of the field (RFC 5321, RFC 5598); `change`
+holds every durable change of state, of which the journey is made. Import from here:
+``from postroad.model import Address``.
+"""
+
+from postroad.model.account import Account, Alias, Domain, Mailbox
+from postroad.model.address import Address, InvalidAddress, domain_to_ascii, parse_domain
+from postroad.model.change import (
+    Accepted,
+    AccountAdded,
+    AccountRemoved,
+    AliasAdded,
+    AliasRemoved,
+    Attempted,
+    Change,
+    Deposited,
+    DomainAdded,
+    DomainRemoved,
+    Dropped,
+    Expunged,
+    Group,
+    Held,
+    Leased,
+    PasswordSet,
+    Released,
+    Result,
+    Retried,
+    decode_change,
+    encode_change,
+)
+from postroad.model.delivery import Delivery, DeliveryState, LeasedDelivery
+from postroad.model.envelope import Body, Envelope, Notify, Recipient, Ret
+from postroad.model.ids import InvalidId, format_id, parse_id
+from postroad.model.message import ContentRef, Message, Origin, ServerKind, Staged
+from postroad.model.outcome import (
+    Delivered,
+    Outcome,
+    PermanentFailure,
+    TemporaryFailure,
+    Unknown,
+    outcome_of,
+)
+from postroad.model.reply import InvalidReply, Reply
+from postroad.model.route import Host, Route, RouteKind, RouteTaken, Step, TlsPolicy
+
+__all__ = [
+    "Accepted",
+    "Account",
+    "AccountAdded",
+    "AccountRemoved",
+    "Address",
+    "Alias",
+    "AliasAdded",
+    "AliasRemoved",
+    "Attempted",
+    "Body",
+    "Change",
+    "ContentRef",
+    "Delivered",
+    "Delivery",
+    "DeliveryState",
+    "Deposited",
+    "Domain",
+    "DomainAdded",
+    "DomainRemoved",
+    "Dropped",
+    "Envelope",
+    "Expunged",
+    "Group",
+    "Held",
+    "Host",
+    "InvalidAddress",
+    "InvalidId",
+    "InvalidReply",
+    "Leased",
+    "LeasedDelivery",
+    "Mailbox",
+    "Message",
+    "Notify",
+    "Origin",
+    "Outcome",
+    "PasswordSet",
+    "PermanentFailure",
+    "Recipient",
+    "Released",
+    "Reply",
+    "Result",
+    "Ret",
+    "Retried",
+    "Route",
+    "RouteKind",
+    "RouteTaken",
+    "ServerKind",
+    "Staged",
+    "Step",
+    "TemporaryFailure",
+    "TlsPolicy",
+    "Unknown",
+    "decode_change",
+    "domain_to_ascii",
+    "encode_change",
+    "format_id",
+    "outcome_of",
+    "parse_domain",
+    "parse_id",
+]

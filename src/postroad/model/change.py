@@ -1,0 +1,215 @@
+"""Every durable change of state, as a value.
+
+`ports.Ledger.commit` applies a `Group` of these atomically and writes the journey from the same
+values, so journey and state cannot disagree and the state can be rebuilt from the journey.
+`at` is seconds since 1970 in each.
+"""
+
+from typing import TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from postroad.model.account import Account, Alias, Domain
+from postroad.model.address import Address
+from postroad.model.delivery import Delivery, DeliveryState
+from postroad.model.message import ContentRef, Message, Staged
+from postroad.model.outcome import Outcome
+from postroad.model.route import RouteTaken, Step
+
+
+class Accepted(Struct, frozen=True, tag="accepted"):
+    """We took responsibility for a message. Deliveries may be born leased (see `Leased`), so that the
+    process that accepted them sends them without another commit. `node` and `until` tell whose lease.
+    """
+
+    at: float
+    message: Message
+    deliveries: tuple[Delivery, ...]
+    node: str = ""
+    until: float = 0.0
+
+
+class Leased(Struct, frozen=True, tag="leased"):
+    """A worker of `node` took these deliveries, until `until`. Not written to the journey: it says
+    nothing about the message, and an expired lease is worth the same as none.
+    """
+
+    at: float
+    node: str
+    until: float
+    keys: tuple[tuple[int, int], ...]
+
+
+class Released(Struct, frozen=True, tag="released"):
+    """A worker gave leased deliveries back untried; they are due at `due_at`. Not in the journey."""
+
+    at: float
+    due_at: float
+    keys: tuple[tuple[int, int], ...]
+
+
+class Result(Struct, frozen=True, array_like=True):
+    """What an attempt came to for one delivery, and what follows: its new state and, if due, when.
+
+    `delayed` is True where the delay notice was made with this result.
+    """
+
+    ordinal: int
+    outcome: Outcome
+    state: DeliveryState
+    due_at: float = 0.0
+    delayed: bool = False
+
+
+class Attempted(Struct, frozen=True, tag="attempted", omit_defaults=True):
+    """One SMTP transaction or local deposit, for one message and some of its deliveries.
+
+    `started_at` and `at` (its end) are seconds since 1970; `steps` tell what happened on the way.
+    """
+
+    at: float
+    message: int
+    started_at: float
+    results: tuple[Result, ...]
+    taken: RouteTaken | None = None
+    steps: tuple[Step, ...] = ()
+
+
+class Deposited(Struct, frozen=True, tag="deposited"):
+    """A new entry in a mailbox. The store gives it the next uid and modseq.
+
+    The entry's bytes are `prefix` (trace header fields of final delivery, RFC 5321 §4.4) followed by
+    the content; `size` is that of both together, in octets.
+    """
+
+    at: float
+    message: int
+    ordinal: int
+    mailbox: int
+    content: ContentRef
+    prefix: bytes
+    size: int
+
+
+class Held(Struct, frozen=True, tag="held"):
+    """An operator (`by`) stopped deliveries until they are released."""
+
+    at: float
+    by: str
+    keys: tuple[tuple[int, int], ...]
+
+
+class Retried(Struct, frozen=True, tag="retried"):
+    """An operator made deliveries due now: `queue retry`, or `queue release` of held ones."""
+
+    at: float
+    by: str
+    keys: tuple[tuple[int, int], ...]
+
+
+class Dropped(Struct, frozen=True, tag="dropped"):
+    """An operator ended deliveries without a DSN."""
+
+    at: float
+    by: str
+    keys: tuple[tuple[int, int], ...]
+
+
+class Expunged(Struct, frozen=True, tag="expunged"):
+    """Entries were deleted from a mailbox by their owner."""
+
+    at: float
+    mailbox: int
+    uids: tuple[int, ...]
+
+
+class DomainAdded(Struct, frozen=True, tag="domain_added"):
+    """A local domain was added, or its settings replaced."""
+
+    at: float
+    domain: Domain
+
+
+class DomainRemoved(Struct, frozen=True, tag="domain_removed"):
+    """A local domain without accounts was removed."""
+
+    at: float
+    name: str
+
+
+class AccountAdded(Struct, frozen=True, tag="account_added"):
+    """An account and its INBOX were made."""
+
+    at: float
+    account: Account
+
+
+class AccountRemoved(Struct, frozen=True, tag="account_removed"):
+    """An account was removed with its mailboxes and entries."""
+
+    at: float
+    account: int
+
+
+class PasswordSet(Struct, frozen=True, tag="password_set"):
+    """An account's password was changed."""
+
+    at: float
+    account: int
+    password_hash: str
+
+
+class AliasAdded(Struct, frozen=True, tag="alias_added"):
+    """An alias was added, or its targets replaced."""
+
+    at: float
+    alias: Alias
+
+
+class AliasRemoved(Struct, frozen=True, tag="alias_removed"):
+    """An alias was removed."""
+
+    at: float
+    address: Address
+
+
+Change: TypeAlias = (
+    Accepted
+    | Leased
+    | Released
+    | Attempted
+    | Deposited
+    | Held
+    | Retried
+    | Dropped
+    | Expunged
+    | DomainAdded
+    | DomainRemoved
+    | AccountAdded
+    | AccountRemoved
+    | PasswordSet
+    | AliasAdded
+    | AliasRemoved
+)
+
+
+class Group(Struct, frozen=True):
+    """Changes that happen together or not at all, with the content that they first refer to."""
+
+    changes: tuple[Change, ...]
+    contents: tuple[Staged, ...] = ()
+
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[Change] = msgspec.json.Decoder(Change)
+
+
+def encode_change(change: Change) -> bytes:
+    """Return the change as JSON, tagged by ``type``, as the journey keeps it."""
+    return _encoder.encode(change)
+
+
+def decode_change(data: bytes) -> Change:
+    """Return the change that `encode_change` wrote. Raises `msgspec.DecodeError`."""
+    return _decoder.decode(data)

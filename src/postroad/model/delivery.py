@@ -1,0 +1,58 @@
+"""The duty to bring one message to one recipient; the queue is the set of these."""
+
+from enum import Enum
+
+from msgspec import Struct
+
+from postroad.model.address import Address
+from postroad.model.envelope import Notify
+from postroad.model.message import Message
+from postroad.model.reply import Reply
+
+
+class DeliveryState(Enum):
+    """due -> leased -> due | held | one of the four ends."""
+
+    DUE = "due"
+    LEASED = "leased"
+    HELD = "held"
+    DELIVERED = "delivered"
+    BOUNCED = "bounced"
+    EXPIRED = "expired"
+    DROPPED = "dropped"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more will be done."""
+        return self not in (DeliveryState.DUE, DeliveryState.LEASED, DeliveryState.HELD)
+
+
+class Delivery(Struct, frozen=True, omit_defaults=True):
+    """One recipient of one message, as it stands. Its key is (`message`, `ordinal`).
+
+    `recipient` is where it goes (after aliases); `original` is what the client said in RCPT.
+    `destination` is what the queue groups by: the domain in lower case (A-labels) or, for local
+    mail, ``"local"``; `mailbox` is the local mailbox's id, or None for mail that leaves.
+    `due_at` is in seconds since 1970; `attempts` counts those that ended; `last` is the newest reply.
+    """
+
+    message: int
+    ordinal: int
+    recipient: Address
+    original: Address
+    destination: str
+    mailbox: int | None = None
+    notify: Notify = Notify.DEFAULT
+    orcpt: str | None = None
+    state: DeliveryState = DeliveryState.DUE
+    due_at: float = 0.0
+    attempts: int = 0
+    delay_notified: bool = False
+    last: Reply | None = None
+
+
+class LeasedDelivery(Struct, frozen=True):
+    """What a worker gets: the message and those of its deliveries that go to one destination."""
+
+    message: Message
+    deliveries: tuple[Delivery, ...]

@@ -1,0 +1,66 @@
+"""A message: envelope, content and origin."""
+
+from enum import Enum
+
+from msgspec import Struct
+
+from postroad.model.envelope import Envelope
+
+
+class ServerKind(Enum):
+    """By which door a message came in."""
+
+    SUBMISSION = "submission"
+    MX = "mx"
+    LMTP = "lmtp"
+    LOCAL = "local"  # the sendmail command
+    DSN = "dsn"  # made by our own queue
+
+
+class ContentRef(Struct, frozen=True, array_like=True):
+    """Which content, and its size in octets as stored (CRLF line ends)."""
+
+    id: int
+    size: int
+
+
+class Staged(Struct, frozen=True):
+    """Content about to be committed with the changes that first refer to it.
+
+    `data` is the content itself where it is to be stored inline, or None where the content store
+    already holds it durably under `ref.id`.
+    """
+
+    ref: ContentRef
+    data: bytes | None
+
+
+class Origin(Struct, frozen=True, omit_defaults=True):
+    """Where a message came from: by which server, from whom, and how well that was secured.
+
+    `client` is the peer's IP address, `helo` the name it gave, `protocol` the RFC 3848 word
+    (``ESMTPSA``), `tls` the version and cipher or None, `account` the authenticated account's address.
+    """
+
+    server: ServerKind
+    client: str = ""
+    helo: str = ""
+    protocol: str = ""
+    tls: str | None = None
+    account: str | None = None
+
+
+class Message(Struct, frozen=True, omit_defaults=True):
+    """An accepted message.
+
+    `id` is the queue id; `accepted_at` is in seconds since 1970; `message_id` is the header's
+    Message-ID with its angle brackets, or ``""``; `about` is the id of the message that a DSN tells of.
+    """
+
+    id: int
+    envelope: Envelope
+    content: ContentRef
+    origin: Origin
+    accepted_at: float
+    message_id: str = ""
+    about: int | None = None
