@@ -1,0 +1,48 @@
+"""What the core needs from the world, as Protocols: stores, content, resolver, network, clock, entropy.
+
+`storage` and `network` implement them; the simulator and the tests implement them too. Only `runtime`
+and `lab` choose an implementation.
+"""
+
+from postroad.ports.clock import Clock, Entropy
+from postroad.ports.content import ContentStore, ContentWriter
+from postroad.ports.deliverer import Attempt, Deliverer, RouteFailed, Session
+from postroad.ports.directory import Directory
+from postroad.ports.journey import JourneyEvent, JourneyStore
+from postroad.ports.ledger import Conflict, Ledger, StorageError, StorageFull
+from postroad.ports.mailbox import Entry, Listing, MailboxLocks, MailboxStore
+from postroad.ports.network import ConnectFailed, Network, Stream, TlsFailed
+from postroad.ports.queue import QueueFilter, QueueItem, QueueStore
+from postroad.ports.resolver import Answer, AnswerStatus, Resolver
+
+__all__ = [
+    "Answer",
+    "AnswerStatus",
+    "Attempt",
+    "Clock",
+    "Conflict",
+    "ConnectFailed",
+    "ContentStore",
+    "ContentWriter",
+    "Deliverer",
+    "Directory",
+    "Entropy",
+    "Entry",
+    "JourneyEvent",
+    "JourneyStore",
+    "Ledger",
+    "Listing",
+    "MailboxLocks",
+    "MailboxStore",
+    "Network",
+    "QueueFilter",
+    "QueueItem",
+    "QueueStore",
+    "Resolver",
+    "RouteFailed",
+    "Session",
+    "StorageError",
+    "StorageFull",
+    "Stream",
+    "TlsFailed",
+]

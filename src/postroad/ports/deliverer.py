@@ -1,0 +1,69 @@
+"""What brings messages to where they go: a mailbox here, or another server."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from postroad.model import Change, LeasedDelivery, Outcome, Reply, Route, RouteTaken, Step
+
+
+class RouteFailed(Exception):
+    """There is no way, now or ever. `reply` is 4xx or 5xx and is the outcome of every delivery that
+    waits for the destination; `steps` tell what was looked up or tried.
+    """
+
+    def __init__(self, reply: Reply, steps: tuple[Step, ...] = (), taken: RouteTaken | None = None):
+        super().__init__(str(reply))
+        self.reply = reply
+        self.steps = steps
+        self.taken = taken
+
+
+class Attempt(Struct, frozen=True):
+    """What one attempt came to: an outcome per ordinal, in the order of the deliveries.
+
+    `started_at` and `ended_at` are seconds since 1970. `changes` must be committed in the same group
+    as the outcomes (a local deposit).
+    """
+
+    started_at: float
+    ended_at: float
+    outcomes: tuple[tuple[int, Outcome], ...]
+    taken: RouteTaken | None = None
+    steps: tuple[Step, ...] = ()
+    changes: tuple[Change, ...] = ()
+
+
+class Session(Protocol):
+    """An open way to one destination; used by one worker at a time."""
+
+    @property
+    def batch(self) -> int:
+        """How many messages `attempt` likes to get at once."""
+        ...
+
+    @property
+    def usable(self) -> bool:
+        """Whether another attempt may be made on it."""
+        ...
+
+    async def attempt(self, jobs: Sequence[LeasedDelivery]) -> list[Attempt]:
+        """Make one attempt for each job; never raises for what the other side does."""
+        ...
+
+    async def close(self) -> None:
+        """End it politely."""
+        ...
+
+
+class Deliverer(Protocol):
+    """Finds ways and opens sessions."""
+
+    async def route(self, destination: str) -> Route:
+        """Return the way to a destination (a domain, or ``"local"``). Raises `RouteFailed`."""
+        ...
+
+    async def connect(self, route: Route) -> Session:
+        """Open a session to the first host of the route that takes us. Raises `RouteFailed`."""
+        ...

@@ -1,0 +1,52 @@
+"""What mailboxes ask of the store."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from postroad.model import ContentRef, Mailbox
+
+
+class Listing(Struct, frozen=True):
+    """All entries of a mailbox in the order of their uids: three columns of equal length.
+
+    `sizes` are in octets, as sent. The columns may be `array.array` or lists.
+    """
+
+    mailbox: Mailbox
+    uids: Sequence[int]
+    sizes: Sequence[int]
+
+
+class Entry(Struct, frozen=True):
+    """One message in one mailbox. Its bytes are `prefix` followed by the content."""
+
+    uid: int
+    prefix: bytes
+    content: ContentRef
+    size: int
+
+
+class MailboxStore(Protocol):
+    """Reads mailboxes."""
+
+    async def listing(self, mailbox: int) -> Listing | None:
+        """Return uids and sizes of all entries, None where there is no such mailbox."""
+        ...
+
+    async def entries(self, mailbox: int, uids: Sequence[int]) -> list[Entry]:
+        """Return these entries in the order asked; those that are gone are left out."""
+        ...
+
+
+class MailboxLocks(Protocol):
+    """One session at a time per mailbox (RFC 1939 §4). A dead holder's lock is free by itself."""
+
+    def acquire(self, mailbox: int) -> bool:
+        """Take the lock; False where another session, in any process, has it."""
+        ...
+
+    def release(self, mailbox: int) -> None:
+        """Give it back."""
+        ...

@@ -1,0 +1,77 @@
+"""What the queue asks of the store."""
+
+from collections.abc import Collection
+from typing import Protocol
+
+from msgspec import Struct
+
+from postroad.model import Delivery, DeliveryState, LeasedDelivery, Message
+
+
+class QueueFilter(Struct, frozen=True):
+    """Which deliveries to list: all fields that are set must fit.
+
+    `sender` and `recipient` are whole addresses or ``@domain``.
+    """
+
+    states: tuple[DeliveryState, ...] = (
+        DeliveryState.DUE,
+        DeliveryState.LEASED,
+        DeliveryState.HELD,
+    )
+    destination: str | None = None
+    sender: str | None = None
+    recipient: str | None = None
+    message: int | None = None
+    limit: int = 100
+
+
+class QueueItem(Struct, frozen=True):
+    """A delivery with its message."""
+
+    message: Message
+    delivery: Delivery
+
+
+class QueueStore(Protocol):
+    """Reads the queue, and leases from it."""
+
+    async def lease(
+        self,
+        *,
+        now: float,
+        until: float,
+        node: str,
+        limit: int,
+        exclude: Collection[str] = (),
+    ) -> list[LeasedDelivery]:
+        """Lease up to `limit` deliveries that are due (or whose lease ran out), the longest due first.
+
+        Deliveries to destinations in `exclude` are left alone. Those of one message to one
+        destination come together in one `LeasedDelivery`. The leases are durable on return.
+        """
+        ...
+
+    async def release_node(self, node: str, now: float) -> int:
+        """Make due what an earlier life of `node` had leased; return how many. Called at start."""
+        ...
+
+    async def next_due(self, exclude: Collection[str] = ()) -> float | None:
+        """Return when the next delivery is due (or its lease runs out), None where none waits."""
+        ...
+
+    async def message(self, message: int) -> Message | None:
+        """Return an accepted message, also when it is done, while it is retained."""
+        ...
+
+    async def deliveries(self, message: int) -> list[Delivery]:
+        """Return all deliveries of a message, by ordinal."""
+        ...
+
+    async def find(self, query: QueueFilter) -> list[QueueItem]:
+        """Return deliveries that fit, oldest message first."""
+        ...
+
+    async def counts(self) -> dict[DeliveryState, int]:
+        """Return how many deliveries are due, leased and held."""
+        ...
