@@ -1,0 +1,290 @@
+"""A wire machine joined to a service: the driver that all our servers share.
+
+Bytes in, events, handler, bytes out. Handlers are coroutines that are run at once, in the callback that
+brought the bytes; one becomes a task only when it really waits (`policy.eager`). While it waits, the
+machine gets bytes but hands out no event, so pipelined commands stay in order.
+
+If a handler raises, the client gets 421 and the connection ends; what was not acknowledged is discarded.
+"""
+
+import asyncio
+import ssl
+from typing import Any, Generic, Protocol, TypeVar
+
+import structlog
+
+from postroad.policy import eager
+from postroad.servers.registry import Registry
+
+READ_HIGH_OCTETS = 256 * 1024
+"""Bytes that a machine may hold unread before we stop reading from the peer."""
+
+DRAIN_SECONDS = 120.0
+"""How long a client may leave our answers unread."""
+
+TLS_HANDSHAKE_SECONDS = 30.0
+
+log = structlog.get_logger("postroad.servers")
+
+Event_co = TypeVar("Event_co", covariant=True)
+M = TypeVar("M", bound="Machine[Any]")
+
+
+class Machine(Protocol[Event_co]):
+    """What every server machine of ours looks like. `now` is in monotonic seconds."""
+
+    @property
+    def closing(self) -> bool: ...  # noqa: D102
+    @property
+    def buffered(self) -> int: ...  # noqa: D102
+    def receive_data(self, data: bytes, now: float) -> None: ...  # noqa: D102
+    def receive_eof(self) -> None: ...  # noqa: D102
+    def next_event(self) -> Event_co | None: ...  # noqa: D102
+    def bytes_to_send(self) -> bytes: ...  # noqa: D102
+    def deadline(self) -> float | None: ...  # noqa: D102
+    def time_out(self, now: float) -> None: ...  # noqa: D102
+    def shut_down(self) -> None: ...  # noqa: D102
+    def tls_started(self, now: float) -> None: ...  # noqa: D102
+
+
+class Connection(asyncio.Protocol, Generic[M]):
+    """One client. A subclass makes the machine (`open`), handles events (`handle`) and, at the end,
+    lets go of what it holds (`lost`).
+    """
+
+    machine: M
+    transport: asyncio.Transport
+    peer: str
+    """The client's IP address, or ``""`` on a UNIX socket."""
+    tls: str | None = None
+    """Protocol version and cipher once secure."""
+
+    def __init__(self, registry: Registry, loop: asyncio.AbstractEventLoop) -> None:
+        self._registry = registry
+        self._loop = loop
+        self._busy = False
+        self._gone = False
+        self._admitted = False
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._can_write: asyncio.Future[None] | None = None
+        self._write_paused = False
+        self._read_paused = False
+
+    # What a subclass gives
+
+    def open(self, now: float, secure: bool) -> M:
+        """Return the machine of a new connection."""
+        raise NotImplementedError
+
+    async def handle(self, event: Any) -> None:
+        """Answer one event of the machine."""
+        raise NotImplementedError
+
+    def lost(self) -> None:
+        """The connection is over: discard what is unfinished."""
+
+    def refusal(self, reason: str) -> bytes:
+        """Return what a client is told that the registry does not admit."""
+        raise NotImplementedError
+
+    def server_tls(self) -> ssl.SSLContext:
+        """Return the context for an upgrade."""
+        raise NotImplementedError
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        peer = transport.get_extra_info("peername")
+        self.peer = peer[0] if isinstance(peer, tuple) else ""
+        reason = self._registry.admit(self)
+        if reason:
+            transport.write(self.refusal(reason))
+            transport.close()
+            return
+        self._admitted = True
+        ssl_object = transport.get_extra_info("ssl_object")
+        self.tls = describe_tls(ssl_object) if ssl_object else None
+        self.machine = self.open(self._loop.time(), ssl_object is not None)
+        self._pump()
+
+    def data_received(self, data: bytes) -> None:  # noqa: D102
+        if not self._admitted:
+            return
+        machine = self.machine
+        machine.receive_data(data, self._loop.time())
+        if not self._busy:
+            self._pump()
+        elif machine.buffered > READ_HIGH_OCTETS and not self._read_paused:
+            self._read_paused = True
+            self.transport.pause_reading()
+
+    def eof_received(self) -> bool:  # noqa: D102
+        if self._admitted:
+            self.machine.receive_eof()
+            if not self._busy:
+                self._pump()
+        # Keep the transport open while an answer is on its way; TLS transports close all the same.
+        return self._busy and self.tls is None
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: D102
+        self._gone = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._admitted:
+            return
+        self._registry.forget(self)
+        if self._can_write is not None and not self._can_write.done():
+            self._can_write.set_result(None)
+        self.machine.receive_eof()
+        if not self._busy:
+            self.lost()
+
+    def pause_writing(self) -> None:  # noqa: D102
+        self._write_paused = True
+
+    def resume_writing(self) -> None:  # noqa: D102
+        self._write_paused = False
+        if self._can_write is not None and not self._can_write.done():
+            self._can_write.set_result(None)
+
+    # For subclasses and the registry
+
+    @property
+    def gone(self) -> bool:
+        """Whether the client is no longer there."""
+        return self._gone
+
+    def shut_down(self) -> None:
+        """The server is going: let what is in flight end, and then say goodbye."""
+        if self._gone or not self._admitted:
+            return
+        self.machine.shut_down()
+        if not self._busy:
+            self._pump()
+
+    def abort(self) -> None:
+        """Cut the connection now."""
+        self.transport.abort()
+
+    async def flush(self) -> None:
+        """Write what the machine has to send, and wait while the client is slow to read it."""
+        machine = self.machine
+        while not self._gone and (data := machine.bytes_to_send()):
+            self.transport.write(data)
+            if self._write_paused:
+                await self._drain()
+
+    async def upgrade(self) -> None:
+        """Send what is there (the 220) and start TLS; the machine forgets what it knew."""
+        await self.flush()
+        if self._gone:
+            return
+        try:
+            transport = await self._loop.start_tls(
+                self.transport,
+                self,
+                self.server_tls(),
+                server_side=True,
+                ssl_handshake_timeout=TLS_HANDSHAKE_SECONDS,
+            )
+        except (OSError, ssl.SSLError) as error:
+            log.info("tls handshake failed", peer=self.peer, error=str(error))
+            self.transport.abort()
+            return
+        if transport is None:  # the client went away during the handshake
+            self._gone = True
+            return
+        self.transport = transport
+        self.tls = describe_tls(transport.get_extra_info("ssl_object"))
+        self.machine.tls_started(self._loop.time())
+
+    # The pump
+
+    def _pump(self) -> None:
+        self._busy = True
+        try:
+            outcome = eager.start(self._process(), self._loop)
+        except Exception:
+            self._failed()
+            return
+        if isinstance(outcome, asyncio.Task):
+            self._task = outcome
+            outcome.add_done_callback(self._pumped)
+        if self._timer is None and not self._gone:
+            self._arm_timer()
+
+    async def _process(self) -> None:
+        machine = self.machine
+        while True:
+            event = machine.next_event()
+            if event is None:
+                await self.flush()
+                # Flushing may have waited, and bytes may have come meanwhile.
+                event = machine.next_event()
+                if event is None:
+                    break
+            await self.handle(event)
+        self._busy = False
+        if machine.closing:
+            self.transport.close()
+        elif self._read_paused and not self._gone:
+            self._read_paused = False
+            self.transport.resume_reading()
+        if self._gone:
+            self.lost()
+
+    def _pumped(self, task: "asyncio.Task[None]") -> None:
+        self._task = None
+        if task.cancelled():
+            self.transport.abort()
+        elif task.exception() is not None:
+            self._failed(task.exception())
+
+    def _failed(self, error: BaseException | None = None) -> None:
+        log.error("handler failed; connection closed", peer=self.peer, exc_info=error or True)
+        self._busy = False
+        if not self._gone:
+            self.machine.time_out(self._loop.time())
+            self.transport.write(self.machine.bytes_to_send())
+            self.transport.close()
+        else:
+            self.lost()
+
+    async def _drain(self) -> None:
+        self._can_write = self._loop.create_future()
+        watchdog = self._loop.call_later(DRAIN_SECONDS, self.transport.abort)
+        try:
+            await self._can_write
+        finally:
+            watchdog.cancel()
+            self._can_write = None
+
+    def _arm_timer(self) -> None:
+        deadline = self.machine.deadline()
+        if deadline is not None:
+            self._timer = self._loop.call_at(deadline, self._on_timer)
+
+    def _on_timer(self) -> None:
+        # Deadlines move with every command, the timer does not: it looks when it fires.
+        self._timer = None
+        now = self._loop.time()
+        deadline = self.machine.deadline()
+        if self._gone or deadline is None:
+            return
+        if self._busy:
+            self._timer = self._loop.call_at(max(deadline, now + 1.0), self._on_timer)
+        elif now < deadline:
+            self._timer = self._loop.call_at(deadline, self._on_timer)
+        else:
+            self.machine.time_out(now)
+            self._pump()
+
+
+def describe_tls(ssl_object: Any) -> str:
+    """Return version and cipher, as the Received field and the journey show them."""
+    cipher = ssl_object.cipher()
+    return f"{ssl_object.version()} {cipher[0] if cipher else '?'}"
