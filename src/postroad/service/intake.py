@@ -1,0 +1,279 @@
+"""Taking a message in: trace fields, checks, content and deliveries, and one commit.
+
+A message is ours when `Incoming.finish` returned a 2xx reply, and not before; whatever goes wrong
+until then leaves nothing behind.
+"""
+
+import re
+from collections.abc import Sequence
+
+import structlog
+from msgspec import Struct
+
+from postroad.message.header import header_end
+from postroad.message.trace import make_message_id, received, rfc5322_date
+from postroad.model import (
+    Address,
+    ContentRef,
+    Delivery,
+    Envelope,
+    Message,
+    Origin,
+    Recipient,
+    Reply,
+    ServerKind,
+    Staged,
+    format_id,
+)
+from postroad.policy import Accept, MessageReceived, Policy
+from postroad.ports import Clock, ContentStore, Entropy, StorageError, StorageFull
+from postroad.queue import Queue
+from postroad.service.recipients import Recipients, Target
+
+log = structlog.get_logger("postroad.intake")
+
+_MESSAGE_ID = re.compile(
+    rb"^message-id[ \t]*:[ \t]*(?:\r\n[ \t]+)?(<[!-;=?-~]{1,990}>)", re.IGNORECASE | re.MULTILINE
+)
+_HAS_DATE = re.compile(rb"^date[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_HAS_MESSAGE_ID = re.compile(rb"^message-id[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_NUL_IN_HEADER = Reply(554, "5.6.0", "NUL character in the message header")
+
+
+class IntakeSettings(Struct, frozen=True):
+    """`hostname` is our name in Received; `add_missing_headers` lets submission add Date and
+    Message-ID where the client left them out (RFC 6409 §8).
+    """
+
+    hostname: str
+    max_header_octets: int = 1024 * 1024
+    add_missing_headers: bool = True
+
+
+class Accepted(Struct, frozen=True):
+    """A recipient that was taken at RCPT, with where it leads."""
+
+    recipient: Recipient
+    targets: tuple[Target, ...]
+
+
+class Intake:
+    """Takes messages from any server."""
+
+    def __init__(
+        self,
+        *,
+        queue: Queue,
+        content: ContentStore,
+        recipients: Recipients,
+        clock: Clock,
+        entropy: Entropy,
+        policy: Policy,
+        settings: IntakeSettings,
+    ) -> None:
+        self.queue = queue
+        self.content = content
+        self.recipients = recipients
+        self.clock = clock
+        self.entropy = entropy
+        self.policy = policy
+        self.settings = settings
+
+    def begin(
+        self, envelope: Envelope, accepted: Sequence[Accepted], origin: Origin
+    ) -> "Incoming":
+        """Start to take a message for the recipients that were accepted."""
+        return Incoming(self, envelope, accepted, origin)
+
+    async def submit(self, envelope: Envelope, data: bytes, origin: Origin) -> Reply:
+        """Take a whole message (CRLF line ends) for all recipients of the envelope.
+
+        Returns the first refusal, or the acceptance.
+        """
+        accepted = []
+        for recipient in envelope.recipients:
+            targets = await self.recipients.resolve(recipient.address)
+            if isinstance(targets, Reply):
+                return targets
+            accepted.append(Accepted(recipient, targets))
+        incoming = self.begin(envelope, accepted, origin)
+        incoming.write(data)
+        return await incoming.finish()
+
+
+class Incoming:
+    """One message on its way in. Write its bytes, then `finish` or `discard`."""
+
+    __slots__ = ("_accepted", "_at", "_envelope", "_head", "_header", "_intake", "_origin")
+    __slots__ += ("_refusal", "_size", "_writer", "id")
+
+    def __init__(
+        self, intake: Intake, envelope: Envelope, accepted: Sequence[Accepted], origin: Origin
+    ) -> None:
+        self.id = intake.entropy.id()
+        self._intake = intake
+        self._envelope = envelope
+        self._accepted = accepted
+        self._origin = origin
+        self._at = intake.clock.now()
+        self._writer = intake.content.stage(self.id)
+        self._head: bytearray | None = bytearray()  # until the header is complete
+        self._header = b""
+        self._size = 0
+        self._refusal: Reply | None = None
+
+    def write(self, chunk: bytes) -> None:
+        """Take bytes of the message. Trouble shows in `finish`."""
+        if self._refusal is not None:
+            return
+        self._size += len(chunk)
+        if self._head is None:
+            self._keep(chunk)
+            return
+        head = self._head
+        if not head:
+            end = header_end(chunk)
+            if end >= 0:
+                # The common case: the whole header in the first chunk, copied once.
+                self._begin_content(chunk[:end])
+                self._keep(chunk)
+                return
+        head += chunk
+        end = header_end(head)
+        if end >= 0:
+            self._begin_content(bytes(head[:end]))
+            self._keep(bytes(head))
+        elif len(head) > self._intake.settings.max_header_octets:
+            limit = self._intake.settings.max_header_octets
+            self._refuse(Reply(552, "5.3.4", f"Message header is longer than {limit} octets"))
+
+    async def finish(self) -> Reply:
+        """Check, store and queue the message; return the reply for the client.
+
+        2xx: it is on stable storage. 4xx and 5xx: nothing of it is left here.
+        """
+        if self._head is not None and self._refusal is None:
+            head = bytes(self._head)
+            self._begin_content(head)
+            self._keep(head)
+        if self._refusal is not None:
+            return self._refusal
+        try:
+            return await self._accept()
+        except StorageFull:
+            log.error("storage is full; message deferred", id=format_id(self.id))
+            return self._refuse(Reply(452, "4.3.1", "Storage is full here, try again later"))
+        except StorageError as error:
+            log.error("storage failed; message deferred", id=format_id(self.id), error=str(error))
+            return self._refuse(Reply(451, "4.3.0", "Storage failed here, try again later"))
+        except BaseException:
+            self._writer.discard()
+            raise
+
+    def discard(self) -> None:
+        """Forget the message."""
+        self._head = None
+        self._writer.discard()
+
+    def _refuse(self, reply: Reply) -> Reply:
+        self._refusal = reply
+        self.discard()
+        return reply
+
+    def _keep(self, chunk: bytes) -> None:
+        if self._refusal is not None:
+            return
+        try:
+            self._writer.write(chunk)
+        except StorageFull:
+            self._refuse(Reply(452, "4.3.1", "Storage is full here, try again later"))
+        except StorageError as error:
+            log.error("storage failed; message deferred", id=format_id(self.id), error=str(error))
+            self._refuse(Reply(451, "4.3.0", "Storage failed here, try again later"))
+
+    def _begin_content(self, header: bytes) -> None:
+        """The header is known: write what we put above it."""
+        self._head = None
+        self._header = header
+        if b"\0" in header:
+            self._refuse(_NUL_IN_HEADER)
+            return
+        settings = self._intake.settings
+        only = self._accepted[0].recipient.address if len(self._accepted) == 1 else None
+        above = received(
+            origin=self._origin,
+            hostname=settings.hostname,
+            message=self.id,
+            at=self._at,
+            recipient=only,
+        )
+        if settings.add_missing_headers and self._origin.server in _SUBMITTING:
+            if not _HAS_DATE.search(header):
+                above += b"Date: " + rfc5322_date(self._at).encode() + b"\r\n"
+            if not _HAS_MESSAGE_ID.search(header):
+                made = make_message_id(self.id, settings.hostname).encode()
+                above += b"Message-ID: " + made + b"\r\n"
+                self._header += b"Message-ID: " + made + b"\r\n"
+        self._keep(above)
+
+    async def _accept(self) -> Reply:
+        intake = self._intake
+        if intake.policy.has(MessageReceived):
+            verdict = await intake.policy.ask(
+                MessageReceived(self.id, self._origin, self._envelope, self._header, self._size)
+            )
+            if not isinstance(verdict, Accept):
+                return self._refuse(verdict.reply)
+        staged: Staged = await self._writer.finish()
+        message_id = _MESSAGE_ID.search(self._header)
+        message = Message(
+            id=self.id,
+            envelope=_with_recipients(self._envelope, self._accepted),
+            content=ContentRef(self.id, staged.ref.size),
+            origin=self._origin,
+            accepted_at=self._at,
+            message_id=message_id[1].decode("ascii") if message_id else "",
+        )
+        await intake.queue.accept(message, self._deliveries(), staged)
+        return Reply(250, "2.0.0", f"Ok: queued as {format_id(self.id)}")
+
+    def _deliveries(self) -> list[Delivery]:
+        deliveries: list[Delivery] = []
+        seen: set[Address] = set()
+        for accepted in self._accepted:
+            recipient = accepted.recipient
+            for target in accepted.targets:
+                if target.address in seen:
+                    continue  # two aliases, or a recipient said twice: one copy
+                seen.add(target.address)
+                deliveries.append(
+                    Delivery(
+                        message=self.id,
+                        ordinal=len(deliveries),
+                        recipient=target.address,
+                        original=target.original,
+                        destination=target.destination,
+                        mailbox=target.mailbox,
+                        notify=recipient.notify,
+                        orcpt=recipient.orcpt,
+                        due_at=self._at,
+                    )
+                )
+        return deliveries
+
+
+_SUBMITTING = (ServerKind.SUBMISSION, ServerKind.LOCAL)
+
+
+def _with_recipients(envelope: Envelope, accepted: Sequence[Accepted]) -> Envelope:
+    if len(envelope.recipients) == len(accepted):
+        return envelope
+    return Envelope(
+        sender=envelope.sender,
+        recipients=tuple(each.recipient for each in accepted),
+        body=envelope.body,
+        smtputf8=envelope.smtputf8,
+        ret=envelope.ret,
+        envid=envelope.envid,
+        size=envelope.size,
+    )

@@ -1,0 +1,139 @@
+"""Where an address leads: to mailboxes here, to other domains, or nowhere.
+
+Local parts of local domains are looked up as they are, then as an alias, then without their subaddress
+(RFC 5233), then by the domain's catch-all. Nothing in a local part is ever taken for a route: ``a%b``,
+``a!b`` and ``"a@b"`` are just names (no open relay by old spellings).
+"""
+
+from msgspec import Struct
+
+from postroad.model import Address, Domain, Reply
+from postroad.ports import Directory
+
+LOCAL = "local"
+"""The destination of all mail that stays here."""
+
+MAX_ALIAS_DEPTH = 10
+MAX_ALIAS_TARGETS = 1000
+
+
+class Target(Struct, frozen=True):
+    """One final place for an address. `mailbox` is set, and `destination` is ``"local"``, for mail that
+    stays here; else `destination` is the domain that the mail goes to.
+    """
+
+    address: Address
+    original: Address
+    destination: str
+    mailbox: int | None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it stays here."""
+        return self.mailbox is not None
+
+
+class Recipients:
+    """Resolves addresses."""
+
+    def __init__(self, directory: Directory, *, hostname: str) -> None:
+        self._directory = directory
+        self._hostname = hostname
+
+    async def resolve(self, address: Address) -> tuple[Target, ...] | Reply:
+        """Return all targets of an address, or the reply that refuses it.
+
+        Refusals: 550 5.1.1 for a local part that nobody has, 550 5.2.1 for a disabled account,
+        554 5.4.6 for aliases that lead in a circle, 554 5.3.5 for aliases without end.
+        """
+        directory = self._directory
+        domain = await directory.domain(address.domain)
+        if domain is None:
+            if address.domain != self._hostname:
+                return (Target(address, address, address.domain, None),)
+            return await self._at_hostname(address)
+        account = await directory.account(address)
+        if account is not None:
+            # The common case, without the machinery of aliases.
+            if not account.enabled:
+                return _disabled(address)
+            return (Target(account.address, address, LOCAL, account.inbox),)
+        found: dict[Address, Target] = {}
+        refusal = await self._expand(address, address, found, ())
+        if refusal is not None:
+            return refusal
+        return tuple(found.values())
+
+    async def place(self, address: Address) -> tuple[str, int | None] | None:
+        """Return (destination, mailbox) of the first target, None where nobody has the address.
+
+        The queue asks this for the senders that it reports to.
+        """
+        targets = await self.resolve(address)
+        if isinstance(targets, Reply):
+            return None
+        return targets[0].destination, targets[0].mailbox
+
+    async def _expand(
+        self,
+        address: Address,
+        original: Address,
+        found: dict[Address, Target],
+        path: tuple[str, ...],
+    ) -> Reply | None:
+        """Add the targets of `address` to `found`; return the refusal, if any."""
+        if address.folded in path:
+            return Reply(554, "5.4.6", f"Aliases of <{original}> lead in a circle")
+        if len(path) > MAX_ALIAS_DEPTH or len(found) >= MAX_ALIAS_TARGETS:
+            return Reply(554, "5.3.5", f"Aliases of <{original}> do not end")
+        domain = await self._directory.domain(address.domain)
+        if domain is None:
+            found[address] = Target(address, original, address.domain, None)
+            return None
+        step = await self._one_step(address, domain)
+        if isinstance(step, Target):
+            found[step.address] = Target(step.address, original, LOCAL, step.mailbox)
+            return None
+        if isinstance(step, Reply):
+            return step
+        for target in step:
+            refusal = await self._expand(target, original, found, (*path, address.folded))
+            if refusal is not None:
+                return refusal
+        return None
+
+    async def _one_step(
+        self, address: Address, domain: Domain
+    ) -> Target | tuple[Address, ...] | Reply:
+        candidates = [address]
+        if domain.subaddress:
+            base, separator, _ = address.local_part.partition(domain.subaddress)
+            if separator and base:
+                candidates.append(Address(base, address.domain))
+        for candidate in candidates:
+            account = await self._directory.account(candidate)
+            if account is not None:
+                if not account.enabled:
+                    return _disabled(address)
+                return Target(account.address, address, LOCAL, account.inbox)
+            alias = await self._directory.alias(candidate)
+            if alias is not None:
+                return alias.targets
+        if domain.catch_all is not None and domain.catch_all.folded != address.folded:
+            return (domain.catch_all,)
+        return Reply(550, "5.1.1", f"<{address}> No such user here")
+
+    async def _at_hostname(self, address: Address) -> tuple[Target, ...] | Reply:
+        """RFC 5321 §4.5.1: postmaster is reachable at the server's own name, by the postmaster of the
+        local domain that the name belongs to.
+        """
+        parent = self._hostname
+        while address.local_part.lower() == "postmaster" and parent:
+            _, _, parent = parent.partition(".")
+            if parent and await self._directory.domain(parent) is not None:
+                return await self.resolve(Address("postmaster", parent))
+        return Reply(550, "5.1.1", f"<{address}> No such user here")
+
+
+def _disabled(address: Address) -> Reply:
+    return Reply(550, "5.2.1", f"<{address}> This account is disabled")
