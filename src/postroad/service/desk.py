@@ -2,7 +2,16 @@
 
 from collections.abc import Sequence
 
-from postroad.model import Delivery, DeliveryState, Dropped, Group, Held, Message, Retried, format_id
+from postroad.model import (
+    Delivery,
+    DeliveryState,
+    Dropped,
+    Group,
+    Held,
+    Message,
+    Retried,
+    format_id,
+)
 from postroad.ports import Clock, Ledger, QueueFilter, QueueItem, QueueStore
 from postroad.service.errors import Refused
 

@@ -79,9 +79,7 @@ class Intake:
         self.policy = policy
         self.settings = settings
 
-    def begin(
-        self, envelope: Envelope, accepted: Sequence[Accepted], origin: Origin
-    ) -> "Incoming":
+    def begin(self, envelope: Envelope, accepted: Sequence[Accepted], origin: Origin) -> "Incoming":
         """Start to take a message for the recipients that were accepted."""
         return Incoming(self, envelope, accepted, origin)
 
@@ -104,8 +102,19 @@ class Intake:
 class Incoming:
     """One message on its way in. Write its bytes, then `finish` or `discard`."""
 
-    __slots__ = ("_accepted", "_at", "_envelope", "_head", "_header", "_intake", "_origin")
-    __slots__ += ("_refusal", "_size", "_writer", "id")
+    __slots__ = (
+        "_accepted",
+        "_at",
+        "_envelope",
+        "_head",
+        "_header",
+        "_intake",
+        "_origin",
+        "_refusal",
+        "_size",
+        "_writer",
+        "id",
+    )
 
     def __init__(
         self, intake: Intake, envelope: Envelope, accepted: Sequence[Accepted], origin: Origin

@@ -1,0 +1,309 @@
+"""Submission, MX and local submission: the SMTP machine joined to the intake.
+
+One class for all, since they are one protocol; `SMTPService` says what differs: who may relay, whether
+one has to log in, what is limited. Unknown recipients are refused at RCPT, so that we never have to
+return mail to forged senders. A client that asks for many unknown recipients is slowed, then cut.
+"""
+
+import asyncio
+import pwd
+import socket
+import ssl
+import struct
+from collections.abc import Callable
+
+import structlog
+from msgspec import Struct
+
+from postroad.model import Account, Address, Envelope, Origin, Recipient, Reply, ServerKind
+from postroad.policy import (
+    ACCEPT,
+    Accept,
+    Connected,
+    MailFrom,
+    Policy,
+    RcptTo,
+    Stage,
+)
+from postroad.servers.connection import Connection
+from postroad.servers.registry import Registry
+from postroad.service.authenticate import Authenticator, Throttled
+from postroad.service.intake import Accepted, Incoming, Intake
+from postroad.wire.smtp import (
+    Auth,
+    Closed,
+    DataAborted,
+    DataBegin,
+    DataChunk,
+    DataEnd,
+    Hello,
+    Mail,
+    Opened,
+    Rcpt,
+    Reset,
+    ServerConfig,
+    SMTPServer,
+    StartTls,
+    Verify,
+)
+
+log = structlog.get_logger("postroad.servers.smtp")
+
+_GO_ON = Reply(354, "", "End data with <CR><LF>.<CR><LF>")
+_OK = Reply(250, "2.1.0", "Ok")
+_RECIPIENT_OK = Reply(250, "2.1.5", "Ok")
+_READY_FOR_TLS = Reply(220, "2.0.0", "Ready to start TLS")
+_RELAY_DENIED = Reply(
+    550, "5.7.1", "Relaying denied: not a local domain, and you are not logged in"
+)
+_LOGGED_IN = Reply(235, "2.7.0", "Authentication succeeded")
+_BAD_LOGIN = Reply(535, "5.7.8", "Authentication failed: wrong address or password")
+_NOT_VERIFIED = Reply(252, "2.0.0", "Not verified here; send mail and see")
+_TOO_MANY_UNKNOWN = Reply(421, "4.7.0", "Too many unknown recipients, closing")
+
+
+class SMTPLimits(Struct, frozen=True):
+    """What a client may try: after `free_refusals` refused recipients each further one waits
+    `tarpit_seconds`; after `max_refusals` the connection is closed. A failed login waits
+    `login_failure_seconds`; `max_login_failures` close the connection.
+    """
+
+    free_refusals: int = 5
+    max_refusals: int = 20
+    tarpit_seconds: float = 1.0
+    login_failure_seconds: float = 1.0
+    max_login_failures: int = 3
+
+
+class SMTPService(Struct, frozen=True):
+    """What one kind of SMTP server is made of; shared by all its connections.
+
+    `tls` gives the context for STARTTLS, None where there is none. `check_sender` demands of logged-in
+    clients that the sender's mail would come to their own account.
+    """
+
+    kind: ServerKind
+    machine: ServerConfig
+    intake: Intake
+    authenticator: Authenticator
+    policy: Policy
+    tls: Callable[[], ssl.SSLContext] | None = None
+    limits: SMTPLimits = SMTPLimits()
+    check_sender: bool = True
+    greeting: str = "Postroad"
+
+
+class SMTPConnection(Connection[SMTPServer]):
+    """One SMTP client."""
+
+    def __init__(
+        self, service: SMTPService, registry: Registry, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        super().__init__(registry, loop)
+        self._service = service
+        self._account: Account | None = None
+        self._origin: Origin | None = None
+        self._accepted: list[Accepted] = []
+        self._incoming: Incoming | None = None
+        self._refusals = 0
+        self._login_failures = 0
+        self._local_user: str | None = None
+
+    def open(self, now: float, secure: bool) -> SMTPServer:
+        """Return the machine; a client on our UNIX socket is known by its user id."""
+        if self._service.kind is ServerKind.LOCAL:
+            self._local_user = peer_user(self.transport)
+        return SMTPServer(self._service.machine, now, secure=secure)
+
+    def refusal(self, reason: str) -> bytes:
+        """Return the 421 that a client gets which is not admitted."""
+        return Reply(421, "", f"{self._service.machine.hostname} {reason}").to_bytes()
+
+    def server_tls(self) -> ssl.SSLContext:
+        """Return the context for STARTTLS."""
+        assert self._service.tls is not None, "STARTTLS is offered only with a certificate"
+        return self._service.tls()
+
+    def lost(self) -> None:
+        """Discard an unfinished message."""
+        self._forget_transaction()
+
+    async def handle(self, event: object) -> None:
+        """Answer one event."""
+        match event:
+            case DataChunk():
+                if self._incoming is not None:
+                    self._incoming.write(event.data)
+            case Rcpt():
+                self.machine.reply(await self._rcpt(event.recipient))
+            case Mail():
+                self.machine.reply(await self._mail(event.envelope))
+            case DataBegin():
+                self._incoming = self._service.intake.begin(
+                    self._envelope(), self._accepted, self._from()
+                )
+                self.machine.reply(_GO_ON)
+            case DataEnd():
+                await self._data_end()
+            case DataAborted() | Reset() | Closed():
+                self._forget_transaction()
+            case Opened():
+                self.machine.reply(await self._opened())
+            case Hello():
+                self._forget_transaction()
+                self._origin = None
+                self.machine.reply(Reply(250, "", self._service.machine.hostname))
+            case Auth():
+                await self._auth(event)
+            case StartTls():
+                self.machine.reply(_READY_FOR_TLS)
+                self._forget_transaction()
+                self._account = self._origin = None
+                await self.upgrade()
+            case Verify():
+                self.machine.reply(_NOT_VERIFIED)
+            case _:
+                raise AssertionError(f"no handler for {event!r}")
+
+    async def _opened(self) -> Reply:
+        refused = await self._refused(Connected, lambda: Connected(self._from()))
+        name = self._service.machine.hostname
+        return refused or Reply(220, "", f"{name} ESMTP {self._service.greeting}")
+
+    async def _mail(self, envelope: Envelope) -> Reply:
+        self._forget_transaction()
+        if self._account is not None and self._service.check_sender and envelope.sender is not None:
+            refusal = await self._sender_refused(envelope.sender, self._account)
+            if refusal is not None:
+                return refusal
+        refused = await self._refused(MailFrom, lambda: MailFrom(self._from(), envelope))
+        return refused or _OK
+
+    async def _rcpt(self, recipient: Recipient) -> Reply:
+        service = self._service
+        address = recipient.address
+        targets = await service.intake.recipients.resolve(address)
+        if isinstance(targets, Reply):
+            return await self._refuse_recipient(targets)
+        # An alias may lead outside; what the client itself named must be ours unless it logged in.
+        if not (targets[0].is_local or self._may_relay or targets[0].address != address):
+            return await self._refuse_recipient(_RELAY_DENIED)
+        refused = await self._refused(
+            RcptTo, lambda: RcptTo(self._from(), self._envelope(), address)
+        )
+        if refused is not None:
+            return await self._refuse_recipient(refused)
+        self._accepted.append(Accepted(recipient, targets))
+        return _RECIPIENT_OK
+
+    async def _refuse_recipient(self, reply: Reply) -> Reply:
+        """Harvesters ask for many: each refusal past the free ones costs time, then the connection."""
+        self._refusals += 1
+        limits = self._service.limits
+        if self._refusals >= limits.max_refusals:
+            log.warning("too many refused recipients", peer=self.peer, refusals=self._refusals)
+            return _TOO_MANY_UNKNOWN
+        if self._refusals > limits.free_refusals:
+            await asyncio.sleep(limits.tarpit_seconds)
+        return reply
+
+    async def _data_end(self) -> None:
+        incoming, self._incoming = self._incoming, None
+        assert incoming is not None, "the machine ends only what began"
+        self._accepted = []
+        self.machine.reply(await incoming.finish())
+
+    async def _auth(self, event: Auth) -> None:
+        service = self._service
+        if event.authorization_id and event.authorization_id != event.username:
+            self.machine.reply(Reply(535, "5.7.8", "You may act only as yourself here"))
+            return
+        try:
+            account = await service.authenticator.verify(
+                event.username, event.password, client=self.peer
+            )
+        except Throttled as throttled:
+            log.warning("login throttled", peer=self.peer, user=event.username)
+            text = f"Too many failed logins, try again in {throttled.seconds:.0f} seconds"
+            self.machine.reply(Reply(454, "4.7.0", text))
+            return
+        if account is None:
+            await self._login_failed(event.username)
+            return
+        self._account = account
+        self._origin = None
+        self.machine.reply(_LOGGED_IN)
+
+    async def _login_failed(self, username: str) -> None:
+        self._login_failures += 1
+        limits = self._service.limits
+        log.warning("login failed", peer=self.peer, user=username, failures=self._login_failures)
+        await asyncio.sleep(limits.login_failure_seconds)
+        if self._login_failures >= limits.max_login_failures:
+            self.machine.reply(Reply(421, "4.7.0", "Too many failed logins, closing"))
+        else:
+            self.machine.reply(_BAD_LOGIN)
+
+    async def _sender_refused(self, sender: Address, account: Account) -> Reply | None:
+        if sender == account.address:
+            return None
+        targets = await self._service.intake.recipients.resolve(sender)
+        if not isinstance(targets, Reply) and any(
+            target.mailbox == account.inbox for target in targets
+        ):
+            return None
+        return Reply(553, "5.7.1", f"<{sender}> is not an address of {account.address}")
+
+    async def _refused(self, stage: type[Stage], make: Callable[[], Stage]) -> Reply | None:
+        policy = self._service.policy
+        verdict = await policy.ask(make()) if policy.has(stage) else ACCEPT
+        return None if isinstance(verdict, Accept) else verdict.reply
+
+    @property
+    def _may_relay(self) -> bool:
+        return self._account is not None or self._local_user is not None
+
+    def _envelope(self) -> Envelope:
+        envelope = self.machine.envelope
+        assert envelope is not None, "the machine lets RCPT and DATA only follow MAIL"
+        return envelope
+
+    def _from(self) -> Origin:
+        """Where messages of this session come from; made once per session state."""
+        if self._origin is None:
+            machine = self.machine
+            account = str(self._account.address) if self._account else self._local_user
+            self._origin = Origin(
+                server=self._service.kind,
+                client=self.peer,
+                helo=machine.hello_name,
+                protocol=_protocol(machine.extended, self.tls is not None, account is not None),
+                tls=self.tls,
+                account=account,
+            )
+        return self._origin
+
+    def _forget_transaction(self) -> None:
+        if self._incoming is not None:
+            self._incoming.discard()
+            self._incoming = None
+        self._accepted = []
+
+
+def _protocol(extended: bool, secure: bool, authenticated: bool) -> str:
+    """RFC 3848: the word after ``with`` in Received."""
+    if not extended:
+        return "SMTP"
+    return f"ESMTP{'S' if secure else ''}{'A' if authenticated else ''}"
+
+
+def peer_user(transport: asyncio.BaseTransport) -> str:
+    """Return the name (or number) of the user at the other end of a UNIX socket."""
+    connection = transport.get_extra_info("socket")
+    size = struct.calcsize("3i")
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    _, uid, _ = struct.unpack("3i", credentials)
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)

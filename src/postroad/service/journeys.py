@@ -1,0 +1,217 @@
+"""The journey of a message, in words an operator understands."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+
+from msgspec import Struct, to_builtins
+
+from postroad.model import (
+    Accepted,
+    Attempted,
+    Change,
+    Delivered,
+    Delivery,
+    DeliveryState,
+    Deposited,
+    Dropped,
+    Held,
+    Message,
+    Outcome,
+    PermanentFailure,
+    Result,
+    Retried,
+    RouteTaken,
+    ServerKind,
+    TemporaryFailure,
+    format_id,
+)
+from postroad.ports import JourneyStore, QueueStore
+from postroad.service.errors import Refused
+
+
+class JourneyLine(Struct, frozen=True):
+    """One thing that happened: when (seconds since 1970), how long after acceptance, what, in words.
+
+    `what` is one of ``accepted``, ``split``, the steps of an attempt (``lookup``, ``connect`` …),
+    ``delivered``, ``deferred``, ``bounced``, ``expired``, ``unknown``, ``deposited``, ``held``,
+    ``retried``, ``dropped``, ``reported``.
+    """
+
+    at: float
+    seconds: float
+    what: str
+    text: str
+
+
+class Journey(Struct, frozen=True):
+    """A message, its deliveries as they stand now, and what happened to it."""
+
+    message: Message
+    deliveries: tuple[Delivery, ...]
+    lines: tuple[JourneyLine, ...]
+
+    def to_plain(self) -> dict[str, object]:
+        """Return what ``--json`` prints: plain values, ids as letters, addresses as text."""
+        message = self.message
+        return {
+            "id": format_id(message.id),
+            "message_id": message.message_id,
+            "sender": str(message.envelope.sender or ""),
+            "accepted_at": message.accepted_at,
+            "size": message.content.size,
+            "origin": to_builtins(message.origin),
+            "deliveries": [delivery_to_plain(delivery) for delivery in self.deliveries],
+            "journey": [to_builtins(line) for line in self.lines],
+        }
+
+
+class Journeys:
+    """Reads journeys."""
+
+    def __init__(self, *, journey: JourneyStore, queue: QueueStore) -> None:
+        self._journey = journey
+        self._queue = queue
+
+    async def of(self, message: int) -> Journey:
+        """Return the journey of a message. Raises `Refused` where it is not known here."""
+        found = await self._queue.message(message)
+        if found is None:
+            raise Refused(
+                f"there is no message {format_id(message)} here; "
+                "search by postroad journey --message-id or --to"
+            )
+        deliveries = await self._queue.deliveries(message)
+        recipients = {delivery.ordinal: str(delivery.recipient) for delivery in deliveries}
+        lines = [
+            line
+            for event in await self._journey.events(message)
+            for line in _lines(event.change, found.accepted_at, recipients)
+        ]
+        lines.sort(key=lambda line: line.at)  # stable: equal times keep the order of commits
+        return Journey(found, tuple(deliveries), tuple(lines))
+
+    async def find(
+        self, *, message_id: str | None = None, address: str | None = None, limit: int = 20
+    ) -> list[Message]:
+        """Return messages by Message-ID header or by sender or recipient address, newest first."""
+        return await self._journey.find(message_id=message_id, address=address, limit=limit)
+
+
+def delivery_to_plain(delivery: Delivery) -> dict[str, object]:
+    """Return a delivery as plain values for ``--json``."""
+    return {
+        "id": format_id(delivery.message),
+        "ordinal": delivery.ordinal,
+        "recipient": str(delivery.recipient),
+        "original": str(delivery.original),
+        "local_part": delivery.recipient.local_part,
+        "domain": delivery.recipient.domain,
+        "destination": delivery.destination,
+        "state": delivery.state.value,
+        "due_at": delivery.due_at,
+        "attempts": delivery.attempts,
+        "last_reply": str(delivery.last) if delivery.last else None,
+    }
+
+
+def _lines(
+    change: Change, accepted_at: float, recipients: Mapping[int, str]
+) -> Iterator[JourneyLine]:
+    for at, what, text in _words(change, recipients):
+        yield JourneyLine(at, round(at - accepted_at, 6), what, text)
+
+
+def _words(change: Change, recipients: Mapping[int, str]) -> Iterator[tuple[float, str, str]]:
+    match change:
+        case Accepted():
+            yield from _accepted(change)
+        case Attempted():
+            for step in change.steps:
+                yield change.started_at + step.seconds, step.what, step.text
+            if change.taken is not None and not change.steps:
+                yield change.started_at, "connect", _way(change.taken)
+            for result in change.results:
+                yield change.at, *_result(result, recipients.get(result.ordinal, "?"))
+        case Deposited():
+            recipient = recipients.get(change.ordinal, "?")
+            yield change.at, "deposited", f"in the INBOX of {recipient}, {change.size} octets"
+        case Held() | Retried() | Dropped():
+            words = {
+                Held: ("held", "held until released"),
+                Retried: ("retried", "due at once"),
+                Dropped: ("dropped", "dropped for good, no report"),
+            }
+            what, text = words[type(change)]
+            names = ", ".join(recipients.get(ordinal, "?") for _, ordinal in change.keys)
+            yield change.at, what, f"{names}: {text}, by {change.by}"
+        case _:
+            return
+
+
+def _accepted(change: Accepted) -> Iterator[tuple[float, str, str]]:
+    message = change.message
+    origin = message.origin
+    sender = f"<{message.envelope.sender or ''}>"
+    if message.about is not None:
+        yield (
+            change.at,
+            "reported",
+            f"report about {format_id(message.about)} queued as {format_id(message.id)}",
+        )
+    elif origin.server is ServerKind.DSN:
+        yield change.at, "accepted", f"a report of our own, queued as {format_id(message.id)}"
+    else:
+        account = f", logged in as {origin.account}" if origin.account else ""
+        link = f", {origin.tls}" if origin.tls else ", not encrypted"
+        client = f"{origin.helo or '?'} [{origin.client}]" if origin.client else "this machine"
+        yield (
+            change.at,
+            "accepted",
+            f"from {sender} at {client} by {origin.server.value} ({origin.protocol}{link}{account}), "
+            f"{message.content.size} octets, queued as {format_id(message.id)}",
+        )
+    for delivery in change.deliveries:
+        address = delivery.recipient
+        alias = f" (for {delivery.original})" if delivery.original != address else ""
+        place = "a mailbox here" if delivery.mailbox is not None else delivery.destination
+        yield (
+            change.at,
+            "split",
+            f"{address}{alias}: local part {address.local_part!r}, domain {address.domain!r}, "
+            f"goes to {place}",
+        )
+
+
+def _way(taken: RouteTaken) -> str:
+    if not taken.address:
+        return taken.kind.value
+    link = taken.tls or "not encrypted"
+    reused = " (connection kept from before)" if taken.reused else ""
+    return f"{taken.host} [{taken.address}]:{taken.port}, {link}{reused}"
+
+
+def _result(result: Result, recipient: str) -> tuple[str, str]:
+    text = f"{recipient}: {_reply(result.outcome)}"
+    if result.state is DeliveryState.DUE:
+        text += f"; next try at {_clock(result.due_at)}"
+    if result.delayed:
+        text += "; sender told of the delay"
+    match result.outcome, result.state:
+        case Delivered(), _:
+            return "delivered", text
+        case TemporaryFailure(), DeliveryState.EXPIRED:
+            return "expired", f"{text}; given up"
+        case TemporaryFailure(), _:
+            return "deferred", text
+        case PermanentFailure(), _:
+            return "bounced", text
+        case _:
+            return "unknown", f"{text}; it may have been delivered"
+
+
+def _reply(outcome: Outcome) -> str:
+    return str(outcome.reply)
+
+
+def _clock(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
