@@ -14,8 +14,8 @@ from peers.tools import (
     LOOPBACK,
     PeerFailed,
     Process,
+    choose_port,
     find,
-    free_port,
     private_directory,
     run,
     wait_until,
@@ -40,7 +40,7 @@ class Knot:
         signed: Collection[str] = (),
     ) -> None:
         self.address = address
-        self.port = port if port is not None else free_port(address)
+        self.port = choose_port(address, port)
         self._zones = {name.rstrip("."): text for name, text in zones.items()}
         self._signed = {name.rstrip(".") for name in signed}
         self._serial = 1
@@ -152,7 +152,7 @@ class Unbound:
         settings: Mapping[str, str] | None = None,
     ) -> None:
         self.address = address
-        self.port = port if port is not None else free_port(address)
+        self.port = choose_port(address, port)
         self._servers = servers
         self._signed = {name.rstrip(".") for name in signed}
         self._anchors = anchors

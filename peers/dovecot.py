@@ -22,8 +22,8 @@ from peers.tools import (
     LOOPBACK,
     PeerUnavailable,
     Process,
+    choose_port,
     find,
-    free_port,
     private_directory,
     run,
 )
@@ -54,9 +54,9 @@ class Dovecot:
         settings: Mapping[str, str] | None = None,
     ) -> None:
         self.address = address
-        self.pop3_port = pop3_port if pop3_port is not None else free_port(address)
-        self.imap_port = imap_port if imap_port is not None else free_port(address)
-        self.lmtp_port = lmtp_port if lmtp_port is not None else free_port(address)
+        self.pop3_port = choose_port(address, pop3_port)
+        self.imap_port = choose_port(address, imap_port)
+        self.lmtp_port = choose_port(address, lmtp_port)
         self.host_name = host_name
         self._settings = dict(settings or {})
         owner = _MAIL_OWNER if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name

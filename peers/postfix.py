@@ -37,8 +37,8 @@ from peers.tools import (
     LOOPBACK,
     PeerUnavailable,
     Process,
+    choose_port,
     find,
-    free_port,
     private_directory,
     run,
     wait_until,
@@ -104,7 +104,7 @@ class Postfix:
         services: Sequence[str] = (),
     ) -> None:
         self.address = address
-        self.port = port if port is not None else free_port(address)
+        self.port = choose_port(address, port)
         self.host_name = host_name
         self._local = local
         self._outbound: Outbound = outbound if outbound is not None else Nowhere()

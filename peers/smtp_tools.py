@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from peers.tools import LOOPBACK, PeerFailed, Process, find, free_port, private_directory
+from peers.tools import LOOPBACK, PeerFailed, Process, choose_port, find, private_directory
 
 _UNPRIVILEGED = "nobody"
 _COUNTERS = re.compile(r"sess=(\d+) quit=(\d+) mesg=(\d+)")
@@ -111,7 +111,7 @@ class SmtpSink:
         options: Sequence[str] = (),
     ) -> None:
         self.address = address
-        self.port = port if port is not None else free_port(address)
+        self.port = choose_port(address, port)
         self._store = store
         self._options = ["-c", "-h", host_name, "-m", str(maximum_sessions), *options]
         self._options += ["-L"] if lmtp else []

@@ -96,6 +96,26 @@ def free_port(address: str = LOOPBACK) -> int:
     raise PeerFailed(f"no port of {address} is free for both TCP and UDP")
 
 
+def choose_port(address: str, port: int | None) -> int:
+    """Return this port, or a free one without one.
+
+    Raises `PeerUnavailable` when the port needs root and we are not, and `PeerFailed` when it is
+    taken: whoever has it would be mistaken for the peer that is about to start.
+    """
+    if port is None:
+        return free_port(address)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as stream:
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            stream.bind((address, port))
+        except PermissionError:
+            raise PeerUnavailable(f"listening on port {port} needs root") from None
+        except OSError as error:
+            raise PeerFailed(f"{address} port {port}: {error.strerror}") from None
+    return port
+
+
 def wait_until(condition: Callable[[], bool], timeout_seconds: float, what: str) -> None:
     """Poll until the condition holds.
 

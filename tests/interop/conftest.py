@@ -4,9 +4,9 @@ CI installs `debian-packages.txt` and sets `CI=true`.
 """
 
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
@@ -23,23 +23,26 @@ def require() -> Require:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup() -> Generator[None]:
-    """Turn an unavailable peer in a fixture into a skip or, in CI, a failure."""
-    try:
+    """End a test whose fixture needs an unavailable peer."""
+    with _without_absent_peers():
         yield
-    except PeerUnavailable as error:
-        _absent(str(error))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call() -> Generator[None]:
-    """Turn an unavailable peer in a test into a skip or, in CI, a failure."""
+    """End a test that needs an unavailable peer."""
+    with _without_absent_peers():
+        yield
+
+
+@contextmanager
+def _without_absent_peers() -> Iterator[None]:
     try:
         yield
     except PeerUnavailable as error:
-        _absent(str(error))
-
-
-def _absent(reason: str) -> NoReturn:
+        reason = str(error)
+    else:
+        return
     if os.environ.get("CI") == "true":
         pytest.fail(f"CI has to have every peer: {reason}", pytrace=False)
     pytest.skip(reason)

@@ -2,6 +2,7 @@
 
 import poplib
 import smtplib
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -73,6 +74,14 @@ def test_a_private_directory_is_gone_afterwards() -> None:
     with private_directory("example") as directory:
         directory.joinpath("file").touch()
     assert not directory.exists()
+
+
+def test_a_port_that_is_taken_is_refused() -> None:
+    with socket.create_server(("127.0.0.8", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(PeerFailed, match="in use"):
+            SmtpSink("127.0.0.8", port)
+    assert SmtpSink("127.0.0.8", port).port == port
 
 
 # --- Postfix, smtp-source and smtp-sink
