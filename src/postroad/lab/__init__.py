@@ -1,0 +1,1 @@
+"""A private internet on loopback, and the pytest plugin built on it."""

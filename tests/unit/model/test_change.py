@@ -1,0 +1,106 @@
+"""Every change survives the journey."""
+
+import typing
+
+import msgspec
+import pytest
+
+from postroad.model import (
+    Accepted,
+    Account,
+    AccountAdded,
+    AccountRemoved,
+    Address,
+    Alias,
+    AliasAdded,
+    AliasRemoved,
+    Attempted,
+    Body,
+    Change,
+    ContentRef,
+    Delivered,
+    Delivery,
+    DeliveryState,
+    Deposited,
+    Domain,
+    DomainAdded,
+    DomainRemoved,
+    Dropped,
+    Envelope,
+    Expunged,
+    Held,
+    Leased,
+    Message,
+    Notify,
+    Origin,
+    PasswordSet,
+    Recipient,
+    Released,
+    Reply,
+    Result,
+    Ret,
+    Retried,
+    RouteKind,
+    RouteTaken,
+    ServerKind,
+    Step,
+    Unknown,
+    decode_change,
+    encode_change,
+)
+
+BOB = Address("b ö b", "x.test")
+ENVELOPE = Envelope(
+    sender=None,
+    recipients=(Recipient(BOB, Notify.SUCCESS | Notify.DELAY, "rfc822;b+20ob@x.test"),),
+    body=Body.EIGHT_BIT_MIME,
+    smtputf8=True,
+    ret=Ret.HEADERS,
+    envid="id+2B1",
+    size=12,
+)
+MESSAGE = Message(
+    7, ENVELOPE, ContentRef(7, 12), Origin(ServerKind.MX, client="192.0.2.1"), 1.5, "<a@b>", 6
+)
+CHANGES: list[Change] = [
+    Accepted(1.0, MESSAGE, (Delivery(7, 0, BOB, BOB, "x.test", notify=Notify(6)),), "node", 9.0),
+    Leased(1.0, "node", 2.0, ((7, 0),)),
+    Released(1.0, 2.0, ((7, 0),)),
+    Attempted(
+        2.0,
+        7,
+        1.0,
+        (
+            Result(0, Delivered(Reply(250, "2.0.0", "Ok")), DeliveryState.DELIVERED),
+            Result(1, Unknown(Reply(451, "4.4.2", "gone")), DeliveryState.DUE, 300.0, True),
+        ),
+        RouteTaken(RouteKind.MX, "mx.x.test", "192.0.2.2", 25, "TLSv1.3", True, "192.0.2.1"),
+        (Step(0.1, "connect", "connected"),),
+    ),
+    Deposited(1.0, 7, 0, 3, ContentRef(7, 12), b"Return-Path: <>\r\n\xff", 29),
+    Held(1.0, "root", ((7, 0),)),
+    Retried(1.0, "root", ((7, 0),)),
+    Dropped(1.0, "root", ((7, 0),)),
+    Expunged(1.0, 3, (1, 2)),
+    DomainAdded(1.0, Domain("x.test", BOB, "-")),
+    DomainRemoved(1.0, "x.test"),
+    AccountAdded(1.0, Account(1, BOB, "$argon2id$", 3)),
+    AccountRemoved(1.0, 1),
+    PasswordSet(1.0, 1, "$argon2id$"),
+    AliasAdded(1.0, Alias(BOB, (BOB,))),
+    AliasRemoved(1.0, BOB),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: type(change).__name__)
+def test_there_and_back(change: Change) -> None:
+    assert decode_change(encode_change(change)) == change
+
+
+def test_all_are_here() -> None:
+    assert {type(change) for change in CHANGES} == set(typing.get_args(Change))
+
+
+def test_garbage_is_refused() -> None:
+    with pytest.raises(msgspec.DecodeError):
+        decode_change(b'{"type": "no such change"}')
