@@ -1,0 +1,133 @@
+"""Limits and time-outs of everything that clients may do."""
+
+from pydantic import Field
+
+from postroad.runtime.config.values import Octets, Seconds, Section
+
+MIB = 2**20
+
+
+class LimitsSection(Section):
+    """What any SMTP client may do. Over a limit, it gets the reply that the RFC has for it."""
+
+    max_connections: int = Field(
+        default=10_000, ge=1, le=1_000_000, description="Open connections per service."
+    )
+    max_connections_per_client: int = Field(
+        default=100,
+        ge=1,
+        le=1_000_000,
+        description="Open connections per service from one IPv4 address or one IPv6 /64.",
+    )
+    max_message_octets: Octets = Field(
+        default=50 * MIB,
+        ge=65_536,
+        le=2**40,
+        description="Size of a message (SIZE, RFC 1870); 552 5.3.4 beyond.",
+    )
+    max_header_octets: Octets = Field(
+        default=MIB, ge=1024, le=64 * MIB, description="Size of a message's header; 552 5.3.4 beyond."
+    )
+    max_recipients: int = Field(
+        default=1000,
+        ge=100,
+        le=100_000,
+        description="Recipients of one transaction (RFC 5321 §4.5.3.1.8); 452 4.5.3 beyond.",
+    )
+    max_line_octets: Octets = Field(
+        default=2048, ge=512, le=65_536, description="Length of a command line; 500 5.5.2 beyond."
+    )
+    max_auth_line_octets: Octets = Field(
+        default=12_288,
+        ge=12_288,
+        le=65_536,
+        description="Length of a line while logging in (RFC 4954 §4).",
+    )
+    max_hops: int = Field(
+        default=100,
+        ge=10,
+        le=1000,
+        description="Received fields before 554 5.4.6, a mail loop (RFC 5321 §6.3).",
+    )
+    max_errors: int = Field(
+        default=20,
+        ge=1,
+        le=10_000,
+        description="Refused commands between two accepted messages before 421.",
+    )
+    max_transactions: int = Field(
+        default=1000, ge=1, le=1_000_000, description="Messages per connection before 421."
+    )
+    command_seconds: Seconds = Field(
+        default=300.0,
+        ge=0.1,
+        le=3600,
+        description="How long a client may be silent between commands (RFC 5321 §4.5.3.2.7).",
+    )
+    data_idle_seconds: Seconds = Field(
+        default=180.0, ge=0.1, le=3600, description="How long a client may be silent within a message."
+    )
+    data_total_seconds: Seconds = Field(
+        default=3600.0, ge=1, le=86_400, description="How long one message may take to come in."
+    )
+    session_total_seconds: Seconds = Field(
+        default=7200.0, ge=1, le=604_800, description="How long a connection may last."
+    )
+    check_seconds: Seconds = Field(
+        default=30.0, ge=0.1, le=600, description="How long one check may take before 451."
+    )
+
+
+class MxSection(Section):
+    """Mail from other servers, port 25."""
+
+    tls_required: bool = Field(
+        default=False,
+        description="Refuse mail without TLS. Much of the world's mail would not reach you.",
+    )
+
+
+class SubmissionSection(Section):
+    """Mail from users, ports 587 and 465."""
+
+    tls_required: bool = Field(
+        default=False, description="Refuse even EHLO's other commands before STARTTLS."
+    )
+    auth_required: bool = Field(
+        default=True, description="Only users who logged in may send. Off makes an open relay."
+    )
+    auth_without_tls: bool = Field(
+        default=False, description="Let passwords pass in the clear. Only for laboratories."
+    )
+    add_missing_headers: bool = Field(
+        default=True, description="Add Date and Message-ID where the client left them out (RFC 6409 §8)."
+    )
+
+
+class AuthSection(Section):
+    """Logging in, and guessing."""
+
+    free_failures: int = Field(
+        default=5,
+        ge=1,
+        le=1000,
+        description="Wrong passwords of one client for one account before it has to wait.",
+    )
+    free_failures_per_client: int = Field(
+        default=20,
+        ge=1,
+        le=100_000,
+        description="Wrong passwords of one client for all accounts before it has to wait.",
+    )
+    first_wait_seconds: Seconds = Field(
+        default=2.0, ge=0, le=3600, description="The first wait; each further failure doubles it."
+    )
+    max_wait_seconds: Seconds = Field(
+        default=900.0, ge=0, le=86_400, description="The longest wait."
+    )
+    remember_seconds: Seconds = Field(
+        default=300.0,
+        ge=0,
+        le=86_400,
+        description="How long a password that was right is known without hashing it again.",
+    )

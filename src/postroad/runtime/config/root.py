@@ -1,0 +1,36 @@
+"""The whole configuration, as one value."""
+
+from pydantic import Field, model_validator
+
+from postroad.runtime.config.delivery import DeliverySection, Routes
+from postroad.runtime.config.limits import AuthSection, LimitsSection, MxSection, SubmissionSection
+from postroad.runtime.config.mail import Pop3Section, QueueSection, StorageSection
+from postroad.runtime.config.server import ListenSection, LogSection, ServerSection, TlsSection
+from postroad.runtime.config.values import Section
+
+
+class Config(Section):
+    """All settings. Made by `load_config`, or by ``Config.model_validate({"server": {...}})``."""
+
+    server: ServerSection
+    listen: ListenSection = Field(default_factory=ListenSection)
+    tls: TlsSection = Field(default_factory=TlsSection)
+    limits: LimitsSection = Field(default_factory=LimitsSection)
+    mx: MxSection = Field(default_factory=MxSection)
+    submission: SubmissionSection = Field(default_factory=SubmissionSection)
+    pop3: Pop3Section = Field(default_factory=Pop3Section)
+    auth: AuthSection = Field(default_factory=AuthSection)
+    queue: QueueSection = Field(default_factory=QueueSection)
+    delivery: DeliverySection = Field(default_factory=DeliverySection)
+    routes: Routes = Field(
+        default_factory=dict,
+        description="Servers for the mail of some domains; the key `*` is for all others.",
+    )
+    storage: StorageSection = Field(default_factory=StorageSection)
+    log: LogSection = Field(default_factory=LogSection)
+
+    @model_validator(mode="after")
+    def _header_fits(self) -> "Config":
+        if self.limits.max_header_octets > self.limits.max_message_octets:
+            raise ValueError("limits.max_header_octets is more than limits.max_message_octets")
+        return self

@@ -1,0 +1,154 @@
+"""Settings of the process itself: who we are, where we listen, certificates, logs."""
+
+import os
+from enum import Enum
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from postroad.runtime.config.values import (
+    Endpoint,
+    Endpoints,
+    Hostname,
+    OptionalPath,
+    Seconds,
+    Section,
+)
+
+
+class LogFormat(Enum):
+    """How log lines look."""
+
+    AUTO = "auto"
+    TEXT = "text"
+    JSON = "json"
+
+
+class ServerSection(Section):
+    """Who this server is, where it keeps its data, and as whom it runs."""
+
+    hostname: Hostname = Field(
+        description="The public name of this machine, as its MX and PTR records say it. It stands in "
+        "greetings, EHLO, Received fields and made-up Message-IDs. There is no default.",
+    )
+    data_dir: Path = Field(
+        default=Path("/var/lib/postroad"),
+        description="The directory of the store: queue, mailboxes, accounts.",
+    )
+    user: str = Field(
+        default="",
+        description="The user to become once the ports are bound. Needed where the server is started "
+        "by root.",
+    )
+    group: str = Field(
+        default="", description="The group to become; left empty, the user's own group."
+    )
+    run_as_root: bool = Field(
+        default=False,
+        description="Stay root instead of changing to `user`. Only for containers and laboratories.",
+    )
+    node: str = Field(
+        default="",
+        max_length=64,
+        description="The name of this process among those that share a store; left empty, `hostname`.",
+    )
+    grace_seconds: Seconds = Field(
+        default=30.0,
+        ge=0,
+        le=3600,
+        description="How long SIGTERM waits for transactions in flight before it cuts them.",
+    )
+
+    @property
+    def node_name(self) -> str:
+        """`node`, or what stands for it."""
+        return self.node or self.hostname
+
+
+def _everywhere(port: int) -> tuple[Endpoint, ...]:
+    return (Endpoint("*", port),)
+
+
+class ListenSection(Section):
+    """Addresses and ports, as lists of `address:port`. `*` stands for all addresses, IPv4 and IPv6;
+    an empty list turns a service off. Where the usual ports need privileges that you do not have,
+    the customary others are 2525, 5587, 4465, 1110 and 9995.
+    """
+
+    mx: Endpoints = Field(
+        default=_everywhere(25), description="Mail from other servers (SMTP with STARTTLS)."
+    )
+    submission: Endpoints = Field(
+        default=_everywhere(587), description="Mail from users (SMTP with STARTTLS, login needed)."
+    )
+    submissions: Endpoints = Field(
+        default=_everywhere(465), description="Mail from users, TLS from the first byte (RFC 8314)."
+    )
+    pop3: Endpoints = Field(default=_everywhere(110), description="POP3 with STLS.")
+    pop3s: Endpoints = Field(
+        default=_everywhere(995), description="POP3, TLS from the first byte (RFC 8314)."
+    )
+    local: OptionalPath = Field(
+        default=Path("/run/postroad/submit.sock"),
+        description="UNIX socket of the `sendmail` command; the peer's user is its identity. "
+        "Empty turns it off.",
+    )
+    local_mode: str = Field(
+        default="0666",
+        pattern=r"^0?[0-7]{3}$",
+        description="Permissions of that socket, in octal: who may send as a local user.",
+    )
+    backlog: int = Field(
+        default=1024, ge=1, le=65535, description="Connections that wait to be taken, per port."
+    )
+
+    @property
+    def services(self) -> dict[str, tuple[Endpoint, ...]]:
+        """The TCP services by name."""
+        return {name: getattr(self, name) for name in TCP_SERVICES}
+
+
+TCP_SERVICES = ("mx", "submission", "submissions", "pop3", "pop3s")
+IMPLICIT_TLS_SERVICES = frozenset({"submissions", "pop3s"})
+
+
+class TlsSection(Section):
+    """Certificate and key of this server, and whom it believes. SIGHUP reads the files anew."""
+
+    certificate: OptionalPath = Field(
+        default=None,
+        description="PEM file with the certificate and its chain. Without it no TLS is offered, "
+        "nobody can log in, and `submissions` and `pop3s` are off.",
+    )
+    key: OptionalPath = Field(default=None, description="PEM file with its private key, unencrypted.")
+    ca_file: OptionalPath = Field(
+        default=None,
+        description="PEM file of the authorities that other servers' certificates are verified "
+        "against; left empty, those of the system.",
+    )
+
+    @model_validator(mode="after")
+    def _both(self) -> "TlsSection":
+        if (self.certificate is None) != (self.key is None):
+            missing = "key" if self.key is None else "certificate"
+            raise ValueError(f"certificate and key belong together, and {missing} is not set")
+        return self
+
+
+class LogSection(Section):
+    """Log lines, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least important lines to write."
+    )
+    format: LogFormat = Field(
+        default=LogFormat.AUTO,
+        description="`json`: an object per line; `text`: for people; `auto`: text in a terminal, else "
+        "json.",
+    )
+
+
+def is_root() -> bool:
+    """Whether this process runs as root."""
+    return hasattr(os, "geteuid") and os.geteuid() == 0

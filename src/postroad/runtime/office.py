@@ -1,0 +1,52 @@
+"""The stores and the use cases on them, without servers: what the commands of an operator need.
+
+An office may be opened on a data directory while a server runs on it; the server sees what changes.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from postroad.network import SystemClock, SystemEntropy
+from postroad.ports import Clock, Directory, Entropy
+from postroad.runtime.config import Config
+from postroad.service.accounts import Accounts
+from postroad.service.authenticate import Passwords
+from postroad.service.desk import QueueDesk
+from postroad.service.domains import Aliases, Domains
+from postroad.service.journeys import Journeys
+from postroad.service.recipients import Recipients
+from postroad.storage.sqlite.store import SqliteStore
+
+
+class Office:
+    """An open store with the services on it."""
+
+    def __init__(self, config: Config, store: SqliteStore, clock: Clock, entropy: Entropy) -> None:
+        self.config = config
+        self.store = store
+        self.clock = clock
+        self.entropy = entropy
+        self.passwords = Passwords()
+        ledger, directory = store.ledger, store.directory
+        self.directory: Directory = directory
+        self.accounts = Accounts(
+            ledger=ledger,
+            directory=directory,
+            clock=clock,
+            entropy=entropy,
+            passwords=self.passwords,
+        )
+        self.domains = Domains(ledger=ledger, directory=directory, clock=clock)
+        self.aliases = Aliases(ledger=ledger, directory=directory, clock=clock)
+        self.desk = QueueDesk(store=store.queue, ledger=ledger, clock=clock)
+        self.journeys = Journeys(journey=store.journey, queue=store.queue)
+        self.recipients = Recipients(directory, hostname=config.server.hostname)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, config: Config, *, clock: Clock | None = None, entropy: Entropy | None = None
+    ) -> AsyncIterator["Office"]:
+        """Open the store of `config` (made where it is missing). Raises `StorageError`."""
+        raise NotImplementedError
+        yield
