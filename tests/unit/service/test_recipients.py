@@ -1,0 +1,96 @@
+import pytest
+
+from postroad.model import Address, Reply
+from postroad.service.recipients import LOCAL, Recipients
+from tests.unit.service.fakes import FakeDirectory
+
+
+@pytest.fixture
+def directory() -> FakeDirectory:
+    directory = FakeDirectory()
+    directory.add_domain("x.test")
+    directory.add_account("bob@x.test")
+    return directory
+
+
+async def resolve(directory: FakeDirectory, address: str) -> list[tuple[str, str, bool]] | str:
+    found = await Recipients(directory, hostname="mx.x.test").resolve(Address.parse(address))
+    if isinstance(found, Reply):
+        return f"{found.code} {found.enhanced}"
+    return [(str(target.address), target.destination, target.is_local) for target in found]
+
+
+async def test_account_and_unknown(directory: FakeDirectory) -> None:
+    bob = [("bob@x.test", LOCAL, True)]
+    assert await resolve(directory, "bob@x.test") == bob
+    assert await resolve(directory, "BOB@X.TEST") == bob
+    assert await resolve(directory, '"bob"@x.test') == bob
+    assert await resolve(directory, "nobody@x.test") == "550 5.1.1"
+
+
+async def test_other_domains_leave(directory: FakeDirectory) -> None:
+    assert await resolve(directory, "eve@y.test") == [("eve@y.test", "y.test", False)]
+
+
+async def test_subaddress(directory: FakeDirectory) -> None:
+    assert await resolve(directory, "bob+list@x.test") == [("bob@x.test", LOCAL, True)]
+    assert await resolve(directory, "+bob@x.test") == "550 5.1.1"
+    directory.add_domain("x.test", subaddress="")
+    assert await resolve(directory, "bob+list@x.test") == "550 5.1.1"
+
+
+async def test_an_exact_account_goes_before_its_subaddress(directory: FakeDirectory) -> None:
+    directory.add_account("bob+list@x.test")
+    assert await resolve(directory, "bob+list@x.test") == [("bob+list@x.test", LOCAL, True)]
+
+
+async def test_alias_to_here_and_elsewhere(directory: FakeDirectory) -> None:
+    directory.add_alias("team@x.test", "bob@x.test", "eve@y.test", "bob+x@x.test")
+    assert await resolve(directory, "team@x.test") == [
+        ("bob@x.test", LOCAL, True),
+        ("eve@y.test", "y.test", False),
+    ]
+
+
+async def test_alias_cycle(directory: FakeDirectory) -> None:
+    directory.add_alias("a@x.test", "b@x.test")
+    directory.add_alias("b@x.test", "a@x.test")
+    assert await resolve(directory, "a@x.test") == "554 5.4.6"
+
+
+async def test_alias_too_deep(directory: FakeDirectory) -> None:
+    for number in range(20):
+        directory.add_alias(f"a{number}@x.test", f"a{number + 1}@x.test")
+    assert await resolve(directory, "a0@x.test") == "554 5.3.5"
+
+
+async def test_alias_to_nobody(directory: FakeDirectory) -> None:
+    directory.add_alias("a@x.test", "nobody@x.test")
+    assert await resolve(directory, "a@x.test") == "550 5.1.1"
+
+
+async def test_catch_all(directory: FakeDirectory) -> None:
+    directory.add_domain("x.test", catch_all="bob@x.test")
+    assert await resolve(directory, "any@x.test") == [("bob@x.test", LOCAL, True)]
+    directory.add_domain("x.test", catch_all="gone@x.test")
+    assert await resolve(directory, "any@x.test") == "550 5.1.1"
+
+
+async def test_disabled_account(directory: FakeDirectory) -> None:
+    directory.add_account("gone@x.test", enabled=False)
+    assert await resolve(directory, "gone@x.test") == "550 5.2.1"
+
+
+async def test_postmaster_of_the_host(directory: FakeDirectory) -> None:
+    assert await resolve(directory, "postmaster@mx.x.test") == "550 5.1.1"
+    directory.add_alias("postmaster@x.test", "bob@x.test")
+    assert await resolve(directory, "Postmaster@mx.x.test") == [("bob@x.test", LOCAL, True)]
+    assert await resolve(directory, "bob@mx.x.test") == "550 5.1.1"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["eve%y.test@x.test", "y.test!eve@x.test", '"eve@y.test"@x.test', '"@y.test:e"@x.test'],
+)
+async def test_old_routes_are_just_names(directory: FakeDirectory, address: str) -> None:
+    assert await resolve(directory, address) == "550 5.1.1"
