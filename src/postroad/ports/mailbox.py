@@ -31,6 +31,10 @@ class Entry(Struct, frozen=True):
 class MailboxStore(Protocol):
     """Reads mailboxes."""
 
+    async def mailbox(self, mailbox: int) -> Mailbox | None:
+        """Return the mailbox of that id, None where there is none (any more)."""
+        ...
+
     async def listing(self, mailbox: int) -> Listing | None:
         """Return uids and sizes of all entries, None where there is no such mailbox."""
         ...
