@@ -1,0 +1,97 @@
+"""Drives one client machine over one stream: what it says goes out only when we would wait.
+
+So the commands of a group, a body with its final dot and the envelope of the next message leave in
+one write each.
+"""
+
+from postroad.ports import Clock, Stream
+from postroad.wire.smtp import ClientEvent, Lost, QuitDone, SMTPClient
+
+# Where the machine waits for nothing yet bytes must come, an answer is due within this.
+_NO_DEADLINE_SECONDS = 300.0
+_FAREWELL_SECONDS = 2.0
+
+
+class Dialogue:
+    """A stream and the machine that speaks over it. `limit` is when all of it must be over."""
+
+    def __init__(
+        self, stream: Stream, machine: SMTPClient, clock: Clock, send_seconds: float
+    ) -> None:
+        self.stream = stream
+        self.machine = machine
+        self.limit = float("inf")
+        self._clock = clock
+        self._send_seconds = send_seconds
+        self._early = b""
+
+    async def event(self) -> ClientEvent:
+        """Return the next event; `Lost` where the peer is gone or the time is up."""
+        machine = self.machine
+        while True:
+            event = machine.next_event()
+            if event is not None:
+                return event
+            data = machine.bytes_to_send()
+            if data:
+                await self._send(data)
+            elif self._early:
+                data, self._early = self._early, b""
+                machine.receive_data(data, self._clock.monotonic())
+            else:
+                await self._receive()
+
+    async def flush(self) -> None:
+        """Send what the machine has to say."""
+        data = self.machine.bytes_to_send()
+        if data:
+            await self._send(data)
+
+    async def peer_gone(self) -> bool:
+        """Look, without waiting, whether the peer closed in the midst of a body.
+
+        An early reply is kept for when the machine expects it.
+        """
+        try:
+            data = await self.stream.receive(0)
+        except TimeoutError:
+            return False
+        if not data:
+            self.machine.receive_eof()
+            return True
+        self._early += data
+        return False
+
+    async def quit(self) -> None:
+        """Say QUIT, wait a moment for the answer, close."""
+        now = self._clock.monotonic()
+        self.limit = now + _FAREWELL_SECONDS
+        if not self.machine.closing:
+            self.machine.quit(now)
+            while not isinstance(await self.event(), (QuitDone, Lost)):
+                pass
+        self.stream.close()
+
+    async def _send(self, data: bytes) -> None:
+        try:
+            await self.stream.send(data, self._send_seconds)
+        except TimeoutError:
+            self.machine.time_out(self._clock.monotonic())
+
+    async def _receive(self) -> None:
+        machine = self.machine
+        now = self._clock.monotonic()
+        deadline = machine.deadline()
+        until = min(self.limit, now + _NO_DEADLINE_SECONDS if deadline is None else deadline)
+        if until <= now:
+            machine.time_out(now)
+            return
+        try:
+            data = await self.stream.receive(until - now)
+        except TimeoutError:
+            machine.time_out(self._clock.monotonic())
+            return
+        if data:
+            machine.receive_data(data, self._clock.monotonic())
+        else:
+            machine.receive_eof()

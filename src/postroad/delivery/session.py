@@ -1,0 +1,126 @@
+"""An open way to one destination: brings jobs over a link, and renews the link where it must.
+
+A link that the server closed while it was kept is replaced once per call; no recipient is deferred
+for that alone. What was pipelined behind a message whose answer never came was not sent and is tried
+anew on the new link.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+
+from postroad.delivery.connect import Connector
+from postroad.delivery.courier import Courier, Fate
+from postroad.delivery.link import Link
+from postroad.delivery.settings import DeliverySettings
+from postroad.delivery.transaction import JobLog, Transaction, split
+from postroad.model import LeasedDelivery, Reply, Route, outcome_of
+from postroad.ports import Attempt, Clock, ContentStore, RouteFailed
+
+
+class RemoteSession:
+    """`ports.Session` to another server; used by one worker at a time."""
+
+    def __init__(
+        self,
+        route: Route,
+        link: Link,
+        connector: Connector,
+        content: ContentStore,
+        clock: Clock,
+        settings: DeliverySettings,
+    ) -> None:
+        self._route = route
+        self._link = link
+        self._connector = connector
+        self._content = content
+        self._clock = clock
+        self._settings = settings
+        self._courier = Courier(link, content, clock, settings)
+
+    @property
+    def batch(self) -> int:
+        """How many messages `attempt` likes to get at once."""
+        link = self._link
+        if not link.pipelining:
+            return 1
+        return max(1, min(self._settings.pipelined_messages, link.max_messages - link.messages))
+
+    @property
+    def usable(self) -> bool:
+        """Whether another attempt may be made on it: not closed, too old or idle for too long."""
+        return self._link.usable(self._clock.monotonic())
+
+    async def attempt(self, jobs: Sequence[LeasedDelivery]) -> list[Attempt]:
+        """Make one attempt for each job; never raises for what the other side does."""
+        logs = [JobLog(job) for job in jobs]
+        waiting: deque[Transaction] = deque()
+        for log in logs:
+            waiting.extend(split(log, self._link.max_recipients))
+        renewals = 1
+        while waiting:
+            transaction = waiting.popleft()
+            if not transaction.begun:
+                if self._link.spent:
+                    renewals -= self._link.dead
+                    failure = await self._renew(renewals)
+                    if failure is not None:
+                        self._fail([transaction, *waiting], failure)
+                        break
+                fate = await self._courier.begin(transaction)
+                if fate is not Fate.READY:
+                    if fate is Fate.ANEW:
+                        waiting.appendleft(transaction)
+                    continue
+            await self._carry(transaction, waiting)
+        self._link.last_used = self._clock.monotonic()
+        ended_at = self._clock.now()
+        return [log.attempt(ended_at) for log in logs]
+
+    async def close(self) -> None:
+        """Say QUIT and close."""
+        link = self._link
+        if link.dead:
+            link.drop()
+        else:
+            link.broken = True
+            await link.dialogue.quit()
+
+    async def _carry(self, transaction: Transaction, waiting: deque[Transaction]) -> None:
+        """Bring a transaction that was begun to its end."""
+        fate = await self._courier.envelope(transaction)
+        if fate is Fate.ANEW:
+            transaction.clear()
+            waiting.appendleft(transaction)
+        elif fate is Fate.READY:
+            rest = transaction.rest()
+            if rest is not None:
+                waiting.appendleft(rest)
+            await self._courier.body(transaction, waiting[0] if waiting else None)
+
+    async def _renew(self, renewals: int) -> RouteFailed | None:
+        """Replace a link on which nothing more may be begun; return why that cannot be done.
+
+        A server that closes on us again and again is not asked for every message.
+        """
+        link = self._link
+        await self.close()
+        if renewals < 0:
+            reply = Reply(451, "4.4.2", f"{link.where} keeps closing its connections")
+            return RouteFailed(reply, (), link.taken)
+        try:
+            self._link = await self._connector.open(self._route)
+        except RouteFailed as failure:
+            return failure
+        self._courier = Courier(self._link, self._content, self._clock, self._settings)
+        return None
+
+    def _fail(self, transactions: Sequence[Transaction], failure: RouteFailed) -> None:
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        for transaction in transactions:
+            log = transaction.log
+            log.begin(now, monotonic)
+            log.taken = failure.taken or log.taken
+            if not log.steps:
+                log.steps.extend(failure.steps)
+            log.step(monotonic, "connect", failure.reply.text)
+            transaction.settle(outcome_of(failure.reply))

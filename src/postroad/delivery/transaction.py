@@ -1,0 +1,133 @@
+"""One job's way: its recipients in one or more transactions, and what became of each."""
+
+from collections.abc import Iterator, Sequence
+
+from postroad.model import (
+    Delivery,
+    LeasedDelivery,
+    Outcome,
+    Recipient,
+    Reply,
+    RouteTaken,
+    Step,
+    outcome_of,
+)
+from postroad.ports import Attempt
+
+
+class JobLog:
+    """Collects outcomes and steps of one job until they make an `Attempt`."""
+
+    __slots__ = ("job", "outcomes", "started", "started_at", "steps", "taken")
+
+    def __init__(self, job: LeasedDelivery) -> None:
+        self.job = job
+        self.outcomes: dict[int, Outcome] = {}
+        self.steps: list[Step] = []
+        self.taken: RouteTaken | None = None
+        self.started_at = 0.0
+        self.started = 0.0  # monotonic
+
+    def begin(self, wall: float, monotonic: float) -> None:
+        """Set the start, the first time."""
+        if not self.started_at:
+            self.started_at = wall
+            self.started = monotonic
+
+    def step(self, monotonic: float, what: str, text: str) -> None:
+        """Note what happened."""
+        if "\n" in text:
+            text = text.replace("\n", " / ")
+        self.steps.append(Step(round(monotonic - self.started, 6), what, text))
+
+    def attempt(self, ended_at: float) -> Attempt:
+        """Return the outcome of every delivery, in order."""
+        outcomes = self.outcomes
+        return Attempt(
+            self.started_at or ended_at,
+            ended_at,
+            tuple([(d.ordinal, outcomes[d.ordinal]) for d in self.job.deliveries]),
+            self.taken,
+            tuple(self.steps),
+        )
+
+
+class Transaction:
+    """Some recipients of one job, to be sent in one go.
+
+    `begun` while MAIL has been said; `retried` once it was moved to a fresh connection.
+    """
+
+    __slots__ = (
+        "accepted",
+        "begun",
+        "deliveries",
+        "log",
+        "mail_accepted",
+        "piece",
+        "postponed",
+        "problem",
+        "recipients",
+        "retried",
+    )
+
+    def __init__(self, log: JobLog, deliveries: Sequence[Delivery]) -> None:
+        self.log = log
+        self.deliveries = deliveries
+        self.recipients = [Recipient(d.recipient, d.notify, d.orcpt) for d in deliveries]
+        self.retried = False
+        self.begun = False
+        self.piece: bytes | None = None  # the content or its first piece, once it was read
+        self.problem = ""  # why it cannot be read
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget what was answered: it is tried anew."""
+        self.begun = False
+        self.mail_accepted = False
+        self.accepted: list[int] = []
+        self.postponed: list[int] = []
+
+    def rcpt(self, index: int, reply: Reply, now: float) -> None:
+        """Take the answer to one RCPT."""
+        if reply.positive:
+            self.accepted.append(index)
+            return
+        delivery = self.deliveries[index]
+        self.log.step(now, "rcpt", f"<{delivery.recipient}>: {reply}")
+        if self.accepted and reply.code == 452 and reply.enhanced in ("", "4.5.3"):
+            # RFC 5321 §4.5.3.1.10: too many for one transaction, not wrong. Since some were taken,
+            # the rest, sent again, makes progress.
+            self.postponed.append(index)
+            return
+        self.log.outcomes[delivery.ordinal] = outcome_of(reply)
+
+    def settle(self, outcome: Outcome) -> None:
+        """Give `outcome` to all who have none yet, except those postponed."""
+        outcomes = self.log.outcomes
+        postponed = self.postponed
+        for index, delivery in enumerate(self.deliveries):
+            if delivery.ordinal not in outcomes and index not in postponed:
+                outcomes[delivery.ordinal] = outcome
+
+    def settle_one(self, index: int, outcome: Outcome) -> None:
+        """Give `outcome` to the recipient at `index` (LMTP, RFC 2033 §4.2)."""
+        self.log.outcomes[self.deliveries[index].ordinal] = outcome
+
+    def rest(self) -> "Transaction | None":
+        """Return a transaction for those that were too many for this one."""
+        if not self.postponed:
+            return None
+        rest = Transaction(self.log, [self.deliveries[index] for index in self.postponed])
+        rest.piece = self.piece
+        return rest
+
+
+def split(log: JobLog, most: int) -> Iterator[Transaction]:
+    """Part a job's recipients into transactions of at most `most`."""
+    deliveries = log.job.deliveries
+    if len(deliveries) <= most:
+        yield Transaction(log, deliveries)
+        return
+    for start in range(0, len(deliveries), most):
+        yield Transaction(log, deliveries[start : start + most])
