@@ -4,7 +4,6 @@ A server event says by its base class whether it waits for an answer (`Question`
 (`Notice`). Client events inform. All are frozen and hold no reference to the machine.
 """
 
-from collections.abc import Mapping
 from enum import Enum
 from typing import TypeAlias
 
@@ -159,7 +158,6 @@ class HelloDone(Notice, frozen=True):
     """The answer to EHLO, LHLO or (after EHLO was refused) HELO."""
 
     reply: Reply
-    extensions: Mapping[str, str] = {}
 
 
 class TlsReady(Notice, frozen=True):

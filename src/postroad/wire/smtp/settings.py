@@ -9,7 +9,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
     `hostname` is the name in 421 replies and the domain of ``<postmaster>``. `starttls` offers TLS
     while the link is not secure. `auth` lists mechanisms (PLAIN, LOGIN), offered on a secure link
     only unless `auth_without_tls`. `max_errors` is how many 5xx replies a client may cause between
-    two accepted messages before 421.
+    two accepted messages before 421; `max_idle_commands` how many commands that move no mail.
     """
 
     hostname: str
@@ -19,6 +19,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
     max_auth_line_octets: int = 12288  # RFC 4954 §4
     max_errors: int = 20
     max_transactions: int = 1000
+    max_idle_commands: int = 1000
     lmtp: bool = False
     starttls: bool = False
     auth: tuple[str, ...] = ()

@@ -1,0 +1,225 @@
+"""Bytes in, lines and bodies out, and the other way: below the grammar, and bounded.
+
+Nothing here loops over lines or octets of a body; everything is find, count, replace and slice.
+`LineBuffer` holds no more than its driver puts in and refuses lines beyond a limit; `DotReader` and
+`ChunkReader` hold back at most four octets; `DotWriter` holds back one.
+"""
+
+_END = b"\r\n.\r\n"
+
+
+class LineTooLong(Exception):
+    """A line is longer than the limit; the rest of it is being thrown away up to its end."""
+
+
+class LineBuffer:
+    """Octets received, taken out by the line, by the number or all at once."""
+
+    __slots__ = ("_data", "_discarding", "_position", "_searched")
+
+    def __init__(self) -> None:
+        self._data = b""
+        self._position = 0
+        self._searched = 0  # there is no LF between _position and here
+        self._discarding = False
+
+    def __len__(self) -> int:
+        return len(self._data) - self._position
+
+    def append(self, data: bytes) -> None:
+        """Add what was received."""
+        if self._position == len(self._data):
+            self._data = data
+            self._searched = 0
+        else:
+            self._data = self._data[self._position :] + data
+            self._searched -= self._position
+        self._position = 0
+
+    def take_line(self, limit: int) -> bytes | None:
+        """Return the next line with its LF (and CR), or None where none is complete yet.
+
+        Raises `LineTooLong` once at the end of a line of more than `limit` octets; until then the
+        line's octets are dropped as they come.
+        """
+        data, start = self._data, self._position
+        end = data.find(b"\n", self._searched) + 1
+        if not end:
+            if len(data) - start > limit:
+                self._discarding = True
+                self.clear()
+            else:
+                self._searched = len(data)
+            return None
+        self._position = self._searched = end
+        if self._discarding or end - start > limit:
+            self._discarding = False
+            raise LineTooLong
+        return data[start:end]
+
+    def starts_with(self, word: bytes) -> bool:
+        """Whether the next octets are `word` (in upper case), in any case."""
+        start = self._position
+        return self._data[start : start + len(word)].upper() == word
+
+    def take(self, count: int) -> bytes:
+        """Return the next `count` octets, or fewer if there are fewer."""
+        start = self._position
+        data = self._data[start : start + count]
+        self._position = self._searched = start + len(data)
+        return data
+
+    def take_all(self) -> bytes:
+        """Return everything."""
+        data = self._data[self._position :] if self._position else self._data
+        self.clear()
+        return data
+
+    def put_back(self, data: bytes) -> None:
+        """Put `data` in front of what is there."""
+        self._data = data + self._data[self._position :]
+        self._position = self._searched = 0
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._data = b""
+        self._position = self._searched = 0
+
+
+def has_bare_line_break(data: bytes) -> bool:
+    """Whether there is a CR without LF or an LF without CR (RFC 5321 §2.3.8).
+
+    `data` must not begin or end within a CRLF.
+    """
+    pairs = data.count(b"\r\n")
+    return data.count(b"\n") != pairs or data.count(b"\r") != pairs
+
+
+class DotReader:
+    """The body after DATA, without dot-stuffing (RFC 5321 §4.5.2); only CRLF.CRLF ends it.
+
+    Each piece returned begins and ends outside a CRLF.
+    """
+
+    __slots__ = ("_first", "_held", "rest")
+
+    def __init__(self) -> None:
+        # The line that said DATA ended with CRLF, so a dot at once is at the start of a line.
+        self._held = b"\r\n"
+        self._first = True
+        self.rest: bytes | None = None
+        """What came behind the end of the body, or None while that has not come."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Take received octets, return the next piece of the body."""
+        data = self._held + data
+        end = data.find(_END)
+        if end >= 0:
+            self.rest = data[end + 5 :]
+            piece = data[: end + 2]
+        else:
+            keep = _part_of_end(data)
+            cut = len(data) - keep
+            piece, self._held = data[:cut], data[cut:]
+        piece = piece.replace(b"\r\n.", b"\r\n")
+        if self._first and piece:
+            self._first = False
+            return piece[2:]
+        return piece
+
+
+def _part_of_end(data: bytes) -> int:
+    """How many of the last octets may be the beginning of CRLF.CRLF."""
+    return next((length for length in (4, 3, 2, 1) if data.endswith(_END[:length])), 0)
+
+
+class ChunkReader:
+    """The octets of one transaction's BDAT commands (RFC 3030 §2).
+
+    Each piece returned begins and ends outside a CRLF, across chunks too.
+    """
+
+    __slots__ = ("_held", "remaining")
+
+    def __init__(self) -> None:
+        self._held = b""
+        self.remaining = 0
+        """How much of the present chunk is still to come, in octets."""
+
+    def begin(self, octets: int) -> None:
+        """A chunk of `octets` follows."""
+        self.remaining = octets
+
+    def feed(self, data: bytes) -> bytes:
+        """Take at most `remaining` octets, return the next piece of the body."""
+        self.remaining -= len(data)
+        data = self._held + data
+        if data.endswith(b"\r"):
+            self._held = b"\r"
+            return data[:-1]
+        self._held = b""
+        return data
+
+    def finish(self) -> bytes:
+        """The last chunk is complete: return what was held back (a bare CR, or nothing)."""
+        held, self._held = self._held, b""
+        return held
+
+
+class BareLineBreak(ValueError):
+    """A body to be sent holds a CR without LF or an LF without CR (RFC 5321 §2.3.8)."""
+
+
+class LineBreakGuard:
+    """Lets a body that comes in pieces cut anywhere pass if it has neither bare CR nor bare LF.
+
+    Each piece returned begins and ends outside a CRLF.
+    """
+
+    __slots__ = ("_held",)
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """Return what may go. Raises `BareLineBreak`."""
+        if self._held:
+            data = self._held + data
+            self._held = b""
+        if data.endswith(b"\r"):
+            self._held = b"\r"
+            data = data[:-1]
+        if has_bare_line_break(data):
+            raise BareLineBreak("the message holds a bare CR or LF, which SMTP cannot carry")
+        return data
+
+    def finish(self) -> None:
+        """The body is complete. Raises `BareLineBreak`."""
+        if self._held:
+            raise BareLineBreak("the message ends with a bare CR, which SMTP cannot carry")
+
+
+class DotWriter:
+    """Dot-stuffs a body that comes in pieces cut anywhere (RFC 5321 §4.5.2)."""
+
+    __slots__ = ("_guard", "_line_start")
+
+    def __init__(self) -> None:
+        self._guard = LineBreakGuard()
+        self._line_start = True
+
+    def feed(self, data: bytes) -> bytes:
+        """Return what to send for the piece. Raises `BareLineBreak`."""
+        data = self._guard.feed(data)
+        if not data:
+            return data
+        stuffed = data.replace(b"\r\n.", b"\r\n..")
+        if self._line_start and data.startswith(b"."):
+            stuffed = b"." + stuffed
+        self._line_start = data.endswith(b"\n")
+        return stuffed
+
+    def finish(self) -> bytes:
+        """Return the end: a CRLF if the body had none, and the dot. Raises `BareLineBreak`."""
+        self._guard.finish()
+        return b".\r\n" if self._line_start else _END
