@@ -14,7 +14,8 @@ MAX_NAME_OCTETS = 255
 
 # RFC 5321 §4.1.2 and §4.1.3: what a Domain and an address literal are made of, and the underscore that
 # many hosts carry in their names.
-_NOT_IN_NAME = re.compile(r"[^0-9A-Za-z._:\[\]-]")
+_NOT_IN_NAME = re.compile(r"[^0-9A-Za-z._-]")
+_NOT_IN_LITERAL = re.compile(r"[^0-9A-Za-z.:-]")
 _NOT_IN_COMMENT = re.compile(r"[^0-9A-Za-z._: -]")
 _NOT_IN_TOKEN = re.compile(r"[^0-9A-Za-z.-]")
 
@@ -64,7 +65,11 @@ def _date(second: int) -> str:
 @lru_cache(maxsize=1024)
 def _came(helo: str, client: str, tls: str | None, hostname: str, protocol: str) -> str:
     """The field up to the queue id: the same for all messages of a connection."""
-    name = _NOT_IN_NAME.sub("?", helo[:MAX_NAME_OCTETS])
+    helo = helo[:MAX_NAME_OCTETS]
+    if helo.startswith("[") and helo.endswith("]"):
+        name = f"[{_NOT_IN_LITERAL.sub('?', helo[1:-1])}]"
+    else:
+        name = _NOT_IN_NAME.sub("?", helo)
     literal = _literal(client)
     came = "Received:"
     if name or literal:
@@ -87,5 +92,5 @@ def _literal(client: str) -> str:
     """RFC 5321 §4.1.3. A scope id says nothing outside of this host, so it goes."""
     if not client:
         return ""
-    address = _NOT_IN_NAME.sub("?", client.partition("%")[0][:MAX_NAME_OCTETS])
+    address = _NOT_IN_LITERAL.sub("?", client.partition("%")[0][:MAX_NAME_OCTETS])
     return f"[IPv6:{address}]" if ":" in address else f"[{address}]"

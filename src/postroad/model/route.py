@@ -58,7 +58,8 @@ class Route(Struct, frozen=True):
 class RouteTaken(Struct, frozen=True, omit_defaults=True):
     """The way that one attempt took: host, address and port, link security, whether it was reused.
 
-    `source` is the local address that the connection came from.
+    `source` is the local address that the connection came from. `dsn` tells that the next server
+    offered DSN (RFC 3461) and so took over the duty to report.
     """
 
     kind: RouteKind
@@ -68,13 +69,14 @@ class RouteTaken(Struct, frozen=True, omit_defaults=True):
     tls: str | None = None
     reused: bool = False
     source: str = ""
+    dsn: bool = False
 
 
 class Step(Struct, frozen=True, array_like=True):
     """Something that happened during an attempt: `seconds` after its start, what, and in words.
 
     `what` is one of ``lookup``, ``connect``, ``tls``, ``greeting``, ``hello``, ``auth``, ``mail``,
-    ``rcpt``, ``data``, ``end``, ``deposit``, ``close``.
+    ``rcpt``, ``data``, ``end``, ``deposit``, ``close``, ``report`` (a DSN was made, or could not be).
     """
 
     seconds: float
