@@ -1,0 +1,195 @@
+"""POP3: the machine joined to logins and maildrops.
+
+A maildrop is locked from the login to the end of the connection, however that comes about. Messages are
+deleted when QUIT was answered by a commit and the client was still there to have said it.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+
+import structlog
+from msgspec import Struct
+
+from postroad.mailbox import EntryGone, MailboxGone, MailboxInUse, Maildrop
+from postroad.ports import StorageError
+from postroad.servers.connection import Connection
+from postroad.servers.registry import Registry
+from postroad.service.authenticate import Authenticator, Throttled
+from postroad.service.maildrops import LoginTooSoon, Maildrops
+from postroad.wire.pop3 import (
+    Closed,
+    Commit,
+    Login,
+    Opened,
+    POP3Server,
+    ResponseCode,
+    Retrieve,
+    ServerConfig,
+    StartTls,
+)
+
+log = structlog.get_logger("postroad.servers.pop3")
+
+
+class POP3Service(Struct, frozen=True):
+    """What a POP3 server is made of; shared by all its connections.
+
+    `tls` gives the context for STLS, None where there is none. A failed login waits
+    `login_failure_seconds` for its answer.
+    """
+
+    machine: ServerConfig
+    authenticator: Authenticator
+    maildrops: Maildrops
+    tls: Callable[[], ssl.SSLContext] | None = None
+    login_failure_seconds: float = 1.0
+
+
+class POP3Connection(Connection[POP3Server]):
+    """One POP3 client."""
+
+    def __init__(
+        self, service: POP3Service, registry: Registry, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        super().__init__(registry, loop)
+        self._service = service
+        self._maildrop: Maildrop | None = None
+        self._user = ""
+
+    def open(self, now: float, secure: bool) -> POP3Server:
+        """Return the machine."""
+        return POP3Server(self._service.machine, now, secure=secure)
+
+    def refusal(self, reason: str) -> bytes:
+        """Return what a client gets instead of a greeting which is not admitted."""
+        return f"-ERR [SYS/TEMP] {reason}\r\n".encode()
+
+    def server_tls(self) -> ssl.SSLContext:
+        """Return the context for STLS."""
+        assert self._service.tls is not None, "STLS is offered only with a certificate"
+        return self._service.tls()
+
+    def lost(self) -> None:
+        """Let go of the maildrop; without QUIT nothing was deleted."""
+        if self._maildrop is not None:
+            self._maildrop.close()
+            self._maildrop = None
+
+    async def handle(self, event: object) -> None:
+        """Answer one event."""
+        if self.gone and not isinstance(event, Closed):
+            # Who did not get what came before QUIT did not mean QUIT.
+            self.machine.abandon()
+            return
+        match event:
+            case Retrieve():
+                await self._retrieve(event)
+            case Commit():
+                await self._commit(event)
+            case Login():
+                await self._login(event)
+            case Opened():
+                self.machine.welcome()
+            case StartTls():
+                self.machine.start_tls()
+                await self.upgrade()
+            case Closed():
+                if self._user:
+                    log.info("pop3 session ended", user=self._user, reason=event.reason)
+                self.lost()
+            case _:
+                raise AssertionError(f"no handler for {event!r}")
+
+    async def flush(self) -> bool:
+        """As in `Connection`; a client that is reading is not idle."""
+        began = self._loop.time()
+        sent = await super().flush()
+        if sent and (now := self._loop.time()) > began:
+            self.machine.touch(now)
+        return sent
+
+    async def _login(self, event: Login) -> None:
+        machine = self.machine
+        service = self._service
+        try:
+            account = await service.authenticator.verify(
+                event.username, event.password, client=self.peer
+            )
+            if account is None:
+                log.warning("login failed", peer=self.peer, user=event.username)
+                await asyncio.sleep(service.login_failure_seconds)
+                machine.refuse("wrong address or password", ResponseCode.AUTH)
+                return
+            self._maildrop = await service.maildrops.open(account)
+        except Throttled as throttled:
+            log.warning("login throttled", peer=self.peer, user=event.username)
+            text = f"too many failed logins, try again in {throttled.seconds:.0f} seconds"
+            machine.refuse(text, ResponseCode.SYS_TEMP)
+        except LoginTooSoon as soon:
+            text = f"you were here a moment ago, come again in {soon.seconds:.0f} seconds"
+            machine.refuse(text, ResponseCode.LOGIN_DELAY)
+        except MailboxInUse:
+            machine.refuse("another session has this mailbox open", ResponseCode.IN_USE)
+        except MailboxGone:
+            log.error("account without its mailbox", user=event.username)
+            machine.refuse("this account has no mailbox", ResponseCode.SYS_PERM)
+        except StorageError as error:
+            log.error("maildrop not opened", user=event.username, error=str(error))
+            machine.refuse("the mailbox cannot be read now", ResponseCode.SYS_TEMP)
+        else:
+            self._user = event.username
+            machine.logged_in(self._maildrop.listing)
+
+    async def _retrieve(self, event: Retrieve) -> None:
+        machine, maildrop = self.machine, self._maildrop
+        assert maildrop is not None, "the machine lets RETR only follow a login"
+        index = event.index
+        try:
+            data = await maildrop.read(index)
+            if event.top_lines is None and len(data) == maildrop.size(index):
+                machine.whole(data)
+                if machine.full:
+                    await self.flush()
+                return
+        except StorageError as error:
+            log.error("message not read", user=self._user, error=str(error))
+            what = "is no longer there" if isinstance(error, EntryGone) else "cannot be read now"
+            machine.refuse(f"message {index + 1} {what}", ResponseCode.SYS_TEMP)
+            return
+        try:
+            await self._send_pieces(maildrop, index, data)
+        except StorageError as error:
+            # The client has a part of it; only the end of the connection tells that the rest is missing.
+            log.error("message cut short", user=self._user, error=str(error))
+            machine.abandon("message cut short")
+
+    async def _send_pieces(self, maildrop: Maildrop, index: int, data: bytes) -> None:
+        machine = self.machine
+        size = maildrop.size(index)
+        offset = 0
+        while machine.body(data):
+            offset += len(data)
+            if offset >= size:
+                break
+            await self.flush()
+            if self.gone:
+                machine.abandon()
+                return
+            data = await maildrop.read(index, offset)
+        machine.end_body()
+        if machine.full:
+            await self.flush()
+
+    async def _commit(self, event: Commit) -> None:
+        maildrop = self._maildrop
+        assert maildrop is not None, "the machine commits only what was opened"
+        try:
+            await maildrop.commit(event.deleted)
+        except StorageError as error:
+            log.error("messages not removed", user=self._user, error=str(error))
+            self.machine.refuse("messages were not removed, try again", ResponseCode.SYS_TEMP)
+            return
+        if event.deleted:
+            log.info("messages removed", user=self._user, messages=len(event.deleted))
+        self.machine.committed()
