@@ -24,6 +24,9 @@ DRAIN_SECONDS = 120.0
 
 TLS_HANDSHAKE_SECONDS = 30.0
 
+WRITES_IN_A_ROW = 8
+"""After so many writes (of about 64 KiB) to a client that keeps up, others have a turn."""
+
 log = structlog.get_logger("postroad.servers")
 
 Event_co = TypeVar("Event_co", covariant=True)
@@ -170,13 +173,21 @@ class Connection(asyncio.Protocol, Generic[M]):
         """Cut the connection now."""
         self.transport.abort()
 
-    async def flush(self) -> None:
-        """Write what the machine has to send, and wait while the client is slow to read it."""
+    async def flush(self) -> bool:
+        """Write what the machine has to send, and wait while the client is slow to read it.
+
+        Return whether there was anything.
+        """
         machine = self.machine
+        writes = 0
         while not self._gone and (data := machine.bytes_to_send()):
             self.transport.write(data)
+            writes += 1
             if self._write_paused:
                 await self._drain()
+            elif writes % WRITES_IN_A_ROW == 0:
+                await asyncio.sleep(0)  # a long answer is made piece by piece; others have a turn
+        return writes > 0
 
     async def upgrade(self) -> None:
         """Send what is there (the 220) and start TLS; the machine forgets what it knew."""
@@ -221,13 +232,12 @@ class Connection(asyncio.Protocol, Generic[M]):
         machine = self.machine
         while True:
             event = machine.next_event()
-            if event is None:
-                await self.flush()
-                # Flushing may have waited, and bytes may have come meanwhile.
-                event = machine.next_event()
-                if event is None:
-                    break
-            await self.handle(event)
+            if event is not None:
+                await self.handle(event)
+            elif not await self.flush():
+                # Flushing may have waited while bytes came, and a machine may hold back events until
+                # an answer is sent: it has to have nothing more to say and nothing more to send.
+                break
         self._busy = False
         if machine.closing:
             self.transport.close()
@@ -240,7 +250,11 @@ class Connection(asyncio.Protocol, Generic[M]):
     def _pumped(self, task: "asyncio.Task[None]") -> None:
         self._task = None
         if task.cancelled():
-            self.transport.abort()
+            self._busy = False
+            if self._gone:
+                self.lost()
+            else:
+                self.transport.abort()
         elif task.exception() is not None:
             self._failed(task.exception())
 
