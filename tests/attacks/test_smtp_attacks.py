@@ -1,0 +1,291 @@
+"""Attacks on the SMTP servers, each over a real socket."""
+
+import asyncio
+import base64
+import resource
+import ssl
+from pathlib import Path
+
+import pytest
+
+from tests.attacks.serving import BOB, PASSWORD, connected, inbox, queued, serving
+
+SMUGGLED = "MAIL FROM:<evil@x.test>\r\nRCPT TO:<bob@us.test>\r\nDATA\r\nSubject: 2\r\n\r\nsmuggled"
+
+END_OF_DATA_VARIANTS = [
+    b"\n.\n",
+    b"\n.\r\n",
+    b"\r.\r",
+    b"\r.\r\n",
+    b"\r\n.\r",
+    b"\r\n.\n",
+    b"\r\n\0.\r\n",
+    b"\r\n.\0\r\n",
+    b"\r\n.\r\0\n",
+    b"\r\r\n.\r\r\n",
+    b"\n\r\n.\r\n\n",
+]
+
+
+@pytest.mark.parametrize("variant", END_OF_DATA_VARIANTS, ids=repr)
+async def test_smuggling_by_odd_ends_of_data(tmp_path: Path, variant: bytes) -> None:
+    """Never a second message, and nothing with a bare CR or LF is taken (CVE-2023-51764)."""
+    async with serving(tmp_path) as system:
+        async with connected(system) as client:
+            await client.open_transaction()
+            client.send(b"Subject: 1\r\n\r\nfirst" + variant + SMUGGLED.encode() + b"\r\n.\r\n")
+            client.send("QUIT\r\n")
+            said = await client.rest()
+            replies = [line[:3] for line in said.splitlines()]
+        await asyncio.sleep(0.05)
+        mail = await inbox(system)
+        if b"\r\n.\r\n" in variant:
+            # Here a true end of data comes first: what is before it holds a bare LF and is refused;
+            # what follows is a pipelined transaction of the same client, not a smuggled one.
+            assert replies[0] == "550", said
+            assert all(b"first" not in each for each in mail)
+        else:
+            assert replies[0].startswith("5"), said
+            assert mail == []
+            assert await queued(system) == 0
+
+
+@pytest.mark.parametrize("ending", [b"bare\nline\r\n", b"bare\rline\r\n"])
+async def test_bare_line_ends_by_bdat(tmp_path: Path, ending: bytes) -> None:
+    async with serving(tmp_path) as system, connected(system) as client:
+        await client.ask("EHLO client.test")
+        await client.ask("MAIL FROM:<eve@elsewhere.test>")
+        await client.ask(f"RCPT TO:<{BOB}>")
+        body = b"Subject: x\r\n\r\n" + ending
+        client.send(b"BDAT %d LAST\r\n" % len(body) + body)
+        assert (await client.reply()).startswith("5")
+        assert (await client.ask("NOOP")).startswith("250")
+        assert await inbox(system) == []
+        assert await queued(system) == 0
+
+
+async def test_dot_stuffed_lines_are_text(tmp_path: Path) -> None:
+    async with serving(tmp_path) as system, connected(system) as client:
+        await client.open_transaction()
+        client.send("Subject: dots\r\n\r\n..\r\n...\r\n..x\r\nMAIL FROM:<a@b.test>\r\n.\r\n")
+        assert (await client.reply()).startswith("250")
+        (mail,) = await inbox(system, wait_for=1)
+        assert mail.endswith(b"\r\n\r\n.\r\n..\r\n.x\r\nMAIL FROM:<a@b.test>\r\n")
+
+
+async def test_starttls_injection(tmp_path: Path) -> None:
+    """CVE-2011-0411: what came in clear behind STARTTLS is not executed within TLS."""
+    async with serving(tmp_path) as system, connected(system, "submission") as client:
+        await client.ask("EHLO before.test")
+        client.send("STARTTLS\r\nEHLO injected.test\r\nNOOP\r\n")
+        assert (await client.reply()).startswith("220")
+        # The plaintext may break the handshake or be dropped; it must not be answered within TLS.
+        try:
+            await client.writer.start_tls(_any_certificate(), server_hostname="mx.us.test")
+        except (OSError, ssl.SSLError):
+            return
+        assert (await client.ask("MAIL FROM:<eve@elsewhere.test>")).startswith("503")
+
+
+async def test_starttls_forgets_ehlo_and_login(tmp_path: Path) -> None:
+    async with serving(tmp_path, submission={"auth_without_tls": True}) as system:
+        async with connected(system, "submission") as client:
+            await client.ask("EHLO before.test")
+            assert (await client.ask(_plain(BOB, PASSWORD))).startswith("235")
+            assert (await client.ask("STARTTLS")).startswith("220")
+            await client.writer.start_tls(_any_certificate(), server_hostname="mx.us.test")
+            assert (await client.ask("MAIL FROM:<bob@us.test>")).startswith("503")
+            said = await client.ask("EHLO after.test")
+            assert said.startswith("250")
+            assert "STARTTLS" not in said
+            assert (await client.ask("MAIL FROM:<bob@us.test>")).startswith("530")
+
+
+async def test_a_command_line_of_8_mib(tmp_path: Path) -> None:
+    async with serving(tmp_path) as system, connected(system) as client:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for _ in range(128):
+            client.send(b"A" * 65536)
+            try:
+                await client.writer.drain()
+            except ConnectionError:
+                break
+        client.send("\r\nNOOP\r\n")
+        said = await client.rest(2) if client.reader.at_eof() else await client.reply()
+        assert said == "" or said.startswith("500 5.5.2") or said.startswith("421"), said
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        assert grown < 6 * 1024, f"{grown} KiB"  # this process also holds the client's side
+        async with connected(system) as other:
+            assert (await other.ask("NOOP")).startswith("250")
+
+
+async def test_talking_before_the_banner(tmp_path: Path) -> None:
+    async with serving(tmp_path) as system:
+        host, port = system.listening["mx"][0]
+        # Sent with the SYN's acknowledgement, as bulk senders do: before any banner can have come.
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(b"EHLO early.test\r\nMAIL FROM:<a@b.test>\r\n")
+        said = (await asyncio.wait_for(reader.readline(), 5)).decode()
+        # A banner that was already on its way is no fault of the client's (the server answers at
+        # once, without a delay); then the commands are just pipelined.
+        assert said.startswith(("554", "220"))
+        writer.close()
+
+
+async def test_a_body_before_354(tmp_path: Path) -> None:
+    async with serving(tmp_path) as system, connected(system) as client:
+        await client.ask("EHLO client.test")
+        await client.ask("MAIL FROM:<eve@elsewhere.test>")
+        # No RCPT was taken: DATA is refused, and the body must not be obeyed as commands.
+        await client.ask("RCPT TO:<nobody@us.test>")
+        client.send("DATA\r\nSubject: x\r\n\r\nMAIL FROM:<a@b.test>\r\n.\r\nQUIT\r\n")
+        said = await client.rest()
+        assert said.splitlines()[0].startswith(("503", "554")), said
+        assert await inbox(system) == []
+        assert await queued(system) == 0
+
+
+async def test_harvesting_is_slowed_and_cut(tmp_path: Path) -> None:
+    async with serving(tmp_path) as system, connected(system) as client:
+        await client.ask("EHLO client.test")
+        await client.ask("MAIL FROM:<eve@elsewhere.test>")
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        for number in range(7):
+            reply = await client.ask(f"RCPT TO:<user{number}@us.test>")
+            assert reply.startswith("550 5.1.1"), reply
+        assert loop.time() - began >= 1.9  # two of them were past the free ones
+        assert (await client.ask("VRFY bob")).startswith("252")
+        assert (await client.ask("EXPN staff")).startswith("5")
+
+
+async def test_too_many_recipients(tmp_path: Path) -> None:
+    async with serving(tmp_path, limits={"max_recipients": 100}) as system:
+        async with connected(system) as client:
+            await client.ask("EHLO client.test")
+            await client.ask("MAIL FROM:<eve@elsewhere.test>")
+            for _ in range(100):
+                assert (await client.ask(f"RCPT TO:<{BOB}>")).startswith("250")
+            assert (await client.ask(f"RCPT TO:<{BOB}>")).startswith("452 4.5.3")
+
+
+async def test_guessing_passwords(tmp_path: Path) -> None:
+    async with serving(tmp_path, auth={"free_failures": 2}) as system:
+        texts = set()
+        for user in (BOB, "nobody@us.test"):
+            async with connected(system, "submissions", tls=_any_certificate()) as client:
+                await client.ask("EHLO client.test")
+                texts.add(await client.ask(_plain(user, "wrong")))
+                texts.add(await client.ask(_plain(user, "wrong")))
+                assert (await client.ask(_plain(user, "wrong"))).startswith("454 4.7.0")
+        assert len(texts) == 1, texts  # the same words for an unknown user
+        assert texts.pop().startswith("535 5.7.8")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        b"MAIL FROM:<eve\x00@elsewhere.test>",
+        b"MAIL FROM:<\x01@elsewhere.test>",
+        b'MAIL FROM:<"a\x00b"@elsewhere.test>',
+        b"EHLO a\x00b",
+        b"MAIL FROM:<eve@elsewhere.test> ENVID=a\x07",
+    ],
+)
+async def test_control_characters_in_commands(tmp_path: Path, command: bytes) -> None:
+    async with serving(tmp_path) as system, connected(system) as client:
+        await client.ask("EHLO client.test")
+        assert (await client.ask(command)).startswith(("500", "501", "553", "555"))
+
+
+async def test_nul_in_the_header(tmp_path: Path) -> None:
+    async with serving(tmp_path) as system, connected(system) as client:
+        await client.open_transaction()
+        client.send(b"Subject: a\0b\r\n\r\nx\r\n.\r\n")
+        assert (await client.reply()).startswith("5")
+        assert await inbox(system) == []
+
+
+RELAY_PROBES = [
+    ("eve%elsewhere.test@us.test", "550"),
+    ("elsewhere.test!eve@us.test", "550"),
+    ('"eve@elsewhere.test"@us.test', "550"),
+    ('"eve%elsewhere.test"@us.test', "550"),
+    ("@us.test:eve@elsewhere.test", "550"),
+    ("eve@elsewhere.test", "550"),
+    ("eve@[127.0.0.1]", "550"),
+    ("eve@localhost", "550"),
+    ("@us.test", "5"),
+    ("eve@elsewhere.test@us.test", "5"),
+    ("us.test", "5"),
+    ('"eve@elsewhere.test>,<"@us.test', "550"),
+]
+
+
+@pytest.mark.parametrize(("path", "code"), RELAY_PROBES)
+async def test_no_open_relay(tmp_path: Path, path: str, code: str) -> None:
+    async with serving(tmp_path) as system, connected(system) as client:
+        await client.ask("EHLO client.test")
+        await client.ask("MAIL FROM:<bob@us.test>")
+        reply = await client.ask(f"RCPT TO:<{path}>")
+        assert reply.startswith(code), reply
+        assert await queued(system) == 0
+
+
+async def test_a_quoted_local_part_that_carries_parameters(tmp_path: Path) -> None:
+    """One RCPT, routed by its true domain, requoted in the answer."""
+    async with serving(tmp_path) as system, connected(system) as client:
+        await client.ask("EHLO client.test")
+        await client.ask("MAIL FROM:<eve@elsewhere.test>")
+        reply = await client.ask('RCPT TO:<"bob@us.test> ORCPT=rfc822;admin@us.test"@us.test>')
+        assert reply.startswith("550 5.1.1"), reply
+        reply = await client.ask('RCPT TO:<"bob@us.test> ORCPT=rfc822;a@us.test"@elsewhere.test>')
+        assert reply.startswith("550 5.7.1"), reply
+
+
+async def test_submission_without_login(tmp_path: Path) -> None:
+    async with serving(tmp_path) as system, connected(system, "submission") as client:
+        assert "AUTH" not in await client.ask("EHLO client.test")
+        assert (await client.ask(_plain(BOB, PASSWORD))).startswith("5")
+        assert (await client.ask("MAIL FROM:<bob@us.test>")).startswith("530")
+
+
+async def test_nobody_sends_as_somebody_else(tmp_path: Path) -> None:
+    async with serving(tmp_path) as system:
+        async with connected(system, "submissions", tls=_any_certificate()) as client:
+            await client.ask("EHLO client.test")
+            assert (await client.ask(_plain(BOB, PASSWORD))).startswith("235")
+            assert (await client.ask("MAIL FROM:<boss@us.test>")).startswith("553 5.7.1")
+            assert (await client.ask("MAIL FROM:<bob+tag@us.test>")).startswith("250")
+
+
+async def test_mail_loops(tmp_path: Path) -> None:
+    async with serving(tmp_path, limits={"max_hops": 20}) as system, connected(system) as client:
+        await client.open_transaction()
+        client.send(b"Received: from a by b; today\r\n" * 21 + b"\r\nround\r\n.\r\n")
+        assert (await client.reply()).startswith("554 5.4.6")
+        assert await inbox(system) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["../bob", "..%2fbob", "bob/../eve", "x" * 10_000, "bob\\..", "~bob"]
+)
+async def test_path_traversal_in_users(tmp_path: Path, name: str) -> None:
+    async with serving(tmp_path) as system, connected(system) as client:
+        await client.ask("EHLO client.test")
+        await client.ask("MAIL FROM:<eve@elsewhere.test>")
+        assert (await client.ask(f"RCPT TO:<{name}@us.test>")).startswith("5")
+        # "bo" must never reach "bob"
+        assert (await client.ask("RCPT TO:<bo@us.test>")).startswith("550")
+
+
+def _any_certificate() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _plain(username: str, password: str) -> str:
+    token = base64.b64encode(f"\0{username}\0{password}".encode()).decode()
+    return f"AUTH PLAIN {token}"
