@@ -101,9 +101,6 @@ class AsyncStream(asyncio.Protocol):
         """Upgrade. Raises `TlsFailed`; the stream is then closed."""
         try:
             await self._start_tls(policy, server_name, timeout)
-        except TlsFailed:
-            self._abort()
-            raise
         except BaseException:
             self._abort()
             raise
@@ -211,6 +208,7 @@ class AsyncStream(asyncio.Protocol):
         self._release_senders()
 
     def _abort(self) -> None:
+        self._buffer.clear()
         if self._transport is not None:
             self._transport.abort()
         self._end()
