@@ -9,7 +9,7 @@ If a handler raises, the client gets 421 and the connection ends; what was not a
 
 import asyncio
 import ssl
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import structlog
 
@@ -98,14 +98,14 @@ class Connection(asyncio.Protocol, Generic[M]):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # uvloop's transports are no subclass of asyncio's.
+        self.transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
         self.peer = peer[0] if isinstance(peer, tuple) else ""
         reason = self._registry.admit(self)
         if reason:
-            transport.write(self.refusal(reason))
-            transport.close()
+            self.transport.write(self.refusal(reason))
+            self.transport.close()
             return
         self._admitted = True
         ssl_object = transport.get_extra_info("ssl_object")
