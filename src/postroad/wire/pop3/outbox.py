@@ -9,17 +9,18 @@ SEND_OCTETS = 64 * 1024
 class Outbox:
     """What is to be sent, in order. `octets` of it are made already."""
 
-    __slots__ = ("_chunks", "_pieces", "octets")
+    __slots__ = ("_chunks", "_piece", "_pieces", "octets")
 
     def __init__(self) -> None:
         self._chunks: list[bytes] = []
-        self._pieces: Iterator[bytes] | None = None
+        self._pieces: Iterator[bytes] = iter(())
+        self._piece: bytes | None = None  # one is made ahead, so that the last is known as the last
         self.octets = 0
 
     @property
     def full(self) -> bool:
         """Whether this is to be sent before more is made."""
-        return self.octets > SEND_OCTETS or self._pieces is not None
+        return self.octets > SEND_OCTETS or self._piece is not None
 
     def put(self, data: bytes) -> None:
         """Add to the end; not while a long answer is being sent."""
@@ -29,15 +30,13 @@ class Outbox:
     def put_long(self, pieces: Iterator[bytes]) -> None:
         """Add an answer that is made while it is sent."""
         self._pieces = pieces
+        self._piece = next(pieces, None)
 
     def take(self) -> bytes:
         """Return about 64 KiB at most; ``b""`` where nothing is left."""
-        if self._pieces is not None and self.octets <= SEND_OCTETS:
-            piece = next(self._pieces, None)
-            if piece is None:
-                self._pieces = None
-            else:
-                self.put(piece)
+        if self._piece is not None and self.octets <= SEND_OCTETS:
+            self.put(self._piece)
+            self._piece = next(self._pieces, None)
         chunks = self._chunks
         if self.octets > SEND_OCTETS:
             return self._take_some()
@@ -50,13 +49,14 @@ class Outbox:
 
     def cut(self) -> None:
         """Drop what is not made yet of a long answer."""
-        self._pieces = None
+        self._pieces = iter(())
+        self._piece = None
 
     def clear(self) -> None:
         """Forget everything."""
         self._chunks.clear()
-        self._pieces = None
         self.octets = 0
+        self.cut()
 
     def _take_some(self) -> bytes:
         taken, octets = 0, 0
