@@ -1,0 +1,112 @@
+"""What stores say when a change contradicts what is stored: the same words in every store."""
+
+from postroad.model import Address, format_id
+from postroad.ports import Conflict
+
+
+def account_exists(address: Address) -> Conflict:
+    """Return the conflict of an account added twice."""
+    return Conflict(
+        f"There is already an account {address}. Choose another address, or remove it first: "
+        f"postroad account remove {address}"
+    )
+
+
+def address_is_alias(address: Address) -> Conflict:
+    """Return the conflict of an account at an alias's address."""
+    return Conflict(
+        f"{address} is an alias. Choose another address, or remove it first: "
+        f"postroad alias remove {address}"
+    )
+
+
+def address_is_account(address: Address) -> Conflict:
+    """Return the conflict of an alias at an account's address."""
+    return Conflict(
+        f"{address} is an account, so it cannot be an alias. Choose another address, or remove the "
+        f"account first: postroad account remove {address}"
+    )
+
+
+def not_local(address: Address) -> Conflict:
+    """Return the conflict of an account or alias in a domain that is not ours."""
+    return Conflict(
+        f"{address.domain} is no local domain. Add it first: postroad domain add {address.domain}"
+    )
+
+
+def domain_in_use(name: str, accounts: int, aliases: int) -> Conflict:
+    """Return the conflict of removing a domain that still has somebody."""
+    return Conflict(
+        f"{name} still has {accounts} accounts and {aliases} aliases. Remove these first "
+        f"(postroad account list, postroad alias list)."
+    )
+
+
+def no_domain(name: str) -> Conflict:
+    """Return the conflict of removing a domain that is not there."""
+    return Conflict(f"There is no local domain {name}. See: postroad domain list")
+
+
+def no_account(account: int) -> Conflict:
+    """Return the conflict of changing an account that is not there."""
+    return Conflict(
+        f"There is no account with id {format_id(account)}; it was removed. See: postroad account list"
+    )
+
+
+def no_alias(address: Address) -> Conflict:
+    """Return the conflict of removing an alias that is not there."""
+    return Conflict(f"There is no alias {address}. See: postroad alias list")
+
+
+def id_taken(number: int, address: Address) -> Conflict:
+    """Return the conflict of an account whose id, or inbox's id, is taken."""
+    return Conflict(f"Id {number} of account {address} is taken. Try again.")
+
+
+def content_stored(content: int) -> Conflict:
+    """Return the conflict of storing a content twice."""
+    return Conflict(f"Content {format_id(content)} is already stored.")
+
+
+def content_gone(content: int) -> Conflict:
+    """Return the conflict of depositing a content that was swept."""
+    return Conflict(f"Content {format_id(content)} is gone.")
+
+
+def message_stored(message: int) -> Conflict:
+    """Return the conflict of accepting a message twice."""
+    return Conflict(f"Message {format_id(message)} is already stored.")
+
+
+def mailbox_gone(mailbox: int) -> Conflict:
+    """Return the conflict of using a mailbox that is not there."""
+    return Conflict(
+        f"Mailbox {mailbox} is gone: its account was removed. Drop the delivery or let it bounce."
+    )
+
+
+def delivery_ended(message: int, ordinal: int) -> Conflict:
+    """Return the conflict of depositing for a delivery that ended."""
+    return Conflict(
+        f"Delivery {format_id(message)}/{ordinal} already ended; it is not deposited again."
+    )
+
+
+def no_delivery(message: int, ordinal: int) -> Conflict:
+    """Return the conflict of an attempt for a delivery that is not there."""
+    return Conflict(f"Message {format_id(message)} has no delivery {ordinal}.")
+
+
+def given_twice() -> Conflict:
+    """Return the conflict of a group that adds one thing twice."""
+    return Conflict("The group contradicts itself: the same id is in it twice.")
+
+
+def uid_validity(at: float) -> int:
+    """Return the uidvalidity of a mailbox made at that time: 32 bits, not zero (RFC 9051 §2.3.1.1).
+
+    Made from the change alone, so that a replay of the journey gives the same.
+    """
+    return int(at) % 0xFFFFFFFF + 1

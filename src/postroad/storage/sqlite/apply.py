@@ -1,0 +1,240 @@
+"""Applies changes inside the writer's open transaction, and says why one was refused.
+
+Nothing here commits or rolls back. Frequent changes come as `Rows` and are written with one call per
+table; a count that does not come out right raises `Refused`, and `explain` finds the words later,
+when the item is alone in its savepoint.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias, TypeVar
+
+import apsw
+
+from postroad.model import (
+    AccountAdded,
+    AccountRemoved,
+    AliasAdded,
+    AliasRemoved,
+    Change,
+    DomainAdded,
+    DomainRemoved,
+    Dropped,
+    Expunged,
+    Held,
+    Leased,
+    PasswordSet,
+    Released,
+    Retried,
+    encode_change,
+)
+from postroad.ports import Conflict
+from postroad.storage import conflicts
+from postroad.storage.sqlite import apply_directory as directory
+from postroad.storage.sqlite.rows import Row, Rows
+from postroad.storage.sqlite.statements import SQL
+
+_KeyChange = TypeVar("_KeyChange", Held, Retried, Dropped)
+_Key: TypeAlias = tuple[int, int]
+
+
+class Refused(Exception):
+    """Some row did not fit what is stored; `explain` tells which."""
+
+
+class Sweep:
+    """Contents in files that nobody needs any more: to be unlinked after the commit."""
+
+    __slots__ = ("files",)
+
+    def __init__(self) -> None:
+        self.files: list[int] = []
+
+    def run(self, connection: apsw.Connection, sql: str, rows: Iterable[Row]) -> None:
+        """Run a sweeping statement for each row and note the files."""
+        for content, place in connection.executemany(sql, rows):
+            if place == "file":
+                self.files.append(content)
+
+
+def apply_rows(connection: apsw.Connection, rows: Rows, sweep: Sweep) -> None:
+    """Write rows. Deposits come before attempts: they look whether their delivery ended before."""
+    many = connection.executemany
+    if rows.contents:
+        many(SQL["content_insert"], rows.contents)
+    if rows.deposits:
+        _deposit(connection, rows)
+    if rows.messages:
+        many(SQL["message_insert"], rows.messages)
+        many(SQL["delivery_insert"], rows.deliveries)
+    if rows.attempts:
+        before = connection.total_changes()
+        many(SQL["delivery_attempted"], rows.attempts)
+        if connection.total_changes() - before != len(rows.attempts):
+            raise Refused
+    if rows.journey:
+        many(SQL["journey_insert"], rows.journey)
+    if rows.ended:
+        sweep.run(connection, SQL["content_sweep_message"], rows.ended)
+
+
+def _deposit(connection: apsw.Connection, rows: Rows) -> None:
+    grown: dict[int, int] = {}
+    entries = []
+    for change in rows.deposits:
+        earlier = grown.get(change.mailbox, 0)
+        grown[change.mailbox] = earlier + 1
+        content = change.content
+        entries.append(
+            (
+                change.mailbox,
+                earlier,
+                change.message,
+                change.ordinal,
+                content.id,
+                content.size,
+                change.size,
+                change.at,
+                change.prefix,
+            )
+        )
+    before = connection.total_changes()
+    connection.executemany(SQL["entry_deposit"], entries)
+    if connection.total_changes() - before != len(entries):
+        raise Refused
+    connection.executemany(SQL["mailbox_grown"], grown.items())
+
+
+def explain(connection: apsw.Connection, *parts: Rows) -> Conflict:
+    """Return why rows were refused, in words for people."""
+    for rows in parts:
+        for content in rows.contents:
+            if _one(connection, "content_exists", content[0]):
+                return conflicts.content_stored(_id(content[0]))
+        for message in rows.messages:
+            if _one(connection, "message_get", message[0]):
+                return conflicts.message_stored(_id(message[0]))
+        for deposit in rows.deposits:
+            if _one(connection, "mailbox_get", deposit.mailbox) is None:
+                return conflicts.mailbox_gone(deposit.mailbox)
+            if _one(connection, "delivery_ended", deposit.message, deposit.ordinal) == 1:
+                return conflicts.delivery_ended(deposit.message, deposit.ordinal)
+            if _one(connection, "content_exists", deposit.content.id) is None:
+                return conflicts.content_gone(deposit.content.id)
+        for attempt in rows.attempts:
+            if _one(connection, "delivery_ended", *attempt[-2:]) is None:
+                return conflicts.no_delivery(_id(attempt[-2]), _id(attempt[-1]))
+    return conflicts.given_twice()
+
+
+def _one(connection: apsw.Connection, statement: str, *values: Any) -> Any:
+    return connection.execute(SQL[statement], values).get
+
+
+def _id(value: object) -> int:
+    assert isinstance(value, int)
+    return value
+
+
+def apply_steps(
+    connection: apsw.Connection, steps: Sequence[Rows | Change], sweep: Sweep
+) -> None:
+    """Apply rows and other changes in order. Raises `Conflict` or `Refused`."""
+    for step in steps:
+        if isinstance(step, Rows):
+            apply_rows(connection, step, sweep)
+        else:
+            _APPLY[type(step)](connection, step, sweep)
+
+
+def write_journey(
+    connection: apsw.Connection, change: Change, at: float, message: int | None = None
+) -> None:
+    """Append a change to the journey."""
+    kind = change.__struct_config__.tag
+    connection.execute(
+        SQL["journey_insert"], (at, message, kind, encode_change(change).decode())
+    )
+
+
+# Deliveries.
+
+
+def _leased(connection: apsw.Connection, change: Leased, sweep: Sweep) -> None:
+    rows = [(change.until, change.node, *key) for key in change.keys]
+    connection.executemany(SQL["delivery_leased"], rows)
+
+
+def _released(connection: apsw.Connection, change: Released, sweep: Sweep) -> None:
+    rows = [(change.due_at, *key) for key in change.keys]
+    connection.executemany(SQL["delivery_released"], rows)
+
+
+def _held(connection: apsw.Connection, change: Held, sweep: Sweep) -> None:
+    _by_operator(connection, change, "delivery_held")
+
+
+def _retried(connection: apsw.Connection, change: Retried, sweep: Sweep) -> None:
+    _by_operator(connection, change, "delivery_retried")
+
+
+def _dropped(connection: apsw.Connection, change: Dropped, sweep: Sweep) -> None:
+    messages = _by_operator(connection, change, "delivery_dropped")
+    sweep.run(connection, SQL["content_sweep_message"], [(message,) for message in messages])
+
+
+def _by_operator(connection: apsw.Connection, change: _KeyChange, statement: str) -> list[int]:
+    """Change what can be changed; the journey gets an event per message, of those keys alone."""
+    done: dict[int, list[_Key]] = {}
+    for message, ordinal in change.keys:
+        connection.execute(SQL[statement], (change.at, message, ordinal))
+        if connection.changes():
+            done.setdefault(message, []).append((message, ordinal))
+    for message, keys in done.items():
+        part = type(change)(at=change.at, by=change.by, keys=tuple(keys))
+        write_journey(connection, part, change.at, message)
+    return list(done)
+
+
+# Mailboxes and accounts.
+
+
+def _expunged(connection: apsw.Connection, change: Expunged, sweep: Sweep) -> None:
+    contents = connection.executemany(
+        SQL["entry_delete"], [(change.mailbox, uid) for uid in change.uids]
+    ).fetchall()
+    connection.execute(SQL["mailbox_shrunk"], (change.mailbox,))
+    if not connection.changes():
+        raise conflicts.mailbox_gone(change.mailbox)
+    write_journey(connection, change, change.at)
+    sweep.run(connection, SQL["content_sweep"], contents)
+
+
+def _account_removed(connection: apsw.Connection, change: AccountRemoved, sweep: Sweep) -> None:
+    mailboxes = directory.account_removed(connection, change)
+    contents = [
+        row
+        for mailbox in mailboxes
+        for row in connection.execute(SQL["entry_delete_mailbox"], (mailbox,))
+    ]
+    write_journey(connection, change, change.at)
+    sweep.run(connection, SQL["content_sweep"], contents)
+
+
+def _directory(connection: apsw.Connection, change: Any, sweep: Sweep) -> None:
+    directory.APPLY[type(change)](connection, change)
+    write_journey(connection, change, change.at)
+
+
+_APPLY: dict[type, Any] = {
+    Leased: _leased,
+    Released: _released,
+    Held: _held,
+    Retried: _retried,
+    Dropped: _dropped,
+    Expunged: _expunged,
+    AccountRemoved: _account_removed,
+    **dict.fromkeys(
+        (DomainAdded, DomainRemoved, AccountAdded, PasswordSet, AliasAdded, AliasRemoved),
+        _directory,
+    ),
+}

@@ -1,0 +1,39 @@
+"""`ports.Ledger`: groups become rows at once, and wait for the writer."""
+
+from postroad.model import AccountRemoved, Expunged, Group
+from postroad.storage.sqlite.rows import Rows, plan
+from postroad.storage.sqlite.writer import Writer
+
+LONG_EXPUNGE_UIDS = 1000
+
+
+class SqliteLedger:
+    """Applies groups through the one writer. See `ports.Ledger`.
+
+    A caller that is cancelled while it waits does not undo its group.
+    """
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    async def commit(self, group: Group) -> None:
+        """Apply the group atomically; on stable storage when this returns. Raises `StorageError`."""
+        item = self._writer.new_item()
+        planned = plan(group)
+        if isinstance(planned, Rows):
+            item.rows = planned
+        else:
+            item.steps = planned
+            item.long = item.alone = any(map(_is_long, group.changes))
+        for staged in group.contents:
+            if staged.data is not None:
+                item.octets += staged.ref.size
+        self._writer.put(item)
+        await item.future
+
+
+def _is_long(change: object) -> bool:
+    """Whether applying it would keep the event loop from its work for too long."""
+    return isinstance(change, AccountRemoved) or (
+        isinstance(change, Expunged) and len(change.uids) > LONG_EXPUNGE_UIDS
+    )

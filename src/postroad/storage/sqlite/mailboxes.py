@@ -1,0 +1,56 @@
+"""`ports.MailboxStore` on the reader connection.
+
+A listing is one row of two JSON lists made by SQLite from a covering index, whatever the number of
+entries; those of large mailboxes are made in a thread (SQLite lets go of the interpreter meanwhile).
+"""
+
+from array import array
+from collections.abc import Sequence
+
+import apsw
+import msgspec
+
+from postroad.model import ContentRef, Mailbox
+from postroad.ports import Entry, Listing
+from postroad.storage.sqlite.database import Database
+from postroad.storage.sqlite.statements import SQL
+
+THREAD_FROM_UID = 5000  # a mailbox that had so many entries may still have them: list it in a thread
+
+_decode_numbers = msgspec.json.Decoder(list[int]).decode
+
+
+class SqliteMailboxes:
+    """Reads mailboxes. See `ports.MailboxStore`. Raises `StorageError`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def listing(self, mailbox: int) -> Listing | None:
+        """Return uids and sizes of all entries, None where there is no such mailbox."""
+        rows = self._database.read(SQL["mailbox_get"], (mailbox,))
+        if not rows:
+            return None
+        number, account, name, uid_validity, uid_next = rows[0]
+        if uid_next > THREAD_FROM_UID:
+            uids, sizes = await self._database.browse(lambda c: _columns(c, mailbox))
+        else:
+            uids, sizes = self._database.attempt(lambda c: _columns(c, mailbox))
+        return Listing(Mailbox(number, account, name, uid_validity), uids, sizes)
+
+    async def entries(self, mailbox: int, uids: Sequence[int]) -> list[Entry]:
+        """Return these entries in the order asked; those that are gone are left out."""
+        found = self._database.attempt(
+            lambda connection: connection.executemany(
+                SQL["entry_get"], [(mailbox, uid) for uid in uids]
+            ).fetchall()
+        )
+        return [
+            Entry(uid, prefix, ContentRef(content, content_size), size)
+            for uid, prefix, content, content_size, size in found
+        ]
+
+
+def _columns(connection: apsw.Connection, mailbox: int) -> "tuple[array[int], array[int]]":
+    uids, sizes = connection.execute(SQL["entry_listing"], (mailbox,)).get
+    return array("Q", _decode_numbers(uids)), array("Q", _decode_numbers(sizes))

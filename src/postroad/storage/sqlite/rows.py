@@ -1,0 +1,179 @@
+"""Turns the frequent changes (accepted, attempted, deposited) into rows, ready for the writer.
+
+This happens when `commit` is called, before the group waits for its turn: rows of many groups can
+then be written with one call per table.
+"""
+
+from typing import TypeAlias
+
+import msgspec
+
+from postroad.model import (
+    Accepted,
+    Address,
+    Attempted,
+    Change,
+    Delivery,
+    DeliveryState,
+    Deposited,
+    Group,
+    Reply,
+    Staged,
+    encode_change,
+)
+
+Row: TypeAlias = tuple[object, ...]
+Key: TypeAlias = tuple[int, int]
+
+_reply_encoder = msgspec.json.Encoder()
+_DUE = DeliveryState.DUE
+_WAITING = (DeliveryState.DUE, DeliveryState.LEASED)
+
+
+class Rows:
+    """Rows by table of one group, or of several whose order does not matter.
+
+    `keys` are the deliveries whose state these rows depend on; rows that touch the same delivery
+    must not be merged. `ended` are messages of which a delivery ended.
+    """
+
+    __slots__ = ("attempts", "contents", "deliveries", "deposits", "ended", "journey", "keys", "messages")
+
+    def __init__(self) -> None:
+        self.contents: list[Row] = []
+        self.messages: list[Row] = []
+        self.deliveries: list[Row] = []
+        self.deposits: list[Deposited] = []
+        self.attempts: list[Row] = []
+        self.ended: list[tuple[int]] = []
+        self.journey: list[Row] = []
+        self.keys: set[Key] = set()
+
+    def extend(self, other: "Rows") -> None:
+        """Append the other's rows."""
+        self.contents += other.contents
+        self.messages += other.messages
+        self.deliveries += other.deliveries
+        self.deposits += other.deposits
+        self.attempts += other.attempts
+        self.ended += other.ended
+        self.journey += other.journey
+        self.keys |= other.keys
+
+    def add_staged(self, staged: Staged) -> None:
+        """Add a content's row."""
+        place = "file" if staged.data is None else "inline"
+        self.contents.append((staged.ref.id, staged.ref.size, place, staged.data))
+
+    def add(self, change: Accepted | Attempted | Deposited) -> None:
+        """Add a change's rows."""
+        if type(change) is Accepted:
+            self._accepted(change)
+        elif type(change) is Attempted:
+            self._attempted(change)
+        else:
+            assert isinstance(change, Deposited)
+            self.deposits.append(change)
+            self.keys.add((change.message, change.ordinal))
+            self.journey.append(
+                (change.at, change.message, "deposited", encode_change(change).decode())
+            )
+
+    def _accepted(self, change: Accepted) -> None:
+        message = change.message
+        sender = message.envelope.sender
+        self.messages.append(
+            (
+                message.id,
+                message.accepted_at,
+                "" if sender is None else sender.folded,
+                message.message_id,
+                message.content.id,
+                encode_change(change).decode(),
+            )
+        )
+        self.journey.append((change.at, message.id, "accepted", None))
+        unfinished = False
+        for delivery in change.deliveries:
+            row = _delivery_row(delivery, change)
+            unfinished = unfinished or row[-1] is None
+            self.deliveries.append(row)
+        if not unfinished:
+            self.ended.append((message.id,))
+
+    def _attempted(self, change: Attempted) -> None:
+        message = change.message
+        ended = False
+        for result in change.results:
+            state = result.state
+            due_at = result.due_at if state is _DUE else None
+            final = state.final
+            ended = ended or final
+            self.attempts.append(
+                (
+                    state._value_,
+                    due_at,
+                    result.due_at if state in _WAITING else None,
+                    change.at if final else None,
+                    result.delayed,
+                    _encode_reply(result.outcome.reply),
+                    message,
+                    result.ordinal,
+                )
+            )
+            self.keys.add((message, result.ordinal))
+        if ended:
+            self.ended.append((message,))
+        self.journey.append((change.at, message, "attempted", encode_change(change).decode()))
+
+
+FREQUENT = (Accepted, Attempted, Deposited)
+
+
+def plan(group: Group) -> Rows | list[Rows | Change]:
+    """Return the group's rows or, where it has other changes too, what to apply in order."""
+    rows = Rows()
+    for staged in group.contents:
+        rows.add_staged(staged)
+    steps: list[Rows | Change] = [rows]
+    for change in group.changes:
+        if isinstance(change, FREQUENT):
+            if not isinstance(last := steps[-1], Rows):
+                steps.append(last := Rows())
+            last.add(change)
+        else:
+            steps.append(change)
+    return rows if len(steps) == 1 else steps
+
+
+def _delivery_row(delivery: Delivery, change: Accepted) -> Row:
+    recipient, original, state = delivery.recipient, delivery.original, delivery.state
+    folded = recipient.folded
+    if state is DeliveryState.LEASED:
+        wake_at: float | None = change.until
+    else:
+        wake_at = delivery.due_at if state is _DUE else None
+    return (
+        delivery.message,
+        delivery.ordinal,
+        folded,
+        None if original is recipient else _unless_same(original, folded),
+        delivery.destination,
+        state._value_,
+        delivery.due_at,
+        wake_at,
+        change.node if state is DeliveryState.LEASED else None,
+        delivery.attempts,
+        delivery.delay_notified,
+        None if delivery.last is None else _encode_reply(delivery.last),
+        change.at if state.final else None,
+    )
+
+
+def _unless_same(original: Address, folded: str) -> str | None:
+    text = original.folded
+    return None if text == folded else text
+
+
+def _encode_reply(reply: Reply) -> str:
+    return _reply_encoder.encode(reply).decode()

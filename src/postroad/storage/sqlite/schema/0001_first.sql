@@ -1,0 +1,125 @@
+-- The first schema. Times are seconds since 1970. Addresses in columns that are searched are folded
+-- (`Address.folded`), since local parts of ours ignore case; the address as written is kept beside.
+-- JSON is what msgspec makes of the values in `postroad.model`.
+
+-- What we took responsibility for. Kept after its deliveries ended, until retention prunes it.
+-- `accepted` is the Accepted change: message, envelope and the deliveries as they were born. It is
+-- kept here once, for the queue and the journey both: the journey's row of it has no `change`.
+CREATE TABLE message (
+    id          INTEGER PRIMARY KEY,
+    accepted_at REAL    NOT NULL,
+    sender      TEXT    NOT NULL,           -- folded; '' is the null reverse-path
+    message_id  TEXT    NOT NULL,           -- the header's, with angle brackets; '' where it has none
+    content     INTEGER NOT NULL,           -- content.id; the row there goes when nobody needs it
+    accepted    TEXT    NOT NULL            -- JSON
+);
+CREATE INDEX message_by_message_id ON message (message_id) WHERE message_id <> '';
+CREATE INDEX message_by_sender     ON message (sender);
+CREATE INDEX message_by_content    ON message (content);
+
+-- The queue. What never changes of a delivery is in message.accepted; here is how it stands.
+--   due    -> leased                          a worker took it (Leased; or born leased by Accepted)
+--   leased -> due | delivered | bounced | expired                              (Attempted, Released)
+--   due, leased -> held -> due                                   an operator    (Held, Retried)
+--   due, leased, held -> dropped                                 an operator    (Dropped)
+CREATE TABLE delivery (
+    message        INTEGER NOT NULL,
+    ordinal        INTEGER NOT NULL,
+    recipient      TEXT    NOT NULL,        -- folded; after aliases
+    original       TEXT,                    -- folded; as said in RCPT, null where it is the recipient
+    destination    TEXT    NOT NULL,        -- domain, or 'local'
+    state          TEXT    NOT NULL,
+    due_at         REAL    NOT NULL,
+    wake_at        REAL,                    -- when to look at it: due_at, or the lease's end; null: never
+    node           TEXT,                    -- who leased it
+    attempts       INTEGER NOT NULL,
+    delay_notified INTEGER NOT NULL,
+    last           TEXT,                    -- the newest reply, JSON
+    ended_at       REAL,                    -- null while unfinished
+    PRIMARY KEY (message, ordinal)
+) WITHOUT ROWID;
+CREATE INDEX delivery_by_wake_at     ON delivery (wake_at, destination, state) WHERE ended_at IS NULL;
+CREATE INDEX delivery_by_destination ON delivery (destination, wake_at) WHERE ended_at IS NULL;
+CREATE INDEX delivery_by_recipient   ON delivery (recipient);
+CREATE INDEX delivery_by_original    ON delivery (original) WHERE original IS NOT NULL;
+
+-- The bytes of messages. Gone when no unfinished delivery and no entry needs them.
+CREATE TABLE content (
+    id    INTEGER PRIMARY KEY,
+    size  INTEGER NOT NULL,
+    place TEXT    NOT NULL,                 -- 'inline': in data; 'file': in content/<2 letters>/<id>
+    data  BLOB
+);
+CREATE INDEX content_in_files ON content (id) WHERE place = 'file';  -- for the sweep at start
+
+-- What happened, append-only. Leases are not in it.
+CREATE TABLE journey (
+    sequence INTEGER PRIMARY KEY,
+    at       REAL    NOT NULL,
+    message  INTEGER,                       -- null where it is about no message
+    kind     TEXT    NOT NULL,              -- the change's tag
+    change   TEXT                           -- JSON; null for 'accepted': see message.accepted
+);
+CREATE INDEX journey_by_message ON journey (message) WHERE message IS NOT NULL;
+CREATE INDEX journey_at         ON journey (at) WHERE message IS NULL;
+
+-- Who has mail here.
+CREATE TABLE domain (
+    name       TEXT PRIMARY KEY,            -- lower case, A-labels
+    catch_all  TEXT,                        -- address, JSON
+    subaddress TEXT NOT NULL                -- separator, '' where off
+) WITHOUT ROWID;
+
+CREATE TABLE account (
+    id            INTEGER PRIMARY KEY,
+    folded        TEXT    NOT NULL UNIQUE,
+    local_part    TEXT    NOT NULL,
+    domain        TEXT    NOT NULL,
+    password_hash TEXT    NOT NULL,
+    inbox         INTEGER NOT NULL,
+    enabled       INTEGER NOT NULL
+);
+CREATE INDEX account_by_domain ON account (domain);
+
+CREATE TABLE alias (
+    folded     TEXT PRIMARY KEY,
+    local_part TEXT NOT NULL,
+    domain     TEXT NOT NULL,
+    targets    TEXT NOT NULL                -- addresses, JSON
+) WITHOUT ROWID;
+CREATE INDEX alias_by_domain ON alias (domain);
+
+-- Folders and what is in them, as IMAP (RFC 9051 §2.3.1, RFC 7162) and JMAP need them, too.
+CREATE TABLE mailbox (
+    id           INTEGER PRIMARY KEY,
+    account      INTEGER NOT NULL,
+    name         TEXT    NOT NULL,
+    uid_validity INTEGER NOT NULL,
+    uid_next     INTEGER NOT NULL,
+    modseq       INTEGER NOT NULL,          -- the highest in the mailbox
+    UNIQUE (account, name)
+);
+
+CREATE TABLE entry (
+    id           INTEGER PRIMARY KEY,
+    mailbox      INTEGER NOT NULL,
+    uid          INTEGER NOT NULL,
+    message      INTEGER NOT NULL,
+    content      INTEGER NOT NULL,
+    content_size INTEGER NOT NULL,
+    size         INTEGER NOT NULL,          -- of prefix and content together
+    deposited_at REAL    NOT NULL,
+    modseq       INTEGER NOT NULL,
+    flags        INTEGER NOT NULL DEFAULT 0,
+    keywords     TEXT,
+    thread_id    INTEGER,
+    prefix       BLOB    NOT NULL           -- trace header fields of final delivery
+);
+CREATE UNIQUE INDEX entry_by_uid ON entry (mailbox, uid, size);  -- with size, so that a listing reads only this
+CREATE INDEX entry_by_content    ON entry (content);
+
+-- What the store knows about itself: 'node', the name under which this store's server leases.
+CREATE TABLE setting (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;

@@ -1,0 +1,73 @@
+-- What happened to messages.
+
+-- :name journey_insert
+INSERT INTO journey (at, message, kind, change) VALUES (?, ?, ?, ?);
+
+-- :name journey_of_message
+SELECT journey.sequence, journey.at, coalesce(journey.change, message.accepted)
+FROM journey LEFT JOIN message ON message.id = journey.message
+WHERE journey.message = ?1
+ORDER BY journey.sequence;
+
+-- :name journey_after
+SELECT journey.sequence, journey.at, coalesce(journey.change, message.accepted)
+FROM journey LEFT JOIN message ON message.id = journey.message
+WHERE journey.sequence > ?1
+ORDER BY journey.sequence
+LIMIT ?2;
+
+-- :name find_newest
+SELECT accepted FROM message
+WHERE accepted_at >= ?1
+ORDER BY id DESC LIMIT ?2;
+
+-- :name find_by_message_id
+SELECT accepted FROM message
+WHERE message_id = ?3 AND message_id <> '' AND accepted_at >= ?1
+ORDER BY id DESC LIMIT ?2;
+
+-- :name find_by_address
+-- Three walks, each down its own index.
+SELECT accepted FROM message
+WHERE id IN (SELECT id FROM message WHERE sender = ?3
+             UNION SELECT message FROM delivery WHERE recipient = ?3
+             UNION SELECT message FROM delivery WHERE original = ?3)
+  AND accepted_at >= ?1
+ORDER BY id DESC LIMIT ?2;
+
+-- :name find_by_both
+SELECT accepted FROM message
+WHERE message_id = ?4 AND message_id <> ''
+  AND id IN (SELECT id FROM message WHERE sender = ?3
+             UNION SELECT message FROM delivery WHERE recipient = ?3
+             UNION SELECT message FROM delivery WHERE original = ?3)
+  AND accepted_at >= ?1
+ORDER BY id DESC LIMIT ?2;
+
+-- :name prunable
+-- Messages that ended before retention's edge, a few at a time, from the oldest on. The one of the
+-- journey's newest row stays, so that its sequence is never given again.
+SELECT id FROM message
+WHERE id > ?2 AND accepted_at < ?1
+  AND id IS NOT (SELECT message FROM journey ORDER BY sequence DESC LIMIT 1)
+  AND NOT EXISTS (SELECT 1 FROM delivery
+                  WHERE delivery.message = message.id
+                    AND (delivery.ended_at IS NULL OR delivery.ended_at >= ?1))
+ORDER BY id LIMIT ?3;
+
+-- :name prune_message
+DELETE FROM message WHERE id = ?1;
+
+-- :name prune_delivery
+DELETE FROM delivery WHERE message = ?1;
+
+-- :name prune_journey
+DELETE FROM journey WHERE message = ?1;
+
+-- :name prune_expunged
+-- Of what is about no message, only this is many; domains and accounts stay rebuildable.
+DELETE FROM journey
+WHERE sequence IN (SELECT sequence FROM journey
+                   WHERE message IS NULL AND at < ?1 AND kind = 'expunged'
+                     AND sequence < (SELECT max(sequence) FROM journey)
+                   ORDER BY at LIMIT ?2);

@@ -1,0 +1,42 @@
+-- Mailboxes and their entries.
+
+-- :name entry_deposit
+-- One entry more. `?2` is how many the same transaction already put there before `uid_next` is moved.
+-- Nothing is inserted where the mailbox or the content is gone, or where the delivery already ended:
+-- its message has then been deposited before.
+INSERT INTO entry (mailbox, uid, modseq, message, content, content_size, size, deposited_at, prefix)
+SELECT mailbox.id, mailbox.uid_next + ?2, mailbox.modseq + 1 + ?2, ?3, ?5, ?6, ?7, ?8, ?9
+FROM mailbox
+WHERE mailbox.id = ?1
+  AND EXISTS (SELECT 1 FROM content WHERE content.id = ?5)
+  AND NOT EXISTS (SELECT 1 FROM delivery
+                  WHERE message = ?3 AND ordinal = ?4 AND ended_at IS NOT NULL);
+
+-- :name mailbox_grown
+UPDATE mailbox SET uid_next = uid_next + ?2, modseq = modseq + ?2 WHERE id = ?1;
+
+-- :name mailbox_shrunk
+UPDATE mailbox SET modseq = modseq + 1 WHERE id = ?1;
+
+-- :name mailbox_get
+SELECT id, account, name, uid_validity, uid_next FROM mailbox WHERE id = ?1;
+
+-- :name mailbox_insert
+INSERT INTO mailbox (id, account, name, uid_validity, uid_next, modseq) VALUES (?, ?, ?, ?, 1, 0);
+
+-- :name mailbox_delete_account
+DELETE FROM mailbox WHERE account = ?1 RETURNING id;
+
+-- :name entry_delete
+DELETE FROM entry WHERE mailbox = ?1 AND uid = ?2 RETURNING content;
+
+-- :name entry_delete_mailbox
+DELETE FROM entry WHERE mailbox = ?1 RETURNING content;
+
+-- :name entry_listing
+-- One row whatever the number of entries: two JSON lists, made without a step per entry.
+SELECT json_group_array(uid), json_group_array(size)
+FROM (SELECT uid, size FROM entry WHERE mailbox = ?1 ORDER BY uid);
+
+-- :name entry_get
+SELECT uid, prefix, content, content_size, size FROM entry WHERE mailbox = ?1 AND uid = ?2;

@@ -1,0 +1,105 @@
+"""Opens and closes the SQLite store of one data directory."""
+
+import asyncio
+import secrets
+from pathlib import Path
+
+from postroad.storage.sqlite.content import SqliteContents
+from postroad.storage.sqlite.database import Database
+from postroad.storage.sqlite.directory import SqliteDirectory
+from postroad.storage.sqlite.journey import SqliteJourney, prune
+from postroad.storage.sqlite.ledger import SqliteLedger
+from postroad.storage.sqlite.locks import FileLocks
+from postroad.storage.sqlite.mailboxes import SqliteMailboxes
+from postroad.storage.sqlite.queue import SqliteQueue
+from postroad.storage.sqlite.statements import SQL
+from postroad.storage.sqlite.writer import Writer
+
+FILE_NAME = "postroad.db"
+
+
+class SqliteStore:
+    """All storage ports on one data directory: ``postroad.db``, ``content/``, ``locks/``.
+
+    Bound to the event loop in which it was opened. Several processes may have it open. `node` is a
+    name made when the store was made: the name under which its server leases deliveries.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        directory: Path,
+        *,
+        inline_max_octets: int,
+        cache_max_octets: int,
+    ) -> None:
+        self.content = SqliteContents(
+            database,
+            directory / "content",
+            inline_max_octets=inline_max_octets,
+            cache_max_octets=cache_max_octets,
+        )
+        self.locks = FileLocks(directory / "locks")
+        self.database = database
+        self.writer = Writer(database, self.content.unlink)
+        self.ledger = SqliteLedger(self.writer)
+        self.queue = SqliteQueue(database, self.writer)
+        self.directory = SqliteDirectory(database)
+        self.mailboxes = SqliteMailboxes(database)
+        self.journey = SqliteJourney(database)
+        self.node = ""
+        self._closed = False
+
+    @classmethod
+    async def open(
+        cls,
+        path: Path,
+        *,
+        inline_max_octets: int = 256 * 1024,
+        cache_max_octets: int = 32 * 1024 * 1024,
+        busy_timeout_seconds: float = 10.0,
+    ) -> "SqliteStore":
+        """Open the store in the directory `path`; make or migrate it where needed.
+
+        Raises `StorageError` naming the file and what to do.
+        """
+        database = await asyncio.to_thread(
+            Database, path / FILE_NAME, busy_timeout_seconds=busy_timeout_seconds
+        )
+        try:
+            store = cls(
+                database,
+                path,
+                inline_max_octets=inline_max_octets,
+                cache_max_octets=cache_max_octets,
+            )
+        except OSError as error:
+            database.close()
+            raise database.storage_error(error) from error
+        store.node = await store._node_name()
+        await asyncio.to_thread(store.content.sweep_orphans)
+        return store
+
+    async def prune(self, before: float) -> int:
+        """Remove messages accepted and ended before `before`, with their journeys, in small steps.
+
+        Returns how many. Domains, accounts, aliases and mailbox entries are not touched.
+        """
+        return await prune(self.writer, before)
+
+    async def close(self) -> None:
+        """Finish the commits that wait, give back locks, close. Safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
+        await self.writer.close()
+        self.locks.close()
+        await asyncio.to_thread(self.database.close)
+
+    async def _node_name(self) -> str:
+        if not (rows := self.database.read(SQL["setting_get"], ("node",))):
+            name = f"node-{secrets.token_hex(4)}"
+            await self.writer.run(lambda c, _: c.execute(SQL["setting_init"], ("node", name)).get)
+            rows = self.database.read(SQL["setting_get"], ("node",))
+        node: str = rows[0][0]
+        return node
