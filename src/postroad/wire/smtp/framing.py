@@ -176,10 +176,12 @@ class LineBreakGuard:
     Each piece returned begins and ends outside a CRLF.
     """
 
-    __slots__ = ("_held",)
+    __slots__ = ("_held", "at_line_start")
 
     def __init__(self) -> None:
         self._held = b""
+        self.at_line_start = True
+        """Whether what was let pass is empty or ends with CRLF."""
 
     def feed(self, data: bytes) -> bytes:
         """Return what may go. Raises `BareLineBreak`."""
@@ -191,6 +193,8 @@ class LineBreakGuard:
             data = data[:-1]
         if has_bare_line_break(data):
             raise BareLineBreak("the message holds a bare CR or LF, which SMTP cannot carry")
+        if data:
+            self.at_line_start = data.endswith(b"\n")
         return data
 
     def finish(self) -> None:
@@ -202,24 +206,19 @@ class LineBreakGuard:
 class DotWriter:
     """Dot-stuffs a body that comes in pieces cut anywhere (RFC 5321 §4.5.2)."""
 
-    __slots__ = ("_guard", "_line_start")
+    __slots__ = ("_guard",)
 
     def __init__(self) -> None:
         self._guard = LineBreakGuard()
-        self._line_start = True
 
     def feed(self, data: bytes) -> bytes:
         """Return what to send for the piece. Raises `BareLineBreak`."""
+        at_line_start = self._guard.at_line_start
         data = self._guard.feed(data)
-        if not data:
-            return data
         stuffed = data.replace(b"\r\n.", b"\r\n..")
-        if self._line_start and data.startswith(b"."):
-            stuffed = b"." + stuffed
-        self._line_start = data.endswith(b"\n")
-        return stuffed
+        return b"." + stuffed if at_line_start and data.startswith(b".") else stuffed
 
     def finish(self) -> bytes:
         """Return the end: a CRLF if the body had none, and the dot. Raises `BareLineBreak`."""
         self._guard.finish()
-        return b".\r\n" if self._line_start else _END
+        return b".\r\n" if self._guard.at_line_start else _END
