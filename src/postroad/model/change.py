@@ -125,7 +125,7 @@ class Expunged(Struct, frozen=True, tag="expunged"):
 
 
 class DomainAdded(Struct, frozen=True, tag="domain_added"):
-    """A local domain was added, or its settings replaced."""
+    """A local domain was added."""
 
     at: float
     domain: Domain

@@ -35,6 +35,11 @@ def not_local(address: Address) -> Conflict:
     )
 
 
+def domain_exists(name: str) -> Conflict:
+    """Return the conflict of a domain added twice."""
+    return Conflict(f"{name} is a local domain already. See: postroad domain list")
+
+
 def domain_in_use(name: str, accounts: int, aliases: int) -> Conflict:
     """Return the conflict of removing a domain that still has somebody."""
     return Conflict(

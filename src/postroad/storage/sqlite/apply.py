@@ -135,9 +135,7 @@ def _id(value: object) -> int:
     return value
 
 
-def apply_steps(
-    connection: apsw.Connection, steps: Sequence[Rows | Change], sweep: Sweep
-) -> None:
+def apply_steps(connection: apsw.Connection, steps: Sequence[Rows | Change], sweep: Sweep) -> None:
     """Apply rows and other changes in order. Raises `Conflict` or `Refused`."""
     for step in steps:
         if isinstance(step, Rows):
@@ -151,9 +149,7 @@ def write_journey(
 ) -> None:
     """Append a change to the journey."""
     kind = change.__struct_config__.tag
-    connection.execute(
-        SQL["journey_insert"], (at, message, kind, encode_change(change).decode())
-    )
+    connection.execute(SQL["journey_insert"], (at, message, kind, encode_change(change).decode()))
 
 
 # Deliveries.

@@ -21,6 +21,7 @@ from postroad.storage.conflicts import (
     account_exists,
     address_is_account,
     address_is_alias,
+    domain_exists,
     domain_in_use,
     id_taken,
     no_account,
@@ -37,14 +38,16 @@ def account_removed(connection: apsw.Connection, change: AccountRemoved) -> list
     connection.execute(SQL["account_delete"], (change.account,))
     if not connection.changes():
         raise no_account(change.account)
-    rows = connection.execute(SQL["mailbox_delete_account"], (change.account,)).fetchall()
+    rows: Any = connection.execute(SQL["mailbox_delete_account"], (change.account,)).fetchall()
     return [mailbox for (mailbox,) in rows]
 
 
 def _domain_added(connection: apsw.Connection, change: DomainAdded) -> None:
     domain = change.domain
     catch_all = None if domain.catch_all is None else _json(domain.catch_all)
-    connection.execute(SQL["domain_put"], (domain.name, catch_all, domain.subaddress))
+    if _exists(connection, "domain_get", domain.name):
+        raise domain_exists(domain.name)
+    connection.execute(SQL["domain_insert"], (domain.name, catch_all, domain.subaddress))
 
 
 def _domain_removed(connection: apsw.Connection, change: DomainRemoved) -> None:

@@ -3,13 +3,15 @@
 Searches may read much and run in a thread.
 """
 
+from functools import partial
 from typing import Any
 
 import apsw
 import msgspec
 
-from postroad.model import Accepted, Address, InvalidAddress, Message, decode_change
+from postroad.model import Accepted, Message, decode_change
 from postroad.ports import JourneyEvent
+from postroad.storage.search import bracketed, fold
 from postroad.storage.sqlite.apply import Sweep
 from postroad.storage.sqlite.database import Database
 from postroad.storage.sqlite.statements import SQL
@@ -50,7 +52,7 @@ class SqliteJourney:
         if message_id is not None:
             name = "find_by_message_id" if address is None else "find_by_both"
             values.append(bracketed(message_id))
-        rows = await self._database.browse(lambda c: c.execute(SQL[name], values).fetchall())
+        rows: Any = await self._database.browse(lambda c: c.execute(SQL[name], values).fetchall())
         return [_decode_accepted(text).message for (text,) in rows]
 
     async def after(self, sequence: int, limit: int = 1000) -> list[JourneyEvent]:
@@ -59,19 +61,6 @@ class SqliteJourney:
             lambda c: c.execute(SQL["journey_after"], (sequence, limit)).fetchall()
         )
         return [_event(row) for row in rows]
-
-
-def fold(address: str) -> str:
-    """Return an address as people type it the way the columns that are searched have it."""
-    try:
-        return Address.parse(address).folded
-    except InvalidAddress:
-        return address.lower()
-
-
-def bracketed(message_id: str) -> str:
-    """Return a Message-ID with its angle brackets."""
-    return f"<{message_id.strip().removeprefix('<').removesuffix('>')}>"
 
 
 def _event(row: Any) -> JourneyEvent:
@@ -86,20 +75,16 @@ async def prune(writer: Writer, before: float) -> int:
     """
     pruned, last = 0, -1
     while True:
-        messages = await writer.run(
-            lambda connection, sweep, last=last: _prune_step(connection, sweep, before, last),
-            long=True,
-        )
+        step = partial(_prune_step, before=before, last=last)
+        messages = await writer.run(step, long=True)
         if not messages:
             return pruned
         pruned += len(messages)
         last = messages[-1]
 
 
-def _prune_step(
-    connection: apsw.Connection, sweep: Sweep, before: float, last: int
-) -> list[int]:
-    found = connection.execute(SQL["prunable"], (before, last, PRUNE_STEP_MESSAGES)).fetchall()
+def _prune_step(connection: apsw.Connection, sweep: Sweep, before: float, last: int) -> list[int]:
+    found: Any = connection.execute(SQL["prunable"], (before, last, PRUNE_STEP_MESSAGES)).fetchall()
     for statement in ("prune_journey", "prune_delivery", "prune_message"):
         connection.executemany(SQL[statement], found)
     connection.execute(SQL["prune_expunged"], (before, PRUNE_STEP_MESSAGES))

@@ -6,6 +6,7 @@ entries; those of large mailboxes are made in a thread (SQLite lets go of the in
 
 from array import array
 from collections.abc import Sequence
+from typing import Any
 
 import apsw
 import msgspec
@@ -15,7 +16,9 @@ from postroad.ports import Entry, Listing
 from postroad.storage.sqlite.database import Database
 from postroad.storage.sqlite.statements import SQL
 
-THREAD_FROM_UID = 5000  # a mailbox that had so many entries may still have them: list it in a thread
+THREAD_FROM_UID = (
+    5000  # a mailbox that had so many entries may still have them: list it in a thread
+)
 
 _decode_numbers = msgspec.json.Decoder(list[int]).decode
 
@@ -25,6 +28,11 @@ class SqliteMailboxes:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    async def mailbox(self, mailbox: int) -> Mailbox | None:
+        """Return the mailbox of that id, None where there is none (any more)."""
+        rows = self._database.read(SQL["mailbox_get"], (mailbox,))
+        return Mailbox(*rows[0][:4]) if rows else None
 
     async def listing(self, mailbox: int) -> Listing | None:
         """Return uids and sizes of all entries, None where there is no such mailbox."""
@@ -40,7 +48,7 @@ class SqliteMailboxes:
 
     async def entries(self, mailbox: int, uids: Sequence[int]) -> list[Entry]:
         """Return these entries in the order asked; those that are gone are left out."""
-        found = self._database.attempt(
+        found: Any = self._database.attempt(
             lambda connection: connection.executemany(
                 SQL["entry_get"], [(mailbox, uid) for uid in uids]
             ).fetchall()

@@ -19,11 +19,12 @@ _FILE_NAME = re.compile(r"(\d{4})_\w+\.sql")
 
 def load_migrations() -> list[tuple[int, str]]:
     """Return (version, SQL) of all migrations, in order; versions count from 1 without a gap."""
-    found = []
-    for file in (files("postroad.storage.sqlite") / "schema").iterdir():
-        if match := _FILE_NAME.fullmatch(file.name):
-            found.append((int(match[1]), file.read_text(encoding="utf-8")))
-    found.sort()
+    folder = files("postroad.storage.sqlite") / "schema"
+    found = sorted(
+        (int(match[1]), file.read_text(encoding="utf-8"))
+        for file in folder.iterdir()
+        if (match := _FILE_NAME.fullmatch(file.name))
+    )
     if [version for version, _ in found] != list(range(1, len(found) + 1)):
         raise ValueError(f"schema migrations have a gap: {[version for version, _ in found]}")
     return found
@@ -48,9 +49,7 @@ def migrate(connection: apsw.Connection, path: Path, migrations: list[tuple[int,
         raise
 
 
-def _refuse_strangers(
-    connection: apsw.Connection, path: Path, version: int, newest: int
-) -> None:
+def _refuse_strangers(connection: apsw.Connection, path: Path, version: int, newest: int) -> None:
     application = int(connection.pragma("application_id"))
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
     if application != APPLICATION_ID and (version or tables):

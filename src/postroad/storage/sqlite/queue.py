@@ -21,9 +21,9 @@ from postroad.model import (
     Reply,
 )
 from postroad.ports import QueueFilter, QueueItem
+from postroad.storage.search import fold
 from postroad.storage.sqlite.apply import Sweep
 from postroad.storage.sqlite.database import Database
-from postroad.storage.sqlite.journey import fold
 from postroad.storage.sqlite.statements import SQL
 from postroad.storage.sqlite.writer import Writer
 
@@ -105,7 +105,7 @@ class SqliteQueue:
     async def find(self, query: QueueFilter) -> list[QueueItem]:
         """Return deliveries that fit, oldest message first."""
         sql, values = _find_statement(query)
-        rows = await self._database.browse(lambda c: c.execute(sql, values).fetchall())
+        rows: Any = await self._database.browse(lambda c: c.execute(sql, values).fetchall())
         accepted = _Accepted()
         items = []
         for message, text, *state in rows:
@@ -116,7 +116,9 @@ class SqliteQueue:
     async def counts(self) -> dict[DeliveryState, int]:
         """Return how many deliveries are due, leased and held."""
         counts = {DeliveryState.DUE: 0, DeliveryState.LEASED: 0, DeliveryState.HELD: 0}
-        rows = await self._database.browse(lambda c: c.execute(SQL["delivery_counts"]).fetchall())
+        rows: Any = await self._database.browse(
+            lambda c: c.execute(SQL["delivery_counts"]).fetchall()
+        )
         counts.update((_STATES[state], count) for state, count in rows)
         return counts
 
@@ -191,15 +193,11 @@ def _seek(
 
 def _destinations(connection: apsw.Connection) -> list[tuple[str, float]]:
     return [
-        (name, at)
-        for name, at in connection.execute(SQL["waiting_destinations"])
-        if at is not None
+        (name, at) for name, at in connection.execute(SQL["waiting_destinations"]) if at is not None
     ]
 
 
-def _take(
-    connection: apsw.Connection, rows: Iterable[Any], until: float, node: str
-) -> list[Any]:
+def _take(connection: apsw.Connection, rows: Iterable[Any], until: float, node: str) -> list[Any]:
     """Lease these deliveries and read what `_leased` needs."""
     rows = list(rows)
     connection.executemany(
@@ -241,7 +239,10 @@ def _find_statement(query: QueueFilter) -> tuple[str, list[object]]:
     if query.message is not None:
         where.append("delivery.message = ?")
         values.append(query.message)
-    for column, wanted in (("message.sender", query.sender), ("delivery.recipient", query.recipient)):
+    for column, wanted in (
+        ("message.sender", query.sender),
+        ("delivery.recipient", query.recipient),
+    ):
         if wanted is None:
             continue
         if wanted.startswith("@"):

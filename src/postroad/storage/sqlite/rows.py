@@ -37,7 +37,16 @@ class Rows:
     must not be merged. `ended` are messages of which a delivery ended.
     """
 
-    __slots__ = ("attempts", "contents", "deliveries", "deposits", "ended", "journey", "keys", "messages")
+    __slots__ = (
+        "attempts",
+        "contents",
+        "deliveries",
+        "deposits",
+        "ended",
+        "journey",
+        "keys",
+        "messages",
+    )
 
     def __init__(self) -> None:
         self.contents: list[Row] = []

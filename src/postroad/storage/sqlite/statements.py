@@ -17,7 +17,9 @@ def parse_statements(text: str) -> dict[str, str]:
     for name, body in zip(parts[1::2], parts[2::2], strict=True):
         lines = [line for line in body.strip().splitlines() if not line.startswith("--")]
         if not lines or not lines[-1].endswith(";") or name in statements:
-            raise ValueError(f"SQL statement {name!r} is empty, does not end in ';' or is there twice")
+            raise ValueError(
+                f"SQL statement {name!r} is empty, does not end in ';' or is there twice"
+            )
         statements[name] = "\n".join(lines)
     return statements
 

@@ -15,6 +15,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
@@ -100,7 +101,7 @@ class Writer:
         while self._waiting:
             batch = self._take()
             if batch[0].long:
-                self._work.put(lambda batch=batch: self._apply_in_thread(batch))
+                self._work.put(partial(self._apply_in_thread, batch))
                 return
             if self._begin(batch, each=False):
                 return
@@ -113,7 +114,7 @@ class Writer:
             self._connection.set_busy_timeout(0)
             self._connection.execute("BEGIN IMMEDIATE")
         except apsw.BusyError:  # another process writes: wait for it in the thread, not here
-            self._work.put(lambda: self._begin_in_thread(batch, each))
+            self._work.put(partial(self._begin_in_thread, batch, each))
             return True
         except apsw.Error as error:
             self._settle(batch, error)
@@ -147,7 +148,7 @@ class Writer:
             except Exception:  # whose fault it is shows when each has its own savepoint
                 self._roll_back()
                 return self._begin(batch, each=True)
-        self._work.put(lambda: self._commit_in_thread(batch, sweep))
+        self._work.put(partial(self._commit_in_thread, batch, sweep))
         return True
 
     def _apply_each(self, batch: list[Item]) -> Sweep:

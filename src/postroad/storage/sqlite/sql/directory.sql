@@ -1,8 +1,7 @@
 -- Domains, accounts, aliases.
 
--- :name domain_put
-INSERT INTO domain (name, catch_all, subaddress) VALUES (?, ?, ?)
-ON CONFLICT (name) DO UPDATE SET catch_all = excluded.catch_all, subaddress = excluded.subaddress;
+-- :name domain_insert
+INSERT INTO domain (name, catch_all, subaddress) VALUES (?, ?, ?);
 
 -- :name domain_delete
 DELETE FROM domain WHERE name = ?1;

@@ -1,0 +1,305 @@
+"""One function per kind of change: what it does to the state, or the `Conflict` it raises."""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from postroad.model import (
+    Accepted,
+    AccountAdded,
+    AccountRemoved,
+    AliasAdded,
+    AliasRemoved,
+    Attempted,
+    Change,
+    DeliveryState,
+    Deposited,
+    DomainAdded,
+    DomainRemoved,
+    Dropped,
+    Expunged,
+    Group,
+    Held,
+    Leased,
+    Mailbox,
+    PasswordSet,
+    Released,
+    Result,
+    Retried,
+)
+from postroad.ports import Entry, JourneyEvent
+from postroad.storage import conflicts
+from postroad.storage.memory.state import QueuedDelivery, State, StoredMailbox, Undo, with_state
+
+_DUE, _LEASED, _HELD = DeliveryState.DUE, DeliveryState.LEASED, DeliveryState.HELD
+
+
+class Application:
+    """Applies one group to the state; `undo` takes it back."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.undo = Undo()
+        self._suspects: set[int] = set()
+        self._sequence = state.next_sequence
+
+    def apply(self, group: Group, files: dict[int, bytes]) -> None:
+        """Apply all changes in order, then forget contents that nobody needs. Raises `Conflict`."""
+        state = self.state
+        ended_before = {
+            key for key, queued in state.deliveries.items() if queued.ended_at is not None
+        }
+        for staged in group.contents:
+            if staged.ref.id in state.contents:
+                raise conflicts.content_stored(staged.ref.id)
+            data = files[staged.ref.id] if staged.data is None else staged.data
+            self.undo.put(state.contents, staged.ref.id, data)
+        for change in group.changes:
+            if isinstance(change, Deposited):
+                self._deposited(change, ended_before)
+            else:
+                _APPLY[type(change)](self, change)
+        self._sweep()
+        state.next_sequence = self._sequence
+
+    def note(self, change: Change, message: int | None = None) -> None:
+        """Append to the journey."""
+        event = JourneyEvent(self._sequence, change.at, change)
+        self.undo.put(self.state.journey, self._sequence, (message, event))
+        self._sequence += 1
+
+    def sweep_later(self, content: int) -> None:
+        """Look at the end of the group whether anybody needs the content."""
+        self._suspects.add(content)
+
+    def _sweep(self) -> None:
+        for content in self._suspects:
+            if not self.state.needed(content):
+                self.undo.delete(self.state.contents, content)
+
+    def _deposited(self, change: Deposited, ended_before: set[tuple[int, int]]) -> None:
+        state = self.state
+        stored = state.mailboxes.get(change.mailbox)
+        if stored is None:
+            raise conflicts.mailbox_gone(change.mailbox)
+        if (change.message, change.ordinal) in ended_before:
+            raise conflicts.delivery_ended(change.message, change.ordinal)
+        if change.content.id not in state.contents:
+            raise conflicts.content_gone(change.content.id)
+        uid = stored.uid_next
+        entry = Entry(uid=uid, prefix=change.prefix, content=change.content, size=change.size)
+        self.undo.put(state.entries[change.mailbox], uid, entry)
+        grown = replace(stored, uid_next=uid + 1, modseq=stored.modseq + 1)
+        self.undo.put(state.mailboxes, change.mailbox, grown)
+        self.note(change, change.message)
+
+
+def _accepted(do: Application, change: Accepted) -> None:
+    state, message = do.state, change.message
+    if message.id in state.messages:
+        raise conflicts.message_stored(message.id)
+    do.undo.put(state.messages, message.id, message)
+    for delivery in change.deliveries:
+        key = (delivery.message, delivery.ordinal)
+        if key in state.deliveries:
+            raise conflicts.given_twice()
+        leased = delivery.state is _LEASED
+        wake_at = change.until if leased else delivery.due_at
+        queued = QueuedDelivery(
+            delivery,
+            wake_at if delivery.state in (_DUE, _LEASED) else None,
+            change.node if leased else None,
+            change.at if delivery.state.final else None,
+        )
+        do.undo.put(state.deliveries, key, queued)
+    if all(delivery.state.final for delivery in change.deliveries):
+        do.sweep_later(message.content.id)
+    do.note(change, message.id)
+
+
+def _attempted(do: Application, change: Attempted) -> None:
+    for result in change.results:
+        key = (change.message, result.ordinal)
+        queued = do.state.deliveries.get(key)
+        if queued is None:
+            raise conflicts.no_delivery(*key)
+        do.undo.put(do.state.deliveries, key, _after(queued, result, change.at))
+        if result.state.final:
+            do.sweep_later(do.state.messages[change.message].content.id)
+    do.note(change, change.message)
+
+
+def _after(queued: QueuedDelivery, result: Result, at: float) -> QueuedDelivery:
+    """A delivery that ended meanwhile stays ended; a held one stays held unless this ends it."""
+    old = queued.delivery
+    delivery = replace(
+        old,
+        attempts=old.attempts + 1,
+        delay_notified=old.delay_notified or result.delayed,
+        last=result.outcome.reply,
+    )
+    if queued.ended_at is not None:
+        return QueuedDelivery(delivery, None, None, queued.ended_at)
+    due_at = result.due_at if result.state is _DUE else old.due_at
+    if old.state is _HELD and result.state is _DUE:
+        return QueuedDelivery(replace(delivery, due_at=due_at), None, None, None)
+    return QueuedDelivery(
+        replace(delivery, state=result.state, due_at=due_at),
+        result.due_at if result.state in (_DUE, _LEASED) else None,
+        None,
+        at if result.state.final else None,
+    )
+
+
+def _leased(do: Application, change: Leased) -> None:
+    for key in change.keys:
+        queued = do.state.deliveries.get(key)
+        if queued is not None and queued.delivery.state in (_DUE, _LEASED):
+            delivery = replace(queued.delivery, state=_LEASED)
+            taken = QueuedDelivery(delivery, change.until, change.node, None)
+            do.undo.put(do.state.deliveries, key, taken)
+
+
+def _released(do: Application, change: Released) -> None:
+    for key in change.keys:
+        queued = do.state.deliveries.get(key)
+        if queued is not None and queued.delivery.state is _LEASED:
+            do.undo.put(do.state.deliveries, key, with_state(queued, _DUE, due_at=change.due_at))
+
+
+def _by_operator(do: Application, change: Held | Retried | Dropped) -> None:
+    """Change what can be changed; the journey gets an event per message, of those keys alone."""
+    done: dict[int, list[tuple[int, int]]] = {}
+    for key in change.keys:
+        queued = do.state.deliveries.get(key)
+        if queued is None or (new := _commanded(queued, change)) is None:
+            continue
+        do.undo.put(do.state.deliveries, key, new)
+        done.setdefault(key[0], []).append(key)
+        if isinstance(change, Dropped):
+            do.sweep_later(do.state.messages[key[0]].content.id)
+    for message, keys in done.items():
+        do.note(type(change)(at=change.at, by=change.by, keys=tuple(keys)), message)
+
+
+def _commanded(queued: QueuedDelivery, change: Held | Retried | Dropped) -> QueuedDelivery | None:
+    state = queued.delivery.state
+    if isinstance(change, Dropped) and queued.ended_at is None:
+        return replace(with_state(queued, DeliveryState.DROPPED), ended_at=change.at)
+    if isinstance(change, Held) and state in (_DUE, _LEASED):
+        return with_state(queued, _HELD)
+    if isinstance(change, Retried) and state in (_DUE, _HELD):
+        return with_state(queued, _DUE, due_at=change.at)
+    return None
+
+
+def _expunged(do: Application, change: Expunged) -> None:
+    stored = do.state.mailboxes.get(change.mailbox)
+    if stored is None:
+        raise conflicts.mailbox_gone(change.mailbox)
+    entries = do.state.entries[change.mailbox]
+    for uid in change.uids:
+        if uid in entries:
+            do.sweep_later(entries[uid].content.id)
+            do.undo.delete(entries, uid)
+    shrunk = replace(stored, modseq=stored.modseq + 1)
+    do.undo.put(do.state.mailboxes, change.mailbox, shrunk)
+    do.note(change)
+
+
+def _domain_added(do: Application, change: DomainAdded) -> None:
+    if change.domain.name in do.state.domains:
+        raise conflicts.domain_exists(change.domain.name)
+    do.undo.put(do.state.domains, change.domain.name, change.domain)
+    do.note(change)
+
+
+def _domain_removed(do: Application, change: DomainRemoved) -> None:
+    state, name = do.state, change.name
+    accounts = sum(account.address.domain == name for account in state.accounts.values())
+    aliases = sum(alias.address.domain == name for alias in state.aliases.values())
+    if accounts or aliases:
+        raise conflicts.domain_in_use(name, accounts, aliases)
+    if name not in state.domains:
+        raise conflicts.no_domain(name)
+    do.undo.delete(state.domains, name)
+    do.note(change)
+
+
+def _account_added(do: Application, change: AccountAdded) -> None:
+    state, account = do.state, change.account
+    address = account.address
+    if address.domain not in state.domains:
+        raise conflicts.not_local(address)
+    if state.account_of(address):
+        raise conflicts.account_exists(address)
+    if address.folded in state.aliases:
+        raise conflicts.address_is_alias(address)
+    if account.id in state.accounts:
+        raise conflicts.id_taken(account.id, address)
+    if account.inbox in state.mailboxes:
+        raise conflicts.id_taken(account.inbox, address)
+    inbox = Mailbox(account.inbox, account.id, "INBOX", conflicts.uid_validity(change.at))
+    do.undo.put(state.accounts, account.id, account)
+    do.undo.put(state.mailboxes, inbox.id, StoredMailbox(inbox))
+    do.undo.put(state.entries, inbox.id, {})
+    do.note(change)
+
+
+def _account_removed(do: Application, change: AccountRemoved) -> None:
+    state = do.state
+    if change.account not in state.accounts:
+        raise conflicts.no_account(change.account)
+    do.undo.delete(state.accounts, change.account)
+    for number, stored in list(state.mailboxes.items()):
+        if stored.mailbox.account == change.account:
+            for entry in state.entries[number].values():
+                do.sweep_later(entry.content.id)
+            do.undo.delete(state.mailboxes, number)
+            do.undo.delete(state.entries, number)
+    do.note(change)
+
+
+def _password_set(do: Application, change: PasswordSet) -> None:
+    account = do.state.accounts.get(change.account)
+    if account is None:
+        raise conflicts.no_account(change.account)
+    new = replace(account, password_hash=change.password_hash)
+    do.undo.put(do.state.accounts, change.account, new)
+    do.note(change)
+
+
+def _alias_added(do: Application, change: AliasAdded) -> None:
+    address = change.alias.address
+    if address.domain not in do.state.domains:
+        raise conflicts.not_local(address)
+    if do.state.account_of(address):
+        raise conflicts.address_is_account(address)
+    do.undo.put(do.state.aliases, address.folded, change.alias)
+    do.note(change)
+
+
+def _alias_removed(do: Application, change: AliasRemoved) -> None:
+    if change.address.folded not in do.state.aliases:
+        raise conflicts.no_alias(change.address)
+    do.undo.delete(do.state.aliases, change.address.folded)
+    do.note(change)
+
+
+_APPLY: dict[type, Any] = {
+    Accepted: _accepted,
+    Attempted: _attempted,
+    Leased: _leased,
+    Released: _released,
+    Held: _by_operator,
+    Retried: _by_operator,
+    Dropped: _by_operator,
+    Expunged: _expunged,
+    DomainAdded: _domain_added,
+    DomainRemoved: _domain_removed,
+    AccountAdded: _account_added,
+    AccountRemoved: _account_removed,
+    PasswordSet: _password_set,
+    AliasAdded: _alias_added,
+    AliasRemoved: _alias_removed,
+}

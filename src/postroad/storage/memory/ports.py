@@ -1,0 +1,328 @@
+"""The storage ports on a `State`. Nothing here waits, so the order of calls is the order of events."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+from msgspec.structs import replace
+
+from postroad.model import (
+    Account,
+    Address,
+    Alias,
+    ContentRef,
+    Delivery,
+    DeliveryState,
+    Domain,
+    Group,
+    LeasedDelivery,
+    Mailbox,
+    Message,
+    Staged,
+    format_id,
+)
+from postroad.ports import (
+    Entry,
+    JourneyEvent,
+    Listing,
+    QueueFilter,
+    QueueItem,
+    StorageError,
+)
+from postroad.storage.memory.apply import Application
+from postroad.storage.memory.state import QueuedDelivery, State
+from postroad.storage.search import bracketed, fold
+
+BeforeCommit = Callable[[Group], None]
+
+
+class MemoryLedger:
+    """See `ports.Ledger`."""
+
+    def __init__(self, state: State, staged: dict[int, bytes], before: BeforeCommit | None) -> None:
+        self._state = state
+        self._staged = staged
+        self.before_commit = before
+
+    async def commit(self, group: Group) -> None:
+        """Apply the group, or raise and leave everything as it was."""
+        if self.before_commit is not None:
+            self.before_commit(group)
+        application = Application(self._state)
+        try:
+            application.apply(group, self._staged)
+        except BaseException:
+            application.undo.roll_back()
+            raise
+
+
+class MemoryQueue:
+    """See `ports.QueueStore`."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def lease(
+        self,
+        *,
+        now: float,
+        until: float,
+        node: str,
+        limit: int,
+        exclude: Collection[str] = (),
+    ) -> list[LeasedDelivery]:
+        """Lease up to `limit` deliveries that are due, the longest due first."""
+        due = [(wake_at, key) for wake_at, key, queued in self._waiting(exclude) if wake_at <= now]
+        grouped: dict[tuple[int, str], list[Delivery]] = {}
+        for _, key in sorted(due)[: max(limit, 0)]:
+            delivery = replace(self._state.deliveries[key].delivery, state=DeliveryState.LEASED)
+            self._state.deliveries[key] = QueuedDelivery(delivery, until, node, None)
+            grouped.setdefault((key[0], delivery.destination), []).append(delivery)
+        return [
+            LeasedDelivery(self._state.messages[message], tuple(deliveries))
+            for (message, _), deliveries in grouped.items()
+        ]
+
+    async def release_node(self, node: str, now: float) -> int:
+        """Make due what an earlier life of `node` had leased; return how many."""
+        released = 0
+        for key, queued in self._state.deliveries.items():
+            if queued.delivery.state is DeliveryState.LEASED and queued.node == node:
+                delivery = replace(queued.delivery, state=DeliveryState.DUE)
+                self._state.deliveries[key] = QueuedDelivery(delivery, now, None, None)
+                released += 1
+        return released
+
+    async def next_due(self, exclude: Collection[str] = ()) -> float | None:
+        """Return when the next delivery is due (or its lease runs out), None where none waits."""
+        return min((wake_at for wake_at, _, _ in self._waiting(exclude)), default=None)
+
+    async def message(self, message: int) -> Message | None:
+        """Return an accepted message."""
+        return self._state.messages.get(message)
+
+    async def deliveries(self, message: int) -> list[Delivery]:
+        """Return all deliveries of a message, by ordinal."""
+        return [queued.delivery for queued in self._state.ordinals(message)]
+
+    async def find(self, query: QueueFilter) -> list[QueueItem]:
+        """Return deliveries that fit, oldest message first."""
+        items = []
+        for (number, _), queued in sorted(self._state.deliveries.items(), key=lambda item: item[0]):
+            message, delivery = self._state.messages[number], queued.delivery
+            if (
+                delivery.state in query.states
+                and query.destination in (None, delivery.destination)
+                and query.message in (None, number)
+                and _fits(query.sender, message.envelope.sender)
+                and _fits(query.recipient, delivery.recipient)
+            ):
+                items.append(QueueItem(message, delivery))
+        return items[: query.limit]
+
+    async def counts(self) -> dict[DeliveryState, int]:
+        """Return how many deliveries are due, leased and held."""
+        counts = {DeliveryState.DUE: 0, DeliveryState.LEASED: 0, DeliveryState.HELD: 0}
+        for queued in self._state.deliveries.values():
+            if queued.ended_at is None:
+                counts[queued.delivery.state] += 1
+        return counts
+
+    def _waiting(
+        self, exclude: Collection[str]
+    ) -> Iterable[tuple[float, tuple[int, int], QueuedDelivery]]:
+        for key, queued in self._state.deliveries.items():
+            if queued.wake_at is not None and queued.delivery.destination not in exclude:
+                yield queued.wake_at, key, queued
+
+
+class MemoryDirectory:
+    """See `ports.Directory`."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def domain(self, name: str) -> Domain | None:
+        """Return the local domain of that name."""
+        return self._state.domains.get(name)
+
+    async def account(self, address: Address) -> Account | None:
+        """Return the account of exactly that address."""
+        return self._state.account_of(address)
+
+    async def account_by_id(self, account: int) -> Account | None:
+        """Return the account of that id."""
+        return self._state.accounts.get(account)
+
+    async def alias(self, address: Address) -> Alias | None:
+        """Return the alias of exactly that address."""
+        return self._state.aliases.get(address.folded)
+
+    async def domains(self) -> list[Domain]:
+        """Return all, by name."""
+        return sorted(self._state.domains.values(), key=lambda domain: domain.name)
+
+    async def accounts(self, domain: str | None = None) -> list[Account]:
+        """Return all, or those of a domain, by address."""
+        found = (a for a in self._state.accounts.values() if domain in (None, a.address.domain))
+        return sorted(found, key=lambda account: account.address.folded)
+
+    async def aliases(self, domain: str | None = None) -> list[Alias]:
+        """Return all, or those of a domain, by address."""
+        found = (a for a in self._state.aliases.values() if domain in (None, a.address.domain))
+        return sorted(found, key=lambda alias: alias.address.folded)
+
+
+class MemoryMailboxes:
+    """See `ports.MailboxStore`."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def mailbox(self, mailbox: int) -> Mailbox | None:
+        """Return the mailbox of that id, None where there is none (any more)."""
+        stored = self._state.mailboxes.get(mailbox)
+        return None if stored is None else stored.mailbox
+
+    async def listing(self, mailbox: int) -> Listing | None:
+        """Return uids and sizes of all entries, None where there is no such mailbox."""
+        stored = self._state.mailboxes.get(mailbox)
+        if stored is None:
+            return None
+        entries = sorted(self._state.entries[mailbox].values(), key=lambda entry: entry.uid)
+        return Listing(stored.mailbox, [e.uid for e in entries], [e.size for e in entries])
+
+    async def entries(self, mailbox: int, uids: Sequence[int]) -> list[Entry]:
+        """Return these entries in the order asked; those that are gone are left out."""
+        entries = self._state.entries.get(mailbox, {})
+        return [entries[uid] for uid in uids if uid in entries]
+
+
+class MemoryLocks:
+    """See `ports.MailboxLocks`; of this process alone."""
+
+    def __init__(self) -> None:
+        self._held: set[int] = set()
+
+    def acquire(self, mailbox: int) -> bool:
+        """Take the lock; False where another session has it."""
+        if mailbox in self._held:
+            return False
+        self._held.add(mailbox)
+        return True
+
+    def release(self, mailbox: int) -> None:
+        """Give it back."""
+        self._held.discard(mailbox)
+
+
+class MemoryJourney:
+    """See `ports.JourneyStore`."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def events(self, message: int) -> list[JourneyEvent]:
+        """Return all events of a message, in the order they were committed."""
+        return [event for about, event in self._state.journey.values() if about == message]
+
+    async def find(
+        self,
+        *,
+        message_id: str | None = None,
+        address: str | None = None,
+        since: float | None = None,
+        limit: int = 20,
+    ) -> list[Message]:
+        """Return messages by Message-ID header, by sender or recipient, or both; newest first."""
+        found = [
+            message
+            for message in sorted(self._state.messages.values(), key=lambda m: m.id, reverse=True)
+            if (since is None or message.accepted_at >= since)
+            and (message_id is None or message.message_id == bracketed(message_id))
+            and (address is None or self._concerns(message, fold(address)))
+        ]
+        return found[:limit]
+
+    async def after(self, sequence: int, limit: int = 1000) -> list[JourneyEvent]:
+        """Return events of all messages committed after `sequence`."""
+        events = [event for _, event in self._state.journey.values() if event.sequence > sequence]
+        return events[:limit]
+
+    def _concerns(self, message: Message, folded: str) -> bool:
+        sender = message.envelope.sender
+        return (sender is not None and sender.folded == folded) or any(
+            folded in (queued.delivery.recipient.folded, queued.delivery.original.folded)
+            for queued in self._state.ordinals(message.id)
+        )
+
+
+class MemoryContents:
+    """See `ports.ContentStore`. What is larger than `inline_max_octets` counts as a file: it is
+    here from `finish` on, and not in the group.
+    """
+
+    def __init__(self, state: State, staged: dict[int, bytes], inline_max_octets: int) -> None:
+        self._state = state
+        self._staged = staged
+        self._inline_max_octets = inline_max_octets
+
+    def stage(self, content_id: int) -> "MemoryContentWriter":
+        """Begin a new content."""
+        return MemoryContentWriter(content_id, self._staged, self._inline_max_octets)
+
+    async def read(self, ref: ContentRef, offset: int = 0, limit: int | None = None) -> bytes:
+        """Return the octets from `offset`, at most `limit`; ``b""`` past the end."""
+        data = self._state.contents.get(ref.id)
+        if data is None:
+            raise StorageError(
+                f"Content {format_id(ref.id)} is gone: its deliveries ended and no mailbox has it."
+            )
+        return data[offset : None if limit is None else offset + limit]
+
+
+class MemoryContentWriter:
+    """See `ports.ContentWriter`."""
+
+    def __init__(self, content_id: int, staged: dict[int, bytes], inline_max_octets: int) -> None:
+        self._id = content_id
+        self._staged = staged
+        self._inline_max_octets = inline_max_octets
+        self._data = bytearray()
+        self._finished = False
+
+    @property
+    def size(self) -> int:
+        """Octets written so far."""
+        return len(self._data)
+
+    def write(self, chunk: bytes) -> None:
+        """Add bytes."""
+        self._check()
+        self._data += chunk
+
+    async def finish(self) -> Staged:
+        """Return what `Ledger.commit` needs."""
+        self._check()
+        self._finished = True
+        data = bytes(self._data)
+        ref = ContentRef(self._id, len(data))
+        if len(data) <= self._inline_max_octets:
+            return Staged(ref, data)
+        self._staged[self._id] = data
+        return Staged(ref, None)
+
+    def discard(self) -> None:
+        """Forget it all."""
+        self._finished = True
+        self._data.clear()
+        self._staged.pop(self._id, None)
+
+    def _check(self) -> None:
+        if self._finished:
+            raise StorageError(f"Content {format_id(self._id)} is finished or discarded already.")
+
+
+def _fits(wanted: str | None, address: Address | None) -> bool:
+    if wanted is None:
+        return True
+    folded = "" if address is None else address.folded
+    return folded.endswith(wanted.lower()) if wanted.startswith("@") else folded == fold(wanted)

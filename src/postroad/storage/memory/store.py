@@ -1,0 +1,61 @@
+"""The memory store: all storage ports on one state."""
+
+from postroad.storage.memory.ports import (
+    BeforeCommit,
+    MemoryContents,
+    MemoryDirectory,
+    MemoryJourney,
+    MemoryLedger,
+    MemoryLocks,
+    MemoryMailboxes,
+    MemoryQueue,
+)
+from postroad.storage.memory.state import State
+
+
+class MemoryStore:
+    """The same attributes as `SqliteStore`. `before_commit` may refuse a group by raising."""
+
+    def __init__(
+        self,
+        *,
+        inline_max_octets: int = 256 * 1024,
+        before_commit: BeforeCommit | None = None,
+        node: str = "memory",
+    ) -> None:
+        self.state = State()
+        staged: dict[int, bytes] = {}
+        self.node = node
+        self.ledger = MemoryLedger(self.state, staged, before_commit)
+        self.queue = MemoryQueue(self.state)
+        self.directory = MemoryDirectory(self.state)
+        self.mailboxes = MemoryMailboxes(self.state)
+        self.locks = MemoryLocks()
+        self.journey = MemoryJourney(self.state)
+        self.content = MemoryContents(self.state, staged, inline_max_octets)
+
+    async def prune(self, before: float) -> int:
+        """Remove messages accepted and ended before `before`, with their journeys."""
+        state = self.state
+        newest = next((about for about, _ in reversed(state.journey.values())), None)
+        pruned = [
+            number
+            for number, message in state.messages.items()
+            if number != newest
+            and message.accepted_at < before
+            and all(
+                queued.ended_at is not None and queued.ended_at < before
+                for queued in state.ordinals(number)
+            )
+        ]
+        gone = set(pruned)
+        for number in pruned:
+            del state.messages[number]
+        for key in [key for key in state.deliveries if key[0] in gone]:
+            del state.deliveries[key]
+        for sequence in [s for s, (about, _) in state.journey.items() if about in gone]:
+            del state.journey[sequence]
+        return len(pruned)
+
+    async def close(self) -> None:
+        """Nothing has to be closed."""
