@@ -48,7 +48,7 @@ def read_mail(argument: str, *, extended: bool = True, auth: bool = False) -> En
         utf8 = False
     else:
         path, text = _read_path("MAIL FROM:", argument)
-        sender = _parse(path, "5.1.7") if path else None
+        sender = _parse(path, "5.1.7")
         utf8 = not path.isascii()
     if text is None:
         envelope = Envelope(sender)

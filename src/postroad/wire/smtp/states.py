@@ -31,19 +31,19 @@ class State(StrEnum):
 class Verb(StrEnum):
     """A command, or what is answered like one. EHLO stands for LHLO too."""
 
-    OPEN = "(connection)"
+    OPEN = "(greeting)"
     HELO = "HELO"
     EHLO = "EHLO"
     STARTTLS = "STARTTLS"
-    TLS = "(TLS established)"
+    TLS = "(handshake)"
     AUTH = "AUTH"
-    RESPONSE = "(SASL response)"
+    RESPONSE = "(response)"
     MAIL = "MAIL"
     RCPT = "RCPT"
     DATA = "DATA"
-    END = "(end of data)"
+    END = "(dot)"
     BDAT = "BDAT"
-    BDAT_LAST = "BDAT LAST"
+    BDAT_LAST = "BDAT-LAST"
     RSET = "RSET"
     NOOP = "NOOP"
     HELP = "HELP"
@@ -57,7 +57,7 @@ class Outcome(StrEnum):
 
     DONE = "2xx"
     GO_ON = "3xx"
-    REFUSED = "4xx, 5xx"
+    REFUSED = "4xx/5xx"
     PARTED = "421"
 
 
@@ -165,4 +165,4 @@ def diagram() -> str:
 
 
 def _label(labels: Iterable[tuple[str, list[str]]]) -> str:
-    return "; ".join(f"{', '.join(dict.fromkeys(verbs))} → {outcome}" for outcome, verbs in labels)
+    return ", ".join(f"{', '.join(verbs)} → {outcome}" for outcome, verbs in labels)
