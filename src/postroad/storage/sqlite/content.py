@@ -65,7 +65,7 @@ class SqliteContents:
     def stage(self, content_id: int) -> "SqliteContentWriter":
         """Begin a new content."""
         return SqliteContentWriter(
-            content_id, self._path(content_id), self._inline_max_octets, self._cache
+            content_id, self._directory, self._inline_max_octets, self._cache
         )
 
     async def read(self, ref: ContentRef, offset: int = 0, limit: int | None = None) -> bytes:
@@ -109,16 +109,17 @@ class SqliteContents:
         return swept
 
     def _path(self, content_id: int) -> Path:
-        name = format_id(content_id)
-        return self._directory / name[-2:].lower() / name
+        return _path(self._directory, content_id)
 
 
 class SqliteContentWriter:
     """Takes one content as it streams in. See `ports.ContentWriter`."""
 
-    def __init__(self, content_id: int, path: Path, inline_max: int, cache: ContentCache) -> None:
+    def __init__(
+        self, content_id: int, directory: Path, inline_max: int, cache: ContentCache
+    ) -> None:
         self._id = content_id
-        self._path = path
+        self._directory = directory
         self._inline_max = inline_max
         self._cache = cache
         self._chunks: list[bytes] = []
@@ -131,6 +132,10 @@ class SqliteContentWriter:
     def size(self) -> int:
         """Octets written so far."""
         return self._size
+
+    @property
+    def _path(self) -> Path:
+        return _path(self._directory, self._id)
 
     def write(self, chunk: bytes) -> None:
         """Add bytes. Raises `StorageError`."""
@@ -198,6 +203,11 @@ class SqliteContentWriter:
         self._file.close()
         self._file = None
         _fsync_directory(self._path.parent)
+
+
+def _path(directory: Path, content_id: int) -> Path:
+    name = format_id(content_id)
+    return directory / name[-2:].lower() / name
 
 
 def _read_file(path: Path, offset: int, limit: int | None) -> bytes:
