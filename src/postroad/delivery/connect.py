@@ -18,6 +18,7 @@ from postroad.wire.smtp import (
     ClientEvent,
     Greeting,
     HelloDone,
+    LocalProtocolError,
     Lost,
     SMTPClient,
     TlsReady,
@@ -253,9 +254,12 @@ class _Handshake:
     async def login(self, username: str, password: str, without_tls: bool) -> None:
         if not (self._machine.secure or without_tls):
             raise self._refused("4.7.4", "no login without TLS (see login_without_tls)", "auth")
-        if "AUTH" not in self._machine.extensions:
-            raise self._refused("4.7.0", "offers no login (AUTH)", "auth")
-        self._machine.auth(username, password, self._connector.now(), allow_plaintext=without_tls)
+        try:
+            self._machine.auth(
+                username, password, self._connector.now(), allow_plaintext=without_tls
+            )
+        except LocalProtocolError as error:
+            raise self._refused("4.7.0", str(error), "auth") from error
         event = await self._expect("auth")
         assert isinstance(event, AuthDone)
         if not event.reply.positive:

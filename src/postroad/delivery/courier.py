@@ -18,11 +18,11 @@ from postroad.ports import Clock, ContentStore, StorageError
 from postroad.wire.smtp import (
     DataReady,
     EndDone,
+    LocalProtocolError,
     Lost,
     MailDone,
     Phase,
     RcptDone,
-    ResetDone,
     TransactionFailed,
 )
 
@@ -73,10 +73,7 @@ class Courier:
             log.step(now, "mail", f"not sent: {refusal.text}")
             transaction.settle(outcome_of(refusal))
             return Fate.SETTLED
-        if link.needs_reset and not await self._reset(transaction):
-            return Fate.ANEW
-        self._say_mail(transaction, now)
-        return Fate.READY
+        return Fate.READY if self._say_mail(transaction, now) else Fate.SETTLED
 
     async def envelope(self, transaction: Transaction) -> Fate:
         """Take the answers to MAIL, RCPT and DATA; read the content meanwhile."""
@@ -91,6 +88,7 @@ class Courier:
                 transaction.rcpt(event.index, event.reply, self._clock.monotonic())
             elif isinstance(event, MailDone):
                 transaction.mail_accepted = event.reply.positive
+                transaction.mail_refusal = None if event.reply.positive else event.reply
             elif isinstance(event, DataReady):
                 if transaction.problem:
                     self._content_lost(transaction, transaction.problem)
@@ -104,28 +102,45 @@ class Courier:
     async def body(self, transaction: Transaction, following: Transaction | None) -> None:
         """Send the content, begin `following` behind it if that can be, and take the answer."""
         link = self._link
-        if not await self._send_content(transaction):
+        try:
+            if not await self._send_content(transaction):
+                return
+            link.machine.end(self._clock.monotonic())
+        except LocalProtocolError as error:
+            self._unsendable(transaction, str(error))
             return
-        link.machine.end(self._clock.monotonic())
         if following is not None and self._may_pipeline(following):
             now = self._clock.monotonic()
             following.log.begin(self._clock.now(), now)
-            self._say_mail(following, now)
-            if following.piece is None:
+            if self._say_mail(following, now) and following.piece is None:
                 await link.dialogue.flush()
                 await self._read_first(following)
         await self._answers(transaction)
         if link.broken and following is not None:
             following.clear()
 
-    def _say_mail(self, transaction: Transaction, now: float) -> None:
+    def _say_mail(self, transaction: Transaction, now: float) -> bool:
+        """Say the envelope; False where our own machine refuses to say such a thing."""
         link, log = self._link, transaction.log
         message = log.job.message
-        link.messages += 1
-        link.dialogue.limit = now + self._settings.transaction_total_seconds
         log.taken = link.taken
+        try:
+            link.machine.mail(message.envelope, transaction.recipients, message.content.size, now)
+        except LocalProtocolError as error:
+            self._unsendable(transaction, str(error))
+            return False
+        link.messages += 1
+        log.taken = link.taken
+        link.dialogue.limit = now + self._settings.transaction_total_seconds
         transaction.begun = True
-        link.machine.mail(message.envelope, transaction.recipients, message.content.size, now)
+        return True
+
+    def _unsendable(self, transaction: Transaction, reason: str) -> None:
+        """No server may be sent this: a bare CR or LF in the content (RFC 5321 §2.3.8)."""
+        reply = Reply(554, "5.6.0", printable(f"this message cannot be sent: {reason}"))
+        transaction.log.step(self._clock.monotonic(), "data", reply.text)
+        transaction.postponed.clear()
+        transaction.settle(outcome_of(reply))
 
     def _may_pipeline(self, following: Transaction) -> bool:
         """Whether it may be begun before the message in front of it is answered."""
@@ -133,6 +148,7 @@ class Courier:
         return (
             link.pipelining
             and not link.spent
+            and not following.begun
             and not following.log.job.message.envelope.smtputf8
             and self._refusal(following, ascii_headers=True) is None
         )
@@ -167,21 +183,6 @@ class Courier:
         end = header_end(piece)
         return piece[: end if end >= 0 else len(piece)].isascii()
 
-    async def _reset(self, transaction: Transaction) -> bool:
-        """Say RSET: an envelope that came to nothing is still open at the server."""
-        link = self._link
-        now = self._clock.monotonic()
-        link.needs_reset = False
-        link.dialogue.limit = now + self._settings.timeouts.reset_seconds
-        link.machine.reset(now)
-        event = await link.dialogue.event()
-        if isinstance(event, ResetDone) and event.reply.positive:
-            return True
-        reason = event.reason if isinstance(event, Lost) else str(event)
-        transaction.log.step(now, "mail", printable(f"{link.where} failed at RSET: {reason}"))
-        link.drop()
-        return False
-
     async def _read_first(self, transaction: Transaction) -> None:
         """Read the content, or its first piece."""
         ref = transaction.log.job.message.content
@@ -205,12 +206,12 @@ class Courier:
         offset = len(piece)
         while offset < ref.size:
             await dialogue.flush()
+            await dialogue.poll()
+            if machine.closing:
+                # Refused or lost in its midst: the answer says which.
+                await self._answers(transaction)
+                return False
             try:
-                if await dialogue.peer_gone():
-                    event = await dialogue.event()
-                    assert isinstance(event, Lost)
-                    self._lost(transaction, event)
-                    return False
                 piece = await self._content.read(ref, offset, self._settings.piece_octets)
             except StorageError as error:
                 self._content_lost(transaction, str(error))
@@ -243,8 +244,6 @@ class Courier:
     def _not_taken(self, transaction: Transaction, reply: Reply) -> Fate:
         link, log = self._link, transaction.log
         now = self._clock.monotonic()
-        # A refused MAIL opens no transaction; after refused RCPTs or DATA it is still open.
-        link.needs_reset = transaction.mail_accepted
         if reply.code == 421 or link.machine.closing:
             link.drop()
             if self._may_try_anew(transaction):
@@ -270,10 +269,12 @@ class Courier:
         if self._may_try_anew(transaction):
             log.step(now, "mail", f"the server closed the kept connection: {reason}")
             return Fate.ANEW
-        reply = Reply(451, "4.4.2", f"connection to {link.where} lost: {reason}")
+        reply = transaction.mail_refusal or Reply(
+            451, "4.4.2", f"connection to {link.where} lost: {reason}"
+        )
         log.step(now, "data" if transaction.accepted else "mail", reply.text)
         transaction.postponed.clear()
-        transaction.settle(TemporaryFailure(reply))
+        transaction.settle(outcome_of(reply))
         return Fate.SETTLED
 
     def _may_try_anew(self, transaction: Transaction) -> bool:

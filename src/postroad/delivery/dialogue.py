@@ -4,8 +4,11 @@ So the commands of a group, a body with its final dot and the envelope of the ne
 one write each.
 """
 
+import contextlib
+from collections import deque
+
 from postroad.ports import Clock, Stream
-from postroad.wire.smtp import ClientEvent, Lost, QuitDone, SMTPClient
+from postroad.wire.smtp import ClientEvent, LocalProtocolError, Lost, Phase, QuitDone, SMTPClient
 
 # Where the machine waits for nothing yet bytes must come, an answer is due within this.
 _NO_DEADLINE_SECONDS = 300.0
@@ -23,21 +26,20 @@ class Dialogue:
         self.limit = float("inf")
         self._clock = clock
         self._send_seconds = send_seconds
-        self._early = b""
+        self._early: deque[ClientEvent] = deque()
 
     async def event(self) -> ClientEvent:
         """Return the next event; `Lost` where the peer is gone or the time is up."""
         machine = self.machine
         while True:
-            event = machine.next_event()
+            event = self._early.popleft() if self._early else machine.next_event()
             if event is not None:
                 return event
             data = machine.bytes_to_send()
             if data:
                 await self._send(data)
-            elif self._early:
-                data, self._early = self._early, b""
-                machine.receive_data(data, self._clock.monotonic())
+            elif machine.closing:
+                return Lost(Phase.IDLE, "the connection is closed")
             else:
                 await self._receive()
 
@@ -47,29 +49,30 @@ class Dialogue:
         if data:
             await self._send(data)
 
-    async def peer_gone(self) -> bool:
-        """Look, without waiting, whether the peer closed in the midst of a body.
-
-        An early reply is kept for when the machine expects it.
-        """
+    async def poll(self) -> None:
+        """Look, without waiting, whether the peer spoke or closed in the midst of a body."""
         try:
             data = await self.stream.receive(0)
         except TimeoutError:
-            return False
-        if not data:
+            return
+        if data:
+            self.machine.receive_data(data, self._clock.monotonic())
+        else:
             self.machine.receive_eof()
-            return True
-        self._early += data
-        return False
+        # A machine reads replies only when asked for events.
+        event = self.machine.next_event()
+        if event is not None:
+            self._early.append(event)
 
     async def quit(self) -> None:
         """Say QUIT, wait a moment for the answer, close."""
         now = self._clock.monotonic()
         self.limit = now + _FAREWELL_SECONDS
         if not self.machine.closing:
-            self.machine.quit(now)
-            while not isinstance(await self.event(), (QuitDone, Lost)):
-                pass
+            with contextlib.suppress(LocalProtocolError):  # in the midst of something
+                self.machine.quit(now)
+                while not isinstance(await self.event(), (QuitDone, Lost)):
+                    pass
         self.stream.close()
 
     async def _send(self, data: bytes) -> None:

@@ -1,27 +1,12 @@
 """An open connection to one address of one host, greeted and, where the policy asks, secured."""
 
+import sys
+
 from msgspec import Struct
 
 from postroad.delivery.dialogue import Dialogue
 from postroad.delivery.settings import DeliverySettings
 from postroad.model import Host, Route, RouteKind, RouteTaken, Step
-
-
-class Limits(Struct, frozen=True):
-    """What the server says it takes (RFC 9422); 0: it does not say."""
-
-    messages: int = 0
-    recipients: int = 0
-
-    @classmethod
-    def parse(cls, parameters: str) -> "Limits":
-        """Read the parameters of the LIMITS keyword; what is malformed is passed over."""
-        values = {}
-        for word in parameters.split():
-            name, _, value = word.partition("=")
-            if value.isdigit() and len(value) <= 6:
-                values[name.upper()] = int(value)
-        return cls(values.get("MAILMAX", 0), values.get("RCPTMAX", 0))
 
 
 class Opened(Struct, frozen=True):
@@ -55,17 +40,17 @@ class Link:
         self.opened = opened
         self.messages = 0
         self.broken = False
-        self.needs_reset = False
         self.last_used = now
         self.lmtp = route.kind is RouteKind.LMTP
-        self.pipelining = "PIPELINING" in machine.extensions
-        limits = Limits.parse(machine.extensions.get("LIMITS", ""))
-        self.max_messages = settings.messages_per_connection
-        if limits.messages:
-            self.max_messages = min(self.max_messages, limits.messages)
-        self.max_recipients = settings.recipients_per_transaction
-        if limits.recipients:
-            self.max_recipients = min(self.max_recipients, limits.recipients)
+        self.pipelining = machine.pipelining
+        # RFC 9422: what the server takes, where it says so
+        limits = machine.limits
+        self.max_messages = min(
+            settings.messages_per_connection, limits.get("MAILMAX") or sys.maxsize
+        )
+        self.max_recipients = min(
+            settings.recipients_per_transaction, limits.get("RCPTMAX") or sys.maxsize
+        )
         self._expires = now + settings.connection_age_seconds
         self._idle_seconds = settings.idle_seconds
         stream = dialogue.stream

@@ -64,6 +64,7 @@ class Transaction:
         "deliveries",
         "log",
         "mail_accepted",
+        "mail_refusal",
         "piece",
         "postponed",
         "problem",
@@ -85,6 +86,7 @@ class Transaction:
         """Forget what was answered: it is tried anew."""
         self.begun = False
         self.mail_accepted = False
+        self.mail_refusal: Reply | None = None
         self.accepted: list[int] = []
         self.postponed: list[int] = []
 
