@@ -1,0 +1,10 @@
+"""The set of deliveries, and what moves them: accept, schedule, lease, deliver, record, report.
+
+`Queue` is the door; `QueueSettings` are its limits and times. The queue knows no store, no network and
+no mailbox, only `ports`.
+"""
+
+from postroad.queue.queue import Keys, Queue
+from postroad.queue.settings import QueueSettings, UnknownPolicy
+
+__all__ = ["Keys", "Queue", "QueueSettings", "UnknownPolicy"]

@@ -1,0 +1,306 @@
+"""The door of the queue: accept messages, run, stop, and carry out what an operator wants."""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeAlias
+
+import structlog
+
+from postroad.model import (
+    Attempted,
+    Delivery,
+    DeliveryState,
+    Dropped,
+    Group,
+    Held,
+    Message,
+    Released,
+    Retried,
+    Staged,
+)
+from postroad.ports import (
+    Clock,
+    ContentStore,
+    Deliverer,
+    Entropy,
+    Ledger,
+    QueueStore,
+    StorageError,
+)
+from postroad.queue.admission import Admission
+from postroad.queue.bounce import Bouncer, Resolve
+from postroad.queue.dispatcher import Dispatcher
+from postroad.queue.inventory import Inventory, Job, Key
+from postroad.queue.leaser import Leaser
+from postroad.queue.recorder import Entry, Recorder
+from postroad.queue.reporter import Reporter
+from postroad.queue.settings import QueueSettings
+from postroad.queue.tasks import Tasks, within
+from postroad.queue.traffic import Traffic
+from postroad.queue.worker import Workers
+
+log = structlog.get_logger("postroad.queue")
+
+Keys: TypeAlias = Sequence[tuple[int, int]]
+"""Deliveries, each as (message, ordinal)."""
+
+_LAST_WRITES_SECONDS = 2.0
+
+
+class Queue:
+    """The set of deliveries, and what moves them.
+
+    `resolve` tells where the address of a sender leads, for reports. Messages may be accepted before
+    `run` and after `stop`; they then wait in the store.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        store: QueueStore,
+        content: ContentStore,
+        deliverer: Deliverer,
+        clock: Clock,
+        entropy: Entropy,
+        settings: QueueSettings,
+        resolve: Resolve,
+    ) -> None:
+        self.settings = settings
+        self._ledger = ledger
+        self._store = store
+        self._clock = clock
+        self._tasks = Tasks()
+        self._stop = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._running = False
+        self._grace_seconds = 0.0
+        self._inventory = Inventory(settings.max_in_memory)
+        self._traffic = Traffic(settings, self._inventory)
+        self._admission = Admission(settings, self._inventory, self._traffic, self._dispatch)
+        self._recorder = Recorder(
+            ledger=ledger,
+            clock=clock,
+            settings=settings,
+            stored=self._stored,
+            instead=lambda entry, error: self._reporter.instead(entry, error),
+        )
+        self._reporter = Reporter(
+            recorder=self._recorder,
+            bouncer=Bouncer(
+                content=content, clock=clock, entropy=entropy, resolve=resolve, settings=settings
+            ),
+            admission=self._admission,
+            clock=clock,
+            entropy=entropy,
+            settings=settings,
+        )
+        self._workers = Workers(
+            deliverer=deliverer,
+            clock=clock,
+            entropy=entropy,
+            settings=settings,
+            inventory=self._inventory,
+            traffic=self._traffic,
+            recorder=self._recorder,
+            reporter=self._reporter,
+            idle=lambda: self._leaser.chores(),
+        )
+        self._dispatcher = Dispatcher(
+            deliverer=deliverer,
+            clock=clock,
+            entropy=entropy,
+            settings=settings,
+            traffic=self._traffic,
+            workers=self._workers,
+        )
+        self._leaser = Leaser(
+            store=store,
+            ledger=ledger,
+            clock=clock,
+            settings=settings,
+            inventory=self._inventory,
+            traffic=self._traffic,
+            admission=self._admission,
+            dispatcher=self._dispatcher,
+            workers=self._workers,
+        )
+
+    @property
+    def in_memory(self) -> int:
+        """How many deliveries this process holds at present."""
+        return self._inventory.size
+
+    @property
+    def unrecorded(self) -> int:
+        """How many attempts have ended whose outcome is not stored yet."""
+        return self._recorder.unrecorded
+
+    async def accept(
+        self, message: Message, deliveries: Sequence[Delivery], staged: Staged
+    ) -> None:
+        """Take responsibility for a message: durable on return.
+
+        Raises `StorageError`, and then nothing happened.
+        """
+        birth = self._admission.admit(message, deliveries, self._clock.now())
+        await self._ledger.commit(Group((birth.change,), (staged,)))
+        if birth.jobs:
+            self._admission.born(birth)
+
+    async def run(self) -> None:
+        """Make due what an earlier life of this node had leased, then work until `stop`.
+
+        Raises `StorageError` where the store cannot even be asked at the start, and whatever ends a
+        part of the queue that must not end.
+        """
+        if self._running:
+            raise RuntimeError("the queue runs already")
+        self._running = True
+        self._ended.clear()
+        cores: list[asyncio.Task[None]] = []
+        try:
+            await self._store.release_node(self.settings.node, self._clock.now())
+            self._workers.stopping = False
+            self._admission.open = True
+            cores += [
+                _task(self._recorder.run()),  # the last to end
+                _task(self._leaser.run()),
+                _task(self._leaser.keep_house()),
+                _task(self._until_stopped()),
+            ]
+            done, _ = await asyncio.wait(cores, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            try:
+                await self._shut_down(cores)
+            finally:
+                self._running = False
+                self._stop.clear()
+                self._ended.set()
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Begin nothing new, give the attempts in flight so long to end, release the rest, return when
+        `run` has ended. An attempt that has to be cut off is recorded as one.
+        """
+        if not self._running:
+            return
+        self._grace_seconds = grace_seconds
+        self._stop.set()
+        await self._ended.wait()
+
+    def wake(self) -> None:
+        """Look into the store now: something may be due."""
+        self._leaser.wake()
+
+    async def retry(self, keys: Keys, by: str) -> None:
+        """Make deliveries due now, whatever the schedule says. Raises `StorageError`."""
+        await self._commit(Retried(self._clock.now(), by, tuple(keys)))
+        self._traffic.clear_backoffs()
+        self._leaser.wake()
+
+    async def release(self, keys: Keys, by: str) -> None:
+        """Make held deliveries due now. Raises `StorageError`."""
+        await self.retry(keys, by)
+
+    async def hold(self, keys: Keys, by: str) -> None:
+        """Stop deliveries until they are released. Raises `StorageError`.
+
+        An attempt in flight goes on; if it brings the delivery to its end, that is its end.
+        """
+        await self._commit(Held(self._clock.now(), by, tuple(keys)))
+        self._inventory.withdraw(keys)
+
+    async def drop(self, keys: Keys, by: str) -> None:
+        """End deliveries without a report. Raises `StorageError`."""
+        await self._commit(Dropped(self._clock.now(), by, tuple(keys)))
+        self._inventory.withdraw(keys)
+
+    async def _commit(self, change: Retried | Held | Dropped) -> None:
+        if change.keys:
+            await self._ledger.commit(Group((change,)))
+
+    async def _until_stopped(self) -> None:
+        await self._stop.wait()
+
+    def _dispatch(self, jobs: list[Job]) -> None:
+        """Jobs were born. Where the end has come meanwhile they go back to the store."""
+        if self._admission.open:
+            self._dispatcher.dispatch(jobs)
+            return
+        keys = [
+            (job.leased.message.id, each.ordinal) for job in jobs for each in job.leased.deliveries
+        ]
+        for job in jobs:
+            self._inventory.forget(job)
+        self._tasks.start(self._give_back(keys), "give back")
+
+    def _stored(self, entries: list[Entry]) -> None:
+        """The outcomes of these attempts are on stable storage."""
+        inventory, leaser = self._inventory, self._leaser
+        for entry in entries:
+            inventory.forget(entry.job)
+            for birth in entry.births:
+                if birth.jobs:
+                    self._admission.born(birth)
+                else:
+                    leaser.wake()
+            attempted = entry.changes[0]
+            if isinstance(attempted, Attempted):
+                for result in attempted.results:
+                    if result.state is DeliveryState.DUE:
+                        leaser.due(result.due_at)
+        leaser.freed()
+
+    async def _shut_down(self, cores: Sequence[asyncio.Task[None]]) -> None:
+        clock, workers, recorder = self._clock, self._workers, self._recorder
+        ends_at = clock.monotonic() + self._grace_seconds
+        self._admission.open = False
+        workers.stopping = True
+        writer, *others = cores or (None,)
+        await _cancel(others)
+        await self._give_back_waiting()
+        await workers.close_idle(clock.monotonic())
+        await within(clock, self._grace_seconds, workers.tasks.wait())
+        await workers.tasks.cancel()
+        if writer is not None and not writer.done():
+            left = max(ends_at - clock.monotonic(), _LAST_WRITES_SECONDS)
+            await within(clock, left, recorder.drained())
+        await _cancel([writer] if writer is not None else [])
+        recorder.lost()
+        recorder.forget()
+        await within(clock, _LAST_WRITES_SECONDS, self._tasks.wait())
+        await self._tasks.cancel()
+        self._traffic.clear()
+        self._inventory.clear()
+
+    async def _give_back_waiting(self) -> None:
+        keys = self._inventory.waiting()
+        self._inventory.withdraw(keys)
+        await self._give_back(keys)
+
+    async def _give_back(self, keys: Sequence[Key]) -> None:
+        """What was not begun is due again at once, for whoever comes first."""
+        now, step = self._clock.now(), self.settings.lease_batch
+        for start in range(0, len(keys), step):
+            released = Released(now, now, tuple(keys[start : start + step]))
+            try:
+                await self._ledger.commit(Group((released,)))
+            except StorageError as error:
+                # They stay leased to this node, which makes them due when it starts again.
+                log.error(
+                    "leases could not be given back", count=len(keys) - start, error=str(error)
+                )
+                return
+
+
+def _task(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """A part that must not end: `run` watches it."""
+    return asyncio.ensure_future(work)
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

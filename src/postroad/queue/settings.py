@@ -1,0 +1,63 @@
+"""Limits and times of the queue."""
+
+from enum import Enum
+
+from msgspec import Struct
+
+_HOUR = 3600.0
+_DAY = 24 * _HOUR
+
+
+class UnknownPolicy(Enum):
+    """What follows when a connection died after the final dot (RFC 1047)."""
+
+    RETRY = "retry"
+    HOLD = "hold"
+
+
+class QueueSettings(Struct, frozen=True, kw_only=True):
+    """Settings of one queue process. `hostname` is our name in reports; `node` names this process among
+    those that share a store, and must stay the same over a restart.
+
+    Retries (RFC 5321 §4.5.4.1): `retry_first_seconds` after the first failure, twice as long after each
+    further one up to `retry_max_seconds`, give or take `retry_jitter` (a fraction); given up after
+    `lifetime_seconds` (`null_sender_lifetime_seconds` for reports). One delay notice after
+    `delay_notice_seconds` (0: none).
+
+    A destination starts with `concurrency_initial` sessions and may come to `concurrency_max`;
+    `max_sessions` bounds all together. One that cannot be reached is left alone for
+    `backoff_first_seconds`, doubling up to `backoff_max_seconds`.
+
+    `max_in_memory` bounds the deliveries that this process holds, `max_unrecorded` the attempts whose
+    outcome is not stored yet.
+    """
+
+    hostname: str
+    node: str = "main"
+
+    retry_first_seconds: float = 300.0
+    retry_max_seconds: float = 4 * _HOUR
+    retry_jitter: float = 0.1
+    lifetime_seconds: float = 5 * _DAY
+    null_sender_lifetime_seconds: float = 2 * _DAY
+    delay_notice_seconds: float = 4 * _HOUR
+    unknown: UnknownPolicy = UnknownPolicy.RETRY
+
+    concurrency_initial: int = 5
+    concurrency_max: int = 20
+    max_sessions: int = 500
+    idle_session_seconds: float = 5.0
+    backoff_first_seconds: float = 60.0
+    backoff_max_seconds: float = 900.0
+    failed_sessions_before_backoff: int = 3
+    route_cache_min_seconds: float = 5.0
+
+    max_in_memory: int = 20_000
+    max_unrecorded: int = 2_000
+    record_batch: int = 500
+    lease_batch: int = 1_000
+    lease_seconds: float = 900.0
+    poll_seconds: float = 1.0
+
+    dsn_return_max_octets: int = 256 * 1024
+    dsn_header_max_octets: int = 64 * 1024
