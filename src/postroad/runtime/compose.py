@@ -8,41 +8,114 @@
         await system.stop(grace_seconds=10)
 """
 
-from collections.abc import AsyncIterator
+import asyncio
+import time
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 
-from postroad.ports import Clock, Entropy, Network, Resolver
+import structlog
+
+from postroad.delivery import RemoteDeliverer
+from postroad.mailbox import LocalDeliverer
+from postroad.network import DnsResolver, ServerTls
+from postroad.ports import Clock, Entropy, Network, Resolver, StorageError
 from postroad.queue import Queue
+from postroad.runtime import settings
+from postroad.runtime.addresses import own_endpoints
 from postroad.runtime.config import Config
+from postroad.runtime.deliverer import LocalOrRemote
+from postroad.runtime.doors import Doors, make_policy
+from postroad.runtime.listeners import Listeners
 from postroad.runtime.office import Office
-from postroad.service.accounts import Accounts
-from postroad.service.desk import QueueDesk
-from postroad.service.domains import Aliases, Domains
+from postroad.runtime.outbound import make_network, make_remote, make_resolver
+from postroad.service.authenticate import Authenticator
 from postroad.service.intake import Intake
-from postroad.service.journeys import Journeys
-from postroad.storage.sqlite.store import SqliteStore
+from postroad.service.maildrops import Maildrops
+
+log = structlog.get_logger("postroad.system")
+
+PRUNE_EVERY_SECONDS = 3600.0
+ABORT_GRACE_SECONDS = 5.0
+_NEEDS_RESTART = ("server", "storage", "queue", "pop3", "auth")
 
 
 class System:
-    """Everything of one server process.
+    """Everything of one server process. Made by `System.open`.
 
     `listening` holds, per service (``mx``, ``submission``, ``submissions``, ``pop3``, ``pop3s``), the
     addresses and ports that are really bound; a port of 0 in the configuration is chosen by the
-    system. `local_socket` is the path of the sendmail command's socket, if there is one.
+    operating system. `local_socket` is the path of the sendmail command's socket, or None.
     """
 
-    config: Config
-    office: Office
-    store: SqliteStore
-    accounts: Accounts
-    domains: Domains
-    aliases: Aliases
-    desk: QueueDesk
-    journeys: Journeys
-    intake: Intake
-    queue: Queue
-    listening: dict[str, list[tuple[str, int]]]
-    local_socket: str | None
+    def __init__(
+        self,
+        office: Office,
+        *,
+        resolver: Resolver | None,
+        network: Network | None,
+        listeners: Listeners | None,
+    ) -> None:
+        self.config = config = office.config
+        self.office = office
+        self.store = store = office.store
+        self.accounts = office.accounts
+        self.domains = office.domains
+        self.aliases = office.aliases
+        self.desk = office.desk
+        self.journeys = office.journeys
+        self.recipients = office.recipients
+        self._given_resolver = resolver
+        self._given_network = network
+        self._listeners = listeners or Listeners()
+        self._resolvers: list[DnsResolver] = []
+        self._tls = _make_tls(config)
+        local = LocalDeliverer(
+            mailboxes=store.mailboxes, directory=store.directory, clock=office.clock
+        )
+        self._deliverer = LocalOrRemote(local, self._make_remote(config))
+        self.queue = Queue(
+            ledger=store.ledger,
+            store=store.queue,
+            content=store.content,
+            deliverer=self._deliverer,
+            clock=office.clock,
+            entropy=office.entropy,
+            settings=settings.queue(config, store.node),
+            resolve=office.recipients.place,
+        )
+        self.intake = Intake(
+            queue=self.queue,
+            content=store.content,
+            recipients=office.recipients,
+            clock=office.clock,
+            entropy=office.entropy,
+            policy=make_policy(config),
+            settings=settings.intake(config),
+        )
+        self.authenticator = Authenticator(
+            directory=store.directory,
+            clock=office.clock,
+            passwords=office.passwords,
+            settings=settings.authenticator(config),
+        )
+        self._doors = Doors(
+            config,
+            intake=self.intake,
+            authenticator=self.authenticator,
+            maildrops=Maildrops(
+                mailboxes=store.mailboxes,
+                content=store.content,
+                locks=store.locks,
+                ledger=store.ledger,
+                clock=office.clock,
+                login_delay_seconds=config.pop3.login_delay_seconds,
+                read_ahead=settings.read_ahead(config),
+            ),
+            tls=self._tls,
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+        self._failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        self._stopped = False
 
     @classmethod
     @asynccontextmanager
@@ -54,29 +127,135 @@ class System:
         network: Network | None = None,
         clock: Clock | None = None,
         entropy: Entropy | None = None,
+        listeners: Listeners | None = None,
     ) -> AsyncIterator["System"]:
-        """Open the store and build everything; nothing listens yet. Leaving stops what runs.
+        """Open the store and build everything; nothing is served yet. Leaving cuts what still runs.
 
-        Raises `StorageError`, `TlsFilesInvalid`, `OSError` (a file that cannot be read).
+        `listeners` are ports that were bound before (as root). Raises `StorageError`,
+        `TlsFilesInvalid`, `OSError` or `ValueError` (a password file).
         """
-        raise NotImplementedError
-        yield
+        async with Office.open(config, clock=clock, entropy=entropy) as office:
+            system = cls(office, resolver=resolver, network=network, listeners=listeners)
+            try:
+                yield system
+            finally:
+                await system.stop(0.0)
 
-    async def bind(self) -> None:
-        """Bind all ports without taking connections yet. Raises `CannotListen` for all at once."""
-        raise NotImplementedError
+    @property
+    def listening(self) -> dict[str, list[tuple[str, int]]]:
+        """Host and port of what is bound, by service."""
+        return self._listeners.addresses
+
+    @property
+    def local_socket(self) -> str | None:
+        """The path of the sendmail command's socket."""
+        path = self._listeners.local_socket
+        return str(path) if path else None
 
     async def start(self) -> None:
-        """Bind what is not bound yet, take connections, run the queue."""
-        raise NotImplementedError
+        """Bind what is not bound yet, take connections, run the queue. Raises `CannotListen`."""
+        self._listeners.rebind(self.config)
+        self._deliverer.remote = self._make_remote(self.config)
+        await self._serve()
+        self._run(self.queue.run(), "queue")
+        if self.config.storage.retain_seconds:
+            self._run(self._prune(), "prune")
 
     async def stop(self, grace_seconds: float | None = None) -> None:
-        """Take no more connections, let what is in flight end, cut the rest; safe to call twice."""
-        raise NotImplementedError
+        """Take no more connections, let what is in flight end, cut the rest. Safe to call twice."""
+        if self._stopped:
+            return
+        self._stopped = True
+        grace = self.config.server.grace_seconds if grace_seconds is None else grace_seconds
+        began = time.monotonic()
+        self._listeners.close()
+        # Clients first: what they still hand in is accepted into the queue, durably.
+        cut = await self._doors.shut_down(grace)
+        if cut:
+            log.warning("connections were cut", connections=cut)
+        await self.queue.stop(max(0.0, grace - (time.monotonic() - began)))
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for resolver in self._resolvers:
+            await resolver.close()
 
     async def reload(self, config: Config | None = None) -> None:
-        """Read the certificate anew, and use `config` for new connections; no connection is dropped.
+        """Read the certificate anew, and use `config` for new connections; none is dropped.
 
-        Raises what `open` raises, and then everything stays as it was.
+        Raises `CannotListen`, `TlsFilesInvalid`, `OSError` or `ValueError`, and then everything stays
+        as it was.
         """
-        raise NotImplementedError
+        config = config or self.config
+        tls = _make_tls(config)
+        settings.remote(config)  # raises now what it would raise below
+        policy, intake_settings = make_policy(config), settings.intake(config)
+        self._listeners.rebind(config)
+        # Nothing below fails: from here on the new settings are in force.
+        _warn_of_restart(self.config, config)
+        self.config, self._tls = config, tls
+        self._deliverer.remote = self._make_remote(config)
+        self.intake.policy, self.intake.settings = policy, intake_settings
+        self._doors.configure(config, tls)
+        await self._serve()
+
+    async def failure(self) -> BaseException:
+        """Wait until a part fails that must not fail, and return why."""
+        return await asyncio.shield(self._failure)
+
+    async def _serve(self) -> None:
+        context = self._tls.context if self._tls else None
+        await self._listeners.serve(self._doors.factories, context, self.config.listen.backlog)
+
+    def _make_remote(self, config: Config) -> RemoteDeliverer:
+        """Return remote delivery, which must know where we listen to see a loop."""
+        if self._given_resolver is None:
+            self._resolvers.append(make_resolver(config))
+        mx = self.listening.get("mx", [])
+        return make_remote(
+            config,
+            resolver=self._given_resolver or self._resolvers[-1],
+            network=self._given_network or make_network(config),
+            content=self.store.content,
+            clock=self.office.clock,
+            entropy=self.office.entropy,
+            own_endpoints=own_endpoints(mx),
+        )
+
+    def _run(self, work: Coroutine[object, object, None], name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.append(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or self._failure.done():
+            return
+        error = task.exception()
+        if error is None and not self._stopped:
+            error = RuntimeError(f"{task.get_name()} ended though nobody stopped it")
+        if error is not None:
+            self._failure.set_result(error)
+
+    async def _prune(self) -> None:
+        """Forget, now and then, what is long over."""
+        while True:
+            try:
+                before = self.office.clock.now() - self.config.storage.retain_seconds
+                count = await self.store.prune(before)
+                if count:
+                    log.info("old journeys removed", messages=count)
+            except StorageError as error:
+                log.error("old journeys could not be removed", error=str(error))
+            await asyncio.sleep(PRUNE_EVERY_SECONDS)
+
+
+def _make_tls(config: Config) -> ServerTls | None:
+    if config.tls.certificate is None or config.tls.key is None:
+        return None
+    return ServerTls(config.tls.certificate, config.tls.key)
+
+
+def _warn_of_restart(before: Config, after: Config) -> None:
+    changed = [name for name in _NEEDS_RESTART if getattr(before, name) != getattr(after, name)]
+    if changed:
+        log.warning("some changes come into force only with a restart", sections=changed)

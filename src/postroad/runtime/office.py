@@ -48,5 +48,20 @@ class Office:
         cls, config: Config, *, clock: Clock | None = None, entropy: Entropy | None = None
     ) -> AsyncIterator["Office"]:
         """Open the store of `config` (made where it is missing). Raises `StorageError`."""
-        raise NotImplementedError
-        yield
+        storage = config.storage
+        store = await SqliteStore.open(
+            config.server.data_dir,
+            inline_max_octets=storage.inline_max_octets,
+            cache_max_octets=storage.cache_max_octets,
+            busy_timeout_seconds=storage.busy_timeout_seconds,
+        )
+        try:
+            clock = clock or SystemClock()
+            # Not the node's name: a command and a server that make ids at the same moment must differ.
+            office = cls(config, store, clock, entropy or SystemEntropy())
+            try:
+                yield office
+            finally:
+                office.passwords.close()
+        finally:
+            await store.close()

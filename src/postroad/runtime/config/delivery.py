@@ -93,7 +93,10 @@ class DeliverySection(Section):
         default=60.0, ge=0.1, le=600, description="The TLS handshake."
     )
     greeting_seconds: Seconds = Field(
-        default=300.0, ge=0.1, le=3600, description="Waiting for the greeting (RFC 5321 §4.5.3.2.1)."
+        default=300.0,
+        ge=0.1,
+        le=3600,
+        description="Waiting for the greeting (RFC 5321 §4.5.3.2.1).",
     )
     command_seconds: Seconds = Field(
         default=300.0,
@@ -133,10 +136,16 @@ class DeliverySection(Section):
         description="Recipients of one message in one transaction (RFC 5321 §4.5.3.1.8).",
     )
     pipelined_messages: int = Field(
-        default=10, ge=1, le=1000, description="Messages sent ahead of their answers, with PIPELINING."
+        default=10,
+        ge=1,
+        le=1000,
+        description="Messages sent ahead of their answers, with PIPELINING.",
     )
     route_cache_seconds: Seconds = Field(
-        default=60.0, ge=0, le=86_400, description="How long a route found in the DNS is used again."
+        default=60.0,
+        ge=0,
+        le=86_400,
+        description="How long a route found in the DNS is used again.",
     )
     piece_octets: Octets = Field(
         default=256 * 1024, ge=4096, le=16 * 2**20, description="Octets read and sent at once."
@@ -174,7 +183,9 @@ class RouteRule(Section):
         if self.password and self.password_file:
             raise ValueError("password and password_file are both set; keep one")
         if bool(self.username) != bool(self.password or self.password_file):
-            raise ValueError("username needs a password_file (or password), and the other way round")
+            raise ValueError(
+                "username needs a password_file (or password), and the other way round"
+            )
         return self
 
     @property

@@ -21,16 +21,19 @@ class LimitsSection(Section):
     )
     max_message_octets: Octets = Field(
         default=50 * MIB,
-        ge=65_536,
+        ge=1024,
         le=2**40,
         description="Size of a message (SIZE, RFC 1870); 552 5.3.4 beyond.",
     )
     max_header_octets: Octets = Field(
-        default=MIB, ge=1024, le=64 * MIB, description="Size of a message's header; 552 5.3.4 beyond."
+        default=MIB,
+        ge=256,
+        le=64 * MIB,
+        description="Size of a message's header; 552 5.3.4 beyond.",
     )
     max_recipients: int = Field(
         default=1000,
-        ge=100,
+        ge=1,
         le=100_000,
         description="Recipients of one transaction (RFC 5321 §4.5.3.1.8); 452 4.5.3 beyond.",
     )
@@ -39,13 +42,13 @@ class LimitsSection(Section):
     )
     max_auth_line_octets: Octets = Field(
         default=12_288,
-        ge=12_288,
+        ge=512,
         le=65_536,
         description="Length of a line while logging in (RFC 4954 §4).",
     )
     max_hops: int = Field(
         default=100,
-        ge=10,
+        ge=1,
         le=1000,
         description="Received fields before 554 5.4.6, a mail loop (RFC 5321 §6.3).",
     )
@@ -65,7 +68,10 @@ class LimitsSection(Section):
         description="How long a client may be silent between commands (RFC 5321 §4.5.3.2.7).",
     )
     data_idle_seconds: Seconds = Field(
-        default=180.0, ge=0.1, le=3600, description="How long a client may be silent within a message."
+        default=180.0,
+        ge=0.1,
+        le=3600,
+        description="How long a client may be silent within a message.",
     )
     data_total_seconds: Seconds = Field(
         default=3600.0, ge=1, le=86_400, description="How long one message may take to come in."
@@ -75,6 +81,25 @@ class LimitsSection(Section):
     )
     check_seconds: Seconds = Field(
         default=30.0, ge=0.1, le=600, description="How long one check may take before 451."
+    )
+
+    free_refusals: int = Field(
+        default=5,
+        ge=0,
+        le=10_000,
+        description="Refused recipients of a connection that are answered at once.",
+    )
+    max_refusals: int = Field(
+        default=20, ge=1, le=10_000, description="Refused recipients before 421."
+    )
+    tarpit_seconds: Seconds = Field(
+        default=1.0, ge=0, le=60, description="The wait for each refusal beyond the free ones."
+    )
+    login_failure_seconds: Seconds = Field(
+        default=1.0, ge=0, le=60, description="The wait for the answer to a wrong password."
+    )
+    max_login_failures: int = Field(
+        default=3, ge=1, le=1000, description="Wrong passwords of a connection before it ends."
     )
 
 
@@ -99,8 +124,13 @@ class SubmissionSection(Section):
     auth_without_tls: bool = Field(
         default=False, description="Let passwords pass in the clear. Only for laboratories."
     )
+    check_sender: bool = Field(
+        default=True,
+        description="The sender must be an address whose mail comes to the account that logged in.",
+    )
     add_missing_headers: bool = Field(
-        default=True, description="Add Date and Message-ID where the client left them out (RFC 6409 §8)."
+        default=True,
+        description="Add Date and Message-ID where the client left them out (RFC 6409 §8).",
     )
 
 

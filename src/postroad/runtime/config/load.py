@@ -11,8 +11,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -72,8 +71,10 @@ def _read_file(path: Path, *, required: bool) -> dict[str, Any]:
         if not required:
             return {}
         raise ConfigInvalid(
-            [f"{path}: there is no such file; name one by --config, or write one by: "
-             "postroad quickstart YOUR.DOMAIN"]
+            [
+                f"{path}: there is no such file; name one by --config, or write one by: "
+                "postroad quickstart YOUR.DOMAIN"
+            ]
         ) from None
     except OSError as error:
         raise ConfigInvalid([f"{path}: cannot be read: {error.strerror}"]) from None
@@ -82,6 +83,7 @@ def _read_file(path: Path, *, required: bool) -> dict[str, Any]:
 
 
 # The environment
+
 
 def _overlay_environment(
     values: dict[str, Any], environ: Mapping[str, str], problems: list[str]
@@ -97,7 +99,9 @@ def _overlay_environment(
             # Other programs of a user's own may have variables of this prefix; only what looks like
             # a setting is taken for a mistake.
             if len(words) > 1:
-                problems.append(f"environment: {name}: there is no such setting{_near_variable(name)}")
+                problems.append(
+                    f"environment: {name}: there is no such setting{_near_variable(words)}"
+                )
             continue
         section, key, from_file = known
         if from_file:
@@ -149,17 +153,25 @@ def variable(section: str, key: str) -> str:
     return f"{PREFIX}{section}__{key}".upper()
 
 
-def _near_variable(name: str) -> str:
-    known = [
-        variable(section, key)
-        for section in Config.model_fields
-        if section != "routes"
-        for key in section_model(section).model_fields
-    ]
-    return _did_you_mean(name, known)
+def _near_variable(words: list[str]) -> str:
+    """The section first, then the key in it: names as a whole resemble each other too much."""
+    sections = [name for name in Config.model_fields if name != "routes"]
+    section = words[0]
+    if section not in sections:
+        near = difflib.get_close_matches(section, sections, n=1, cutoff=0.7)
+        if not near:
+            return f"; the sections are {', '.join(sections)}"
+        section = near[0]
+    key = "__".join(words[1:])
+    keys = list(section_model(section).model_fields)
+    chosen = [key] if key in keys else difflib.get_close_matches(key, keys, n=1, cutoff=0.6)
+    if not chosen:
+        return f"; [{section}] has {', '.join(keys)}"
+    return f"; did you mean {variable(section, chosen[0])}?"
 
 
 # Errors
+
 
 def _describe(error: ErrorDetails, path: Path, sources: dict[tuple[str, ...], str]) -> str:
     location = tuple(str(part) for part in error["loc"])
@@ -171,7 +183,9 @@ def _describe(error: ErrorDetails, path: Path, sources: dict[tuple[str, ...], st
     if kind == "missing":
         return f"{where}: must be set{_example(location)}"
     value = error["input"]
-    shown = "" if isinstance(value, dict | BaseModel) or _secret(location) else f" = {_short(value)}"
+    shown = (
+        "" if isinstance(value, dict | BaseModel) or _secret(location) else f" = {_short(value)}"
+    )
     return f"{where}{shown}: {_mend(error)}"
 
 
@@ -214,8 +228,10 @@ def _near_key(location: tuple[str, ...]) -> str:
         for section in Config.model_fields
         if location[-1] in section_model(section).model_fields
     ]
-    return f"; it belongs to another section: {', '.join(elsewhere)}" if elsewhere else (
-        f"; [{location[0]}] has {', '.join(known)}"
+    return (
+        f"; it belongs to another section: {', '.join(elsewhere)}"
+        if elsewhere
+        else (f"; [{location[0]}] has {', '.join(known)}")
     )
 
 
@@ -226,9 +242,9 @@ def _did_you_mean(word: str, known: list[str]) -> str:
 
 def _example(location: tuple[str, ...]) -> str:
     if location in {("server",), ("server", "hostname")}:
-        return ", as in: [server] hostname = \"mail.example.org\""
+        return ', as in: [server] hostname = "mail.example.org"'
     if location[-1] == "via":
-        return ", as in: via = \"relay.example.org:587\""
+        return ', as in: via = "relay.example.org:587"'
     return ""
 
 
@@ -243,24 +259,3 @@ def _secret(location: tuple[str, ...]) -> bool:
 def _short(value: Any) -> str:
     text = json.dumps(value, default=str, ensure_ascii=False)
     return text if len(text) <= 80 else text[:77] + "..."
-
-
-def type_words(annotation: Any) -> str:
-    """Name a setting's type for people."""
-    origin = get_origin(annotation)
-    if origin in (Union, UnionType):
-        return type_words(next(a for a in get_args(annotation) if a is not type(None)))
-    if origin is tuple:
-        return "list of " + type_words(get_args(annotation)[0])
-    return _TYPE_WORDS.get(getattr(annotation, "__name__", ""), "one of")
-
-
-_TYPE_WORDS = {
-    "int": "number",
-    "float": "seconds",
-    "str": "text",
-    "bool": "true or false",
-    "Path": "path",
-    "Endpoint": "address:port",
-    "Peer": "host:port",
-}

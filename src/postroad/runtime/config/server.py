@@ -51,7 +51,8 @@ class ServerSection(Section):
     node: str = Field(
         default="",
         max_length=64,
-        description="The name of this process among those that share a store; left empty, `hostname`.",
+        description="The name of this process among those that share a store; left empty, one that the "
+        "store made up.",
     )
     grace_seconds: Seconds = Field(
         default=30.0,
@@ -59,11 +60,6 @@ class ServerSection(Section):
         le=3600,
         description="How long SIGTERM waits for transactions in flight before it cuts them.",
     )
-
-    @property
-    def node_name(self) -> str:
-        """`node`, or what stands for it."""
-        return self.node or self.hostname
 
 
 def _everywhere(port: int) -> tuple[Endpoint, ...]:
@@ -121,7 +117,9 @@ class TlsSection(Section):
         description="PEM file with the certificate and its chain. Without it no TLS is offered, "
         "nobody can log in, and `submissions` and `pop3s` are off.",
     )
-    key: OptionalPath = Field(default=None, description="PEM file with its private key, unencrypted.")
+    key: OptionalPath = Field(
+        default=None, description="PEM file with its private key, unencrypted."
+    )
     ca_file: OptionalPath = Field(
         default=None,
         description="PEM file of the authorities that other servers' certificates are verified "

@@ -105,7 +105,9 @@ def _to_seconds(value: Any) -> Any:
     match = _OCTETS.fullmatch(value.strip())
     unit = _SECOND_UNITS.get(match[2].lower()) if match else None
     if match is None or unit is None:
-        raise ValueError(f"{value!r} is not a time; write seconds as 300 or '90s', '5m', '4h', '5d'")
+        raise ValueError(
+            f"{value!r} is not a time; write seconds as 300 or '90s', '5m', '4h', '5d'"
+        )
     return float(match[1]) * unit
 
 
@@ -120,7 +122,9 @@ def _to_endpoints(value: Any) -> Any:
     value = _to_list(value)
     if not isinstance(value, list | tuple):
         raise ValueError("a list of 'address:port' is wanted")
-    return tuple(each if isinstance(each, Endpoint) else parse_endpoint(str(each)) for each in value)
+    return tuple(
+        each if isinstance(each, Endpoint) else parse_endpoint(str(each)) for each in value
+    )
 
 
 def _to_peer(value: Any) -> Any:
@@ -155,4 +159,3 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", arbitrary_types_allowed=True, validate_default=True
     )
-

@@ -1,0 +1,81 @@
+"""The `postroad` command. Each command imports what it needs when it runs, so that help is quick."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from postroad.cli import config, journey, people, queue, quickstart, route, send, serve
+from postroad.cli.errors import Exit, explain
+from postroad.cli.show import complain
+
+app = typer.Typer(
+    name="postroad",
+    help="A complete e-mail system: the whole road of a message, from sending it to reading it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("quickstart")(quickstart.quickstart)
+app.command("serve")(serve.serve)
+app.command("lab")(serve.lab)
+app.command("send")(send.send)
+app.command("route")(route.route)
+app.add_typer(queue.app, name="queue")
+app.command("journey")(journey.journey)
+app.add_typer(people.accounts, name="account")
+app.add_typer(people.domains, name="domain")
+app.add_typer(people.aliases, name="alias")
+app.add_typer(config.app, name="config")
+
+
+@app.command("version")
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version as installed
+
+    print(f"postroad {installed('postroad')}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; return a code of sysexits(3)."""
+    try:
+        result = app(
+            list(sys.argv[1:] if argv is None else argv),
+            prog_name="postroad",
+            standalone_mode=False,
+        )
+    except _UsageError as error:
+        return _misused(error)
+    except typer.Abort:
+        complain("stopped")
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough; the interpreter must not complain at its end.
+        sys.stderr.close()
+        return Exit.OK
+    except Exception as error:
+        known = explain(error)
+        if known is None:
+            raise
+        complain(known[0])
+        return known[1]
+    return result if isinstance(result, int) else Exit.OK
+
+
+# Typer has click inside since 0.26 and beside it before; this class is the same in both.
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+
+
+def _misused(error: Any) -> int:
+    """A command line that cannot be understood."""
+    context = error.ctx
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(context.get_help())
+    else:
+        hint = f" (see: {context.command_path} --help)" if context else ""
+        complain(error.format_message().rstrip() + hint)
+    return Exit.USAGE

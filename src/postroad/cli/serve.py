@@ -1,0 +1,26 @@
+"""``postroad serve`` and ``postroad lab``."""
+
+from typing import Annotated
+
+import typer
+
+from postroad.cli.options import AsJson, ConfigFile
+
+
+def serve(config: ConfigFile = None) -> int:
+    """Run the mail server until SIGTERM or SIGINT; SIGHUP reads configuration and certificate anew."""
+    from postroad.runtime.lifecycle import serve as run
+
+    return run(config)
+
+
+def lab(
+    once: Annotated[
+        bool, typer.Option("--once", help="Send one message along the whole road, then end.")
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Open a private internet on loopback: DNS, certificates, domains, clients, servers."""
+    from postroad.lab.command import lab as run
+
+    return run(once=once, json=as_json)

@@ -1,0 +1,26 @@
+"""Both ways that mail goes, behind one port: to a mailbox here, or out."""
+
+from postroad.model import Route, RouteKind
+from postroad.ports import Deliverer, Session
+from postroad.service.recipients import LOCAL
+
+
+class LocalOrRemote:
+    """`ports.Deliverer` for all destinations.
+
+    `remote` may be replaced while sessions are open; those end as they began.
+    """
+
+    def __init__(self, local: Deliverer, remote: Deliverer) -> None:
+        self._local = local
+        self.remote = remote
+
+    async def route(self, destination: str) -> Route:
+        """Return the way to ``"local"`` or to a domain. Raises `RouteFailed`."""
+        chosen = self._local if destination == LOCAL else self.remote
+        return await chosen.route(destination)
+
+    async def connect(self, route: Route) -> Session:
+        """Open a session. Raises `RouteFailed`."""
+        chosen = self._local if route.kind is RouteKind.LOCAL else self.remote
+        return await chosen.connect(route)

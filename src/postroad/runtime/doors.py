@@ -1,0 +1,109 @@
+"""What stands behind each port: services made from the configuration, and made anew by a reload.
+
+A connection looks its service up when it begins; so those that are open go on as they began, and new
+ones follow the new settings.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+
+from postroad.model import ServerKind
+from postroad.network import ServerTls
+from postroad.policy import Policy
+from postroad.policy.checks.loops import too_many_hops
+from postroad.runtime import settings
+from postroad.runtime.config import Config
+from postroad.runtime.config.server import TCP_SERVICES
+from postroad.runtime.listeners import LOCAL, ProtocolFactory
+from postroad.servers.pop3 import POP3Connection, POP3Service
+from postroad.servers.registry import Registry
+from postroad.servers.smtp import SMTPConnection, SMTPService
+from postroad.service.authenticate import Authenticator
+from postroad.service.intake import Intake
+from postroad.service.maildrops import Maildrops
+
+_SMTP_KINDS = {
+    "mx": ServerKind.MX,
+    "submission": ServerKind.SUBMISSION,
+    "submissions": ServerKind.SUBMISSION,
+    LOCAL: ServerKind.LOCAL,
+}
+
+
+def make_policy(config: Config) -> Policy:
+    """Return the checks that the configuration asks for."""
+    checks = (too_many_hops(config.limits.max_hops),)
+    return Policy(checks, deadline_seconds=config.limits.check_seconds)
+
+
+class Doors:
+    """Makes connections for all services of a process."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        intake: Intake,
+        authenticator: Authenticator,
+        maildrops: Maildrops,
+        tls: ServerTls | None,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._intake = intake
+        self._authenticator = authenticator
+        self._maildrops = maildrops
+        self.registries = {name: Registry() for name in (*TCP_SERVICES, LOCAL)}
+        self._smtp: dict[str, SMTPService] = {}
+        self.configure(config, tls)
+
+    def configure(self, config: Config, tls: ServerTls | None) -> None:
+        """Use these settings for connections from now on."""
+        context: Callable[[], ssl.SSLContext] | None = None
+        if tls is not None:
+            current = tls
+            context = lambda: current.context  # noqa: E731
+        limits = settings.smtp_limits(config)
+        for name, kind in _SMTP_KINDS.items():
+            self._smtp[name] = SMTPService(
+                kind=kind,
+                machine=settings.smtp_machine(config, kind, tls=tls is not None),
+                intake=self._intake,
+                authenticator=self._authenticator,
+                policy=self._intake.policy,
+                tls=context,
+                limits=limits,
+                check_sender=config.submission.check_sender,
+            )
+        self._pop3 = POP3Service(
+            machine=settings.pop3_machine(config, tls=tls is not None),
+            authenticator=self._authenticator,
+            maildrops=self._maildrops,
+            tls=context,
+            login_failure_seconds=config.limits.login_failure_seconds,
+        )
+        for registry in self.registries.values():
+            registry.max_connections = config.limits.max_connections
+            registry.max_per_client = config.limits.max_connections_per_client
+
+    @property
+    def factories(self) -> dict[str, ProtocolFactory]:
+        """What makes a connection, by service."""
+        made: dict[str, ProtocolFactory] = {name: self._smtp_factory(name) for name in _SMTP_KINDS}
+        made |= {name: self._pop3_factory(name) for name in ("pop3", "pop3s")}
+        return made
+
+    async def shut_down(self, grace_seconds: float) -> int:
+        """End all connections in order; return how many had to be cut."""
+        cut = await asyncio.gather(
+            *(registry.shut_down(grace_seconds) for registry in self.registries.values())
+        )
+        return sum(cut)
+
+    def _smtp_factory(self, name: str) -> ProtocolFactory:
+        registry = self.registries[name]
+        return lambda: SMTPConnection(self._smtp[name], registry, self._loop)
+
+    def _pop3_factory(self, name: str) -> ProtocolFactory:
+        registry = self.registries[name]
+        return lambda: POP3Connection(self._pop3, registry, self._loop)

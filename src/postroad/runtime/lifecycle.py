@@ -1,0 +1,211 @@
+"""The life of a server process: bind, give root up, open, serve, reload, end in order.
+
+SIGTERM and SIGINT end it gracefully (what is in flight is finished or refused cleanly), a second one at
+once; SIGHUP reads configuration and certificates anew. If a part that must not stop stops (the queue),
+the process ends with an error, so that its supervisor starts it again: what is stored is safe.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+
+from postroad.network import TlsFilesInvalid
+from postroad.ports import StorageError
+from postroad.runtime.compose import System
+from postroad.runtime.config import Config, ConfigInvalid, load_config
+from postroad.runtime.listeners import CannotListen, Listeners
+from postroad.runtime.logs import configure_logging
+from postroad.runtime.notify import Notifier, watchdog_seconds
+from postroad.runtime.privileges import (
+    UMASK,
+    PrivilegesRefused,
+    become,
+    give,
+    identity,
+    prepare_directory,
+    raise_file_limit,
+)
+
+T = TypeVar("T")
+
+log = structlog.get_logger("postroad.lifecycle")
+
+EX_OK = 0
+EX_SOFTWARE = 70
+EX_OSERR = 71
+EX_IOERR = 74
+EX_NOPERM = 77
+EX_CONFIG = 78
+
+
+def serve(path: Path | None) -> int:
+    """Run a server until it is told to stop; return a sysexits code."""
+    try:
+        config = load_config(path)
+    except ConfigInvalid as error:
+        _complain(error.problems)
+        return EX_CONFIG
+    configure_logging(config.log)
+    os.umask(UMASK)
+    raise_file_limit()
+    try:
+        who = identity(config)
+        prepare_directory(config.server.data_dir, who)
+        listeners = Listeners.bind(config)
+        if who is not None:
+            if listeners.local_socket is not None:
+                give(listeners.local_socket, who)
+            become(who)
+    except PrivilegesRefused as error:
+        _complain([str(error)])
+        return EX_NOPERM
+    except CannotListen as error:
+        _complain(error.problems)
+        return EX_OSERR
+    try:
+        return run(_Process(path, config, listeners).live())
+    except TlsFilesInvalid as error:
+        _complain([str(error)])
+        return EX_CONFIG
+    except StorageError as error:
+        _complain([f"store in {config.server.data_dir}: {error}"])
+        return EX_IOERR
+    except OSError as error:
+        _complain([str(error)])
+        return EX_OSERR
+    finally:
+        listeners.close()
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on uvloop, or on asyncio's own loop where there is none."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(main)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # not on this platform
+        return None
+    return uvloop.new_event_loop
+
+
+class _Process:
+    """What happens between start and end."""
+
+    def __init__(self, path: Path | None, config: Config, listeners: Listeners) -> None:
+        self._path = path
+        self._config = config
+        self._listeners = listeners
+        self._notify = Notifier()
+        self._stop_asked = asyncio.Event()
+        self._reload_asked = asyncio.Event()
+
+    async def live(self) -> int:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(log_unhandled)
+        async with System.open(self._config, listeners=self._listeners) as system:
+            await system.start()
+            for signum in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(signum, self._asked_to_stop, signum)
+            loop.add_signal_handler(signal.SIGHUP, self._reload_asked.set)
+            self._notify.ready(_status(system))
+            log.info(
+                "ready",
+                hostname=self._config.server.hostname,
+                pid=os.getpid(),
+                **{name: _texts(found) for name, found in system.listening.items()},
+            )
+            code = await self._until_stopped(system)
+            self._notify.stopping()
+            grace = self._config.server.grace_seconds
+            self._notify.extend(grace + 10)
+            log.info("stopping", grace_seconds=grace)
+            await system.stop(grace)
+        log.info("stopped")
+        return code
+
+    async def _until_stopped(self, system: System) -> int:
+        watchdog = asyncio.create_task(self._watchdog(), name="watchdog")
+        waits = {
+            "stop": asyncio.create_task(self._stop_asked.wait(), name="stop"),
+            "reload": asyncio.create_task(self._reload_asked.wait(), name="reload"),
+            "failed": asyncio.create_task(system.failure(), name="failure"),
+        }
+        try:
+            while True:
+                await asyncio.wait(waits.values(), return_when=asyncio.FIRST_COMPLETED)
+                if waits["failed"].done():
+                    error = waits["failed"].result()
+                    log.critical("a part of the server failed; ending", exc_info=error)
+                    return EX_SOFTWARE
+                if waits["stop"].done():
+                    return EX_OK
+                self._reload_asked.clear()
+                waits["reload"] = asyncio.create_task(self._reload_asked.wait(), name="reload")
+                await self._reload(system)
+        finally:
+            for task in (watchdog, *waits.values()):
+                task.cancel()
+            await asyncio.gather(watchdog, *waits.values(), return_exceptions=True)
+
+    async def _reload(self, system: System) -> None:
+        self._notify.reloading()
+        try:
+            config = await asyncio.to_thread(load_config, self._path)
+            await system.reload(config)
+            self._config = config
+            configure_logging(config.log)
+            log.info("reloaded", **{name: _texts(at) for name, at in system.listening.items()})
+        except (ConfigInvalid, CannotListen) as error:
+            log.error("reload failed; everything stays as it was", problems=error.problems)
+        except (TlsFilesInvalid, StorageError, OSError, ValueError) as error:
+            log.error("reload failed; everything stays as it was", problems=[str(error)])
+        self._notify.ready(_status(system))
+
+    def _asked_to_stop(self, signum: int) -> None:
+        if self._stop_asked.is_set():
+            log.warning("asked twice; ending at once", signal=signal.Signals(signum).name)
+            os._exit(128 + signum)
+        log.info("asked to stop", signal=signal.Signals(signum).name)
+        self._stop_asked.set()
+
+    async def _watchdog(self) -> None:
+        seconds = watchdog_seconds()
+        while seconds:
+            self._notify.alive()
+            await asyncio.sleep(seconds)
+
+
+def log_unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what nobody waited for: an exception in a task or callback is a mistake of ours."""
+    log.error(
+        "unhandled exception",
+        message=context.get("message"),
+        task=str(context.get("task") or context.get("future") or context.get("handle") or ""),
+        exc_info=context.get("exception"),
+    )
+
+
+def _status(system: System) -> str:
+    return "serving " + ", ".join(
+        f"{name} on {' '.join(_texts(found))}" for name, found in system.listening.items()
+    )
+
+
+def _texts(addresses: list[tuple[str, int]]) -> list[str]:
+    return [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in addresses]
+
+
+def _complain(problems: list[str]) -> None:
+    for problem in problems:
+        with contextlib.suppress(BrokenPipeError):
+            print(f"postroad: {problem}", file=sys.stderr)

@@ -1,0 +1,256 @@
+"""From nothing to a mail server for a domain: configuration, certificate, account, DNS, systemd."""
+
+import json
+import os
+import pwd
+import sys
+from pathlib import Path
+
+from msgspec import Struct
+
+from postroad.model import Address
+from postroad.runtime.certificate import is_self_signed, write_self_signed
+from postroad.runtime.config import Config, load_config
+from postroad.runtime.config.server import is_root
+from postroad.runtime.office import Office
+
+CONFIG_NAME = "postroad.toml"
+_STANDARD_PORTS = {"mx": 25, "submission": 587, "submissions": 465, "pop3": 110, "pop3s": 995}
+_HIGH_PORTS = {"mx": 2525, "submission": 5587, "submissions": 4465, "pop3": 1110, "pop3s": 9995}
+
+
+class AlreadyThere(Exception):
+    """A configuration is there already and `force` was not said."""
+
+
+class Plan(Struct, frozen=True):
+    """What to set up. `directory` is that of the configuration; `data_dir` that of the store."""
+
+    domain: str
+    hostname: str
+    directory: Path
+    data_dir: Path
+    socket: Path
+    user: str
+    high_ports: bool
+    first_account: Address
+
+    @property
+    def config_file(self) -> Path:
+        """The configuration file."""
+        return self.directory / CONFIG_NAME
+
+    @property
+    def certificate(self) -> Path:
+        """The certificate file."""
+        return self.directory / "tls" / "certificate.pem"
+
+    @property
+    def key(self) -> Path:
+        """The key file."""
+        return self.directory / "tls" / "key.pem"
+
+
+class Done(Struct, frozen=True):
+    """What was set up; `password` is None where the account was there already."""
+
+    config: Config
+    self_signed: bool
+    password: str | None
+
+
+def make_plan(
+    domain: str,
+    *,
+    hostname: str | None = None,
+    directory: Path | None = None,
+    account: str = "postmaster",
+) -> Plan:
+    """Choose the places: those of the system for root, else everything below `directory`."""
+    system_wide = directory is None and is_root()
+    base = directory or (Path("/etc/postroad") if system_wide else Path.cwd() / "postroad")
+    base = base.absolute()
+    return Plan(
+        domain=domain,
+        hostname=hostname or f"mail.{domain}",
+        directory=base,
+        data_dir=Path("/var/lib/postroad") if system_wide else base / "data",
+        socket=Path("/run/postroad/submit.sock") if system_wide else base / "submit.sock",
+        user="postroad" if system_wide else "",
+        high_ports=not system_wide,
+        first_account=Address(account, domain),
+    )
+
+
+def write_files(plan: Plan, *, force: bool = False) -> None:
+    """Write configuration and, where there is none, a certificate.
+
+    Raises `AlreadyThere`, `OSError`.
+    """
+    if plan.config_file.exists() and not force:
+        raise AlreadyThere(
+            f"{plan.config_file} is there already; --force writes it anew (accounts and mail stay)"
+        )
+    plan.directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+    plan.key.parent.mkdir(mode=0o750, exist_ok=True)
+    if not (plan.certificate.exists() and plan.key.exists()):
+        write_self_signed(plan.certificate, plan.key, (plan.hostname, plan.domain))
+    temporary = plan.config_file.with_suffix(".new")
+    temporary.write_text(config_text(plan), encoding="utf-8")
+    temporary.replace(plan.config_file)
+
+
+async def set_up(plan: Plan) -> Done:
+    """Make the domain and the first account in the store. What is there already stays as it is."""
+    config = load_config(plan.config_file, {})
+    plan.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    password = None
+    async with Office.open(config) as office:
+        if await office.domains.get(plan.domain) is None:
+            await office.domains.add(plan.domain)
+        if await office.directory.account(plan.first_account) is None:
+            _, password = await office.accounts.add(plan.first_account)
+    _give_to_user(plan)
+    return Done(config, is_self_signed(plan.certificate), password)
+
+
+def _give_to_user(plan: Plan) -> None:
+    """What root made is the server's."""
+    if not plan.user:
+        return
+    try:
+        user = pwd.getpwnam(plan.user)
+    except KeyError:
+        return  # systemd's StateDirectory= does it when the user is there; next_steps says so
+    for path in (plan.data_dir, plan.key.parent):
+        for each in (path, *path.rglob("*")):
+            os.chown(each, user.pw_uid, user.pw_gid)
+
+
+def config_text(plan: Plan) -> str:
+    """Return the configuration file, commented."""
+    ports = _HIGH_PORTS if plan.high_ports else _STANDARD_PORTS
+    listen = "\n".join(f'{service} = ["*:{port}"]' for service, port in ports.items())
+    user = (
+        f'user = "{plan.user}"  # started as root, the server becomes this user\n'
+        if plan.user
+        else ""
+    )
+    why_high = (
+        "# Ports that need no privileges; the usual ones are 25, 587, 465, 110 and 995.\n"
+        if plan.high_ports
+        else ""
+    )
+    return f"""\
+# Postroad for {plan.domain}. All settings: postroad config describe
+# Check after a change: postroad config check. Bring it into force: systemctl reload postroad
+
+[server]
+# The public name of this machine: its MX, A, AAAA and PTR records should say the same.
+hostname = "{plan.hostname}"
+data_dir = {_quoted(plan.data_dir)}
+{user}
+[listen]
+{why_high}{listen}
+# Where the sendmail command of this machine hands mail in.
+local = {_quoted(plan.socket)}
+
+[tls]
+# Signed by itself, until a real one is in its place (SIGHUP reads it anew). The server's user must be
+# able to read the key.
+certificate = {_quoted(plan.certificate)}
+key = {_quoted(plan.key)}
+
+# To send all mail that leaves through another server:
+# [routes."*"]
+# via = "relay.example.org:587"
+# username = "{plan.domain}"
+# password_file = {_quoted(plan.directory / "relay-password")}
+
+[log]
+level = "info"
+"""
+
+
+def _quoted(path: Path) -> str:
+    return json.dumps(str(path), ensure_ascii=False)
+
+
+def dns_records(domain: str, hostname: str) -> str:
+    """Return the records to publish, as a zone file has them. Addresses are placeholders."""
+    return f"""\
+; in the zone of {domain}; put this machine's public addresses in place of 192.0.2.1 and 2001:db8::1
+{hostname}.  3600 IN A     192.0.2.1
+{hostname}.  3600 IN AAAA  2001:db8::1
+{domain}.  3600 IN MX    10 {hostname}.
+{domain}.  3600 IN TXT   "v=spf1 mx -all"
+_dmarc.{domain}.  3600 IN TXT   "v=DMARC1; p=none; rua=mailto:postmaster@{domain}"
+; so that mail programs find the servers by themselves (RFC 6186, RFC 8314)
+_submissions._tcp.{domain}.  3600 IN SRV   0 1 465 {hostname}.
+_submission._tcp.{domain}.  3600 IN SRV   5 1 587 {hostname}.
+_pop3s._tcp.{domain}.  3600 IN SRV   0 1 995 {hostname}.
+_pop3._tcp.{domain}.  3600 IN SRV   5 1 110 {hostname}.
+; ask the provider of the addresses for the reverse names (PTR): both must say {hostname}
+"""
+
+
+def systemd_unit(config_file: Path, *, user: str = "postroad") -> str:
+    """Return a hardened systemd unit. The service is never root, not even to bind its ports."""
+    program = Path(sys.argv[0]).absolute()
+    if program.name != "postroad":
+        program = Path(sys.executable).with_name("postroad")
+    home = "read-only" if str(program).startswith(("/home/", "/root/")) else "yes"
+    return f"""\
+# /etc/systemd/system/postroad.service
+[Unit]
+Description=Postroad mail server
+Documentation=man:systemd.exec(5)
+After=network-online.target nss-lookup.target
+Wants=network-online.target
+
+[Service]
+Type=notify-reload
+ExecStart={program} serve --config {config_file}
+User={user}
+Group={user}
+StateDirectory=postroad
+StateDirectoryMode=0700
+RuntimeDirectory=postroad
+RuntimeDirectoryMode=0755
+UMask=0077
+Restart=on-failure
+RestartSec=2
+TimeoutStopSec=60
+WatchdogSec=60
+LimitNOFILE=65536
+
+AmbientCapabilities=CAP_NET_BIND_SERVICE
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome={home}
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectHostname=yes
+ProtectClock=yes
+ProtectKernelTunables=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectControlGroups=yes
+ProtectProc=invisible
+ProcSubset=pid
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+RemoveIPC=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
+
+[Install]
+WantedBy=multi-user.target
+"""

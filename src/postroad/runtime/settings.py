@@ -1,0 +1,142 @@
+"""From the configuration to what each room is told."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct, structs
+from pydantic import BaseModel
+
+from postroad.delivery.settings import DeliverySettings, RelayHost
+from postroad.mailbox import ReadAhead
+from postroad.model import ServerKind
+from postroad.network import ResolverSettings, parse_nameserver
+from postroad.queue import QueueSettings
+from postroad.runtime.config import Config
+from postroad.servers.smtp import SMTPLimits
+from postroad.service.authenticate import AuthenticatorSettings
+from postroad.service.intake import IntakeSettings
+from postroad.wire import pop3
+from postroad.wire.smtp import ClientTimeouts, ServerConfig
+
+MECHANISMS = ("PLAIN", "LOGIN")
+
+
+def _same_names(section: BaseModel, settings: type[Struct]) -> dict[str, Any]:
+    """Return the settings that section and struct call by the same name."""
+    names = {field.name for field in structs.fields(settings)}
+    return {name: getattr(section, name) for name in type(section).model_fields if name in names}
+
+
+def smtp_machine(config: Config, kind: ServerKind, *, tls: bool) -> ServerConfig:
+    """Return what an SMTP server machine of `kind` is told; `tls`: there is a certificate."""
+    submission = config.submission
+    local = kind is ServerKind.LOCAL
+    user_facing = kind is ServerKind.SUBMISSION
+    section = submission if user_facing else config.mx
+    may_log_in = user_facing and (tls or submission.auth_without_tls)
+    return ServerConfig(
+        hostname=config.server.hostname,
+        starttls=tls and not local,
+        auth=MECHANISMS if may_log_in else (),
+        auth_required=user_facing and submission.auth_required,
+        tls_required=section.tls_required and not local,
+        auth_without_tls=submission.auth_without_tls,
+        **_same_names(config.limits, ServerConfig),
+    )
+
+
+def smtp_limits(config: Config) -> SMTPLimits:
+    """Return what SMTP clients may try."""
+    return SMTPLimits(**_same_names(config.limits, SMTPLimits))
+
+
+def pop3_machine(config: Config, *, tls: bool) -> pop3.ServerConfig:
+    """Return what a POP3 server machine is told."""
+    return pop3.ServerConfig(
+        hostname=config.server.hostname,
+        starttls=tls,
+        max_login_failures=config.limits.max_login_failures,
+        **_same_names(config.pop3, pop3.ServerConfig),
+    )
+
+
+def read_ahead(config: Config) -> ReadAhead:
+    """Return what a POP3 session may hold."""
+    return ReadAhead(octets=config.pop3.read_ahead_octets)
+
+
+def queue(config: Config, node: str) -> QueueSettings:
+    """Return what the queue is told; `node` is the store's own name for its server."""
+    return QueueSettings(
+        hostname=config.server.hostname,
+        node=config.server.node or node,
+        **_same_names(config.queue, QueueSettings),
+    )
+
+
+def intake(config: Config) -> IntakeSettings:
+    """Return what the intake is told."""
+    return IntakeSettings(
+        hostname=config.server.hostname,
+        max_header_octets=config.limits.max_header_octets,
+        add_missing_headers=config.submission.add_missing_headers,
+    )
+
+
+def authenticator(config: Config) -> AuthenticatorSettings:
+    """Return what the authenticator is told."""
+    return AuthenticatorSettings(**_same_names(config.auth, AuthenticatorSettings))
+
+
+def resolver(config: Config) -> ResolverSettings:
+    """Return what the resolver is told."""
+    delivery = config.delivery
+    return ResolverSettings(
+        nameservers=tuple(
+            parse_nameserver(text, trusted=delivery.nameservers_trusted)
+            for text in delivery.nameservers
+        ),
+        timeout_seconds=delivery.dns_timeout_seconds,
+        total_seconds=delivery.dns_total_seconds,
+    )
+
+
+def remote(config: Config, own_endpoints: Iterable[tuple[str, int]] = ()) -> DeliverySettings:
+    """Return what remote delivery is told; `own_endpoints` are where our MX server listens.
+
+    Raises `OSError` or `ValueError` where a password file is no use.
+    """
+    delivery = config.delivery
+    relays: dict[str, dict[str, RelayHost]] = {"smtp": {}, "lmtp": {}}
+    for domain, rule in config.routes.items():
+        peer = rule.peer
+        relays[rule.protocol][domain] = RelayHost(
+            host=peer.host,
+            port=peer.port,
+            tls=rule.policy,
+            credentials=rule.credentials,
+            login_without_tls=rule.login_without_tls,
+        )
+    hostname = config.server.hostname
+    same = _same_names(delivery, DeliverySettings)
+    del same["source_ipv4"], same["source_ipv6"]  # "" there is None here
+    return DeliverySettings(
+        hostname=delivery.helo or hostname,
+        own_names=frozenset({hostname}),
+        own_endpoints=frozenset(own_endpoints),
+        smarthosts=relays["smtp"],
+        lmtp=relays["lmtp"],
+        source_ipv4=delivery.source_ipv4 or None,
+        source_ipv6=delivery.source_ipv6 or None,
+        timeouts=ClientTimeouts(
+            greeting_seconds=delivery.greeting_seconds,
+            hello_seconds=delivery.command_seconds,
+            auth_seconds=delivery.command_seconds,
+            mail_seconds=delivery.command_seconds,
+            rcpt_seconds=delivery.command_seconds,
+            data_seconds=delivery.data_seconds,
+            block_seconds=delivery.send_seconds,
+            end_seconds=delivery.end_seconds,
+        ),
+        **same,
+    )
