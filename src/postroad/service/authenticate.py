@@ -6,6 +6,7 @@ slowed down, never locked out. Passwords are hashed by argon2 in a thread, so th
 """
 
 import asyncio
+import base64
 import hashlib
 import hmac
 import secrets
@@ -14,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.low_level import ARGON2_VERSION
 from msgspec import Struct
 
 from postroad.model import Account, Address, InvalidAddress
@@ -47,10 +49,10 @@ class AuthenticatorSettings(Struct, frozen=True):
 class Passwords:
     """Hashes and checks passwords with argon2, two at a time (each takes 64 MiB)."""
 
-    def __init__(self) -> None:
-        self._hasher = PasswordHasher()
+    def __init__(self, hasher: PasswordHasher | None = None) -> None:
+        self._hasher = hasher or PasswordHasher()
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="argon2")
-        self._nobody = self._hasher.hash(secrets.token_hex())
+        self._nobody = _hash_of_nobody(self._hasher)
 
     async def hash(self, password: str) -> str:
         """Return the encoded hash to store."""
@@ -74,6 +76,16 @@ class Passwords:
         except (VerificationError, InvalidHashError):
             return False
         return encoded is not None
+
+
+def _hash_of_nobody(hasher: PasswordHasher) -> str:
+    """A hash that no password fits and that takes the usual time to find out; made without that time."""
+    salt, digest = (
+        base64.b64encode(secrets.token_bytes(octets)).rstrip(b"=").decode()
+        for octets in (hasher.salt_len, hasher.hash_len)
+    )
+    costs = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+    return f"$argon2{hasher.type.name.lower()}$v={ARGON2_VERSION}${costs}${salt}${digest}"
 
 
 class _Failures(Struct):
