@@ -158,8 +158,8 @@ class Connection(asyncio.Protocol, Generic[M]):
 
     @property
     def gone(self) -> bool:
-        """Whether the client is no longer there."""
-        return self._gone
+        """Whether the client is no longer there, or we hung up."""
+        return self._gone or self.transport.is_closing()
 
     def shut_down(self) -> None:
         """The server is going: let what is in flight end, and then say goodbye."""
@@ -180,7 +180,7 @@ class Connection(asyncio.Protocol, Generic[M]):
         """
         machine = self.machine
         writes = 0
-        while not self._gone and (data := machine.bytes_to_send()):
+        while not self.gone and (data := machine.bytes_to_send()):
             self.transport.write(data)
             writes += 1
             if self._write_paused:

@@ -31,6 +31,11 @@ from postroad.wire.pop3 import (
 
 log = structlog.get_logger("postroad.servers.pop3")
 
+TURNS_BEFORE_COMMIT = 3
+"""Turns of the event loop in which a broken connection shows, before messages are deleted: a client
+that pipelined QUIT and then broke off may not have what it asked for before.
+"""
+
 
 class POP3Service(Struct, frozen=True):
     """What a POP3 server is made of; shared by all its connections.
@@ -102,11 +107,10 @@ class POP3Connection(Connection[POP3Server]):
                 raise AssertionError(f"no handler for {event!r}")
 
     async def flush(self) -> bool:
-        """As in `Connection`; a client that is reading is not idle."""
-        began = self._loop.time()
+        """As in `Connection`; while our answer is being made and read the client is not idle."""
         sent = await super().flush()
-        if sent and (now := self._loop.time()) > began:
-            self.machine.touch(now)
+        if sent:
+            self.machine.touch(self._loop.time())
         return sent
 
     async def _login(self, event: Login) -> None:
@@ -184,6 +188,13 @@ class POP3Connection(Connection[POP3Server]):
     async def _commit(self, event: Commit) -> None:
         maildrop = self._maildrop
         assert maildrop is not None, "the machine commits only what was opened"
+        if event.deleted:
+            await self.flush()
+            for _ in range(TURNS_BEFORE_COMMIT):
+                await asyncio.sleep(0)
+            if self.gone:
+                self.machine.abandon()
+                return
         try:
             await maildrop.commit(event.deleted)
         except StorageError as error:
