@@ -98,8 +98,9 @@ class Postroad:
 
     def start(self) -> Self:
         """Start the server and wait until it takes connections."""
-        command = [sys.executable, "-m", "postroad.cli.main"]
-        command += ["serve", "--config", str(self.config_file)]
+        # The command that an operator starts, of the environment that we run in.
+        program = Path(sys.executable).with_name("postroad")
+        command = [program, "serve", "--config", self.config_file]
         self._process = Process(command, self.directory / "log", grace_seconds=15)
         for port in (self.smtp_port, self.submission_port, self.pop3_port):
             self._process.wait_for_port(self.address, port)
