@@ -6,8 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from postroad.lab.ca import CertificateAuthority
-
+from postroad.lab.ca import Authority
 from postroad.model import Address
 from postroad.ports import QueueFilter
 from postroad.runtime.compose import System
@@ -21,8 +20,7 @@ BOB = f"bob@{DOMAIN}"
 @asynccontextmanager
 async def serving(directory: Path, **sections: dict[str, Any]) -> AsyncIterator[System]:
     """Run a system with `bob@us.test`; `sections` lay over a configuration for loopback."""
-    ca = CertificateAuthority()
-    files = ca.issue("mx.us.test", directory=directory)
+    files = Authority(directory).issue("mx.us.test")
     values: dict[str, dict[str, Any]] = {
         "server": {"hostname": "mx.us.test", "data_dir": str(directory / "data")},
         "listen": {
@@ -57,13 +55,12 @@ async def inbox(system: System, *, wait_for: int = 0) -> list[bytes]:
     assert account is not None
     for _ in range(500):
         listing = await system.store.mailboxes.listing(account.inbox)
-        assert listing is not None
-        if len(listing.uids) >= wait_for:
+        if listing is not None and len(listing.uids) >= wait_for:
+            entries = await system.store.mailboxes.entries(account.inbox, list(listing.uids))
             break
         await asyncio.sleep(0.01)
     else:
-        raise AssertionError(f"{len(listing.uids)} of {wait_for} messages came")
-    entries = await system.store.mailboxes.entries(account.inbox, list(listing.uids))
+        raise AssertionError(f"{wait_for} messages did not come")
     return [entry.prefix + await system.store.content.read(entry.content) for entry in entries]
 
 
