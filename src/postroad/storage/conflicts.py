@@ -110,7 +110,7 @@ def given_twice() -> Conflict:
 
 
 def uid_validity(at: float) -> int:
-    """Return the uidvalidity of a mailbox made at that time: 32 bits, not zero (RFC 9051 §2.3.1.1).
+    """Return the uidvalidity of a mailbox made at that time: 32 bits, not zero (RFC 9051 §2.3.1).
 
     Made from the change alone, so that a replay of the journey gives the same.
     """

@@ -30,6 +30,7 @@ from postroad.model import (
 from postroad.ports import Entry, JourneyEvent
 from postroad.storage import conflicts
 from postroad.storage.memory.state import QueuedDelivery, State, StoredMailbox, Undo, with_state
+from postroad.storage.ordering import deposits_first
 
 _DUE, _LEASED, _HELD = DeliveryState.DUE, DeliveryState.LEASED, DeliveryState.HELD
 
@@ -46,19 +47,13 @@ class Application:
     def apply(self, group: Group, files: dict[int, bytes]) -> None:
         """Apply all changes in order, then forget contents that nobody needs. Raises `Conflict`."""
         state = self.state
-        ended_before = {
-            key for key, queued in state.deliveries.items() if queued.ended_at is not None
-        }
         for staged in group.contents:
             if staged.ref.id in state.contents:
                 raise conflicts.content_stored(staged.ref.id)
             data = files[staged.ref.id] if staged.data is None else staged.data
             self.undo.put(state.contents, staged.ref.id, data)
-        for change in group.changes:
-            if isinstance(change, Deposited):
-                self._deposited(change, ended_before)
-            else:
-                _APPLY[type(change)](self, change)
+        for change in deposits_first(group.changes):
+            _APPLY[type(change)](self, change)
         self._sweep()
         state.next_sequence = self._sequence
 
@@ -76,22 +71,6 @@ class Application:
         for content in self._suspects:
             if not self.state.needed(content):
                 self.undo.delete(self.state.contents, content)
-
-    def _deposited(self, change: Deposited, ended_before: set[tuple[int, int]]) -> None:
-        state = self.state
-        stored = state.mailboxes.get(change.mailbox)
-        if stored is None:
-            raise conflicts.mailbox_gone(change.mailbox)
-        if (change.message, change.ordinal) in ended_before:
-            raise conflicts.delivery_ended(change.message, change.ordinal)
-        if change.content.id not in state.contents:
-            raise conflicts.content_gone(change.content.id)
-        uid = stored.uid_next
-        entry = Entry(uid=uid, prefix=change.prefix, content=change.content, size=change.size)
-        self.undo.put(state.entries[change.mailbox], uid, entry)
-        grown = replace(stored, uid_next=uid + 1, modseq=stored.modseq + 1)
-        self.undo.put(state.mailboxes, change.mailbox, grown)
-        self.note(change, change.message)
 
 
 def _accepted(do: Application, change: Accepted) -> None:
@@ -149,6 +128,24 @@ def _after(queued: QueuedDelivery, result: Result, at: float) -> QueuedDelivery:
         None,
         at if result.state.final else None,
     )
+
+
+def _deposited(do: Application, change: Deposited) -> None:
+    state = do.state
+    stored = state.mailboxes.get(change.mailbox)
+    if stored is None:
+        raise conflicts.mailbox_gone(change.mailbox)
+    queued = state.deliveries.get((change.message, change.ordinal))
+    if queued is not None and queued.ended_at is not None:
+        raise conflicts.delivery_ended(change.message, change.ordinal)
+    if change.content.id not in state.contents:
+        raise conflicts.content_gone(change.content.id)
+    uid = stored.uid_next
+    entry = Entry(uid=uid, prefix=change.prefix, content=change.content, size=change.size)
+    do.undo.put(state.entries[change.mailbox], uid, entry)
+    grown = replace(stored, uid_next=uid + 1, modseq=stored.modseq + 1)
+    do.undo.put(state.mailboxes, change.mailbox, grown)
+    do.note(change, change.message)
 
 
 def _leased(do: Application, change: Leased) -> None:
@@ -289,6 +286,7 @@ def _alias_removed(do: Application, change: AliasRemoved) -> None:
 _APPLY: dict[type, Any] = {
     Accepted: _accepted,
     Attempted: _attempted,
+    Deposited: _deposited,
     Leased: _leased,
     Released: _released,
     Held: _by_operator,

@@ -84,7 +84,7 @@ class SqliteContents:
         place, piece = rows[0]
         if place == "file":
             return await asyncio.to_thread(_read_file, self._path(ref.id), offset, limit)
-        return bytes(piece)
+        return piece or b""  # SQLite's substr makes NULL of an empty blob
 
     def unlink(self, contents: Iterable[int]) -> None:
         """Remove files whose rows are gone. Called in the writer thread, after the commit; what

@@ -21,6 +21,7 @@ from postroad.model import (
     Staged,
     encode_change,
 )
+from postroad.storage.ordering import FREQUENT, deposits_first
 
 Row: TypeAlias = tuple[object, ...]
 Key: TypeAlias = tuple[int, int]
@@ -136,16 +137,14 @@ class Rows:
         self.journey.append((change.at, message, "attempted", encode_change(change).decode()))
 
 
-FREQUENT = (Accepted, Attempted, Deposited)
-
-
 def plan(group: Group) -> Rows | list[Rows | Change]:
     """Return the group's rows or, where it has other changes too, what to apply in order."""
     rows = Rows()
     for staged in group.contents:
         rows.add_staged(staged)
     steps: list[Rows | Change] = [rows]
-    for change in group.changes:
+    changes = group.changes if len(group.changes) == 1 else deposits_first(group.changes)
+    for change in changes:
         if isinstance(change, FREQUENT):
             if not isinstance(last := steps[-1], Rows):
                 steps.append(last := Rows())

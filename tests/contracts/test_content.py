@@ -1,0 +1,118 @@
+"""Contents: staged, read in pieces, swept."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from postroad.model import Accepted, ContentRef
+from postroad.ports import StorageError
+from tests.contracts.stores import (
+    ANN,
+    FAR,
+    INLINE_MAX,
+    Place,
+    Store,
+    accept,
+    attempted,
+    commit,
+    deliveries_of,
+    deposited,
+    message_of,
+    number,
+    people,
+    result,
+    stage,
+)
+
+SIZES = [0, 1, INLINE_MAX, INLINE_MAX + 1, 300_000]
+
+
+def bytes_of(size: int) -> bytes:
+    return (b"0123456789abcdef\r\n\x00\xff" * (size // 20 + 1))[:size]
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_what_was_stored_is_read_byte_for_byte(place: Place, size: int) -> None:
+    data = bytes_of(size)
+    async with place.open() as store:
+        message = await accept(store, FAR, data=data)
+        await _read_in_pieces(store, message.content, data)
+        if not place.durable:
+            return
+    async with place.open() as store:
+        await _read_in_pieces(store, message.content, data)
+
+
+async def _read_in_pieces(store: Store, ref: ContentRef, data: bytes) -> None:
+    assert ref.size == len(data)
+    assert await store.content.read(ref) == data
+    assert await store.content.read(ref, len(data)) == b""
+    assert await store.content.read(ref, len(data) + 10, 5) == b""
+    assert await store.content.read(ref, 0, 0) == b""
+    pieces, offset = [], 0
+    while piece := await store.content.read(ref, offset, 65_537):
+        pieces.append(piece)
+        offset += len(piece)
+    assert b"".join(pieces) == data
+    assert await store.content.read(ref, 3, 7) == data[3:10]
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_where_the_content_goes(store: Store, size: int) -> None:
+    staged = await stage(store, bytes_of(size))
+    assert staged.ref.size == size
+    assert (staged.data is None) == (size > INLINE_MAX)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(chunks=st.lists(st.binary(max_size=700), max_size=8))
+async def test_any_split_gives_the_same_content(store: Store, chunks: list[bytes]) -> None:
+    writer = store.content.stage(number())
+    for chunk in chunks:
+        writer.write(chunk)
+    staged = await writer.finish()
+    message = message_of(staged.ref, FAR)
+    await commit(store, Accepted(1.0, message, deliveries_of(message)), contents=[staged])
+    assert await store.content.read(staged.ref) == b"".join(chunks)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_discard(store: Store, size: int) -> None:
+    content_id = number()
+    writer = store.content.stage(content_id)
+    writer.write(bytes_of(size))
+    writer.discard()
+    writer.discard()
+    with pytest.raises(StorageError):
+        writer.write(b"x")
+    with pytest.raises(StorageError):
+        await writer.finish()
+    writer = store.content.stage(content_id)
+    writer.write(bytes_of(size))
+    await writer.finish()
+    writer.discard()
+    await stage(store, bytes_of(size), content_id=content_id)
+
+
+async def test_a_content_is_gone_with_what_needs_it(place: Place) -> None:
+    if not place.durable:
+        pytest.skip("reads after the sweep need a store that is opened again")
+    for size in SIZES:
+        async with place.open() as store:
+            if await store.directory.domain("example.org") is None:
+                await people(store)
+            swept = await accept(store, FAR, data=bytes_of(size))
+            kept = await accept(store, ANN, FAR, data=bytes_of(size))
+            await commit(store, attempted(swept, result()))
+            await commit(store, attempted(kept, result(0), result(1)), deposited(kept))
+        async with place.open() as store:
+            with pytest.raises(StorageError, match="gone"):
+                await store.content.read(swept.content)
+            assert await store.content.read(kept.content) == bytes_of(size)
+
+
+async def test_an_unknown_content_is_an_error(store: Store) -> None:
+    with pytest.raises(StorageError, match="gone"):
+        await store.content.read(ContentRef(number(), 10))

@@ -1,0 +1,143 @@
+"""Directory, mailboxes and locks."""
+
+from postroad.model import (
+    Account,
+    AccountAdded,
+    AccountRemoved,
+    Address,
+    Alias,
+    AliasAdded,
+    AliasRemoved,
+    Domain,
+    DomainAdded,
+    DomainRemoved,
+    Expunged,
+    Mailbox,
+    PasswordSet,
+)
+from tests.contracts.stores import (
+    ANN,
+    BOB,
+    FAR,
+    INBOX,
+    Store,
+    accept,
+    attempted,
+    commit,
+    deposited,
+    people,
+    readable,
+    result,
+)
+
+
+async def test_directory(store: Store) -> None:
+    first = Domain("example.org")
+    second = Domain("a.example", Address.parse("All@a.example"), "")
+    account = Account(7, ANN, "h", INBOX)
+    other = Account(8, Address.parse('"x y"@a.example'), "h", 78, enabled=False)
+    alias = Alias(Address.parse("Sales@example.org"), (ANN, FAR))
+    await commit(store, DomainAdded(1.0, first), DomainAdded(1.0, second))
+    await commit(store, AccountAdded(1.0, account), AccountAdded(1.0, other))
+    await commit(store, AliasAdded(1.0, alias))
+    directory = store.directory
+    assert await directory.domains() == [second, first]
+    assert await directory.domain("a.example") == second
+    assert await directory.domain("b.example") is None
+    assert await directory.account(Address.parse("aNN@example.org")) == account
+    assert await directory.account_by_id(8) == other
+    assert await directory.account_by_id(9) is None
+    assert await directory.account(alias.address) is None
+    assert await directory.accounts() == [other, account]
+    assert await directory.accounts("example.org") == [account]
+    assert await directory.alias(Address.parse("SALES@example.org")) == alias
+    assert await directory.alias(ANN) is None
+    assert await directory.aliases() == [alias]
+    assert await directory.aliases("a.example") == []
+    replaced = Alias(Address.parse("sales@example.org"), (BOB,))
+    await commit(store, AliasAdded(2.0, replaced), PasswordSet(2.0, 7, "new"))
+    assert await directory.aliases("example.org") == [replaced]
+    assert await directory.account(ANN) == Account(7, ANN, "new", INBOX)
+    await commit(store, AliasRemoved(3.0, alias.address), AccountRemoved(3.0, 7))
+    await commit(store, DomainRemoved(3.0, "example.org"))
+    assert await directory.domains() == [second]
+    assert await directory.account(ANN) is None
+
+
+async def test_an_account_has_an_inbox(store: Store) -> None:
+    await people(store)
+    inbox = await store.mailboxes.mailbox(INBOX)
+    assert inbox is not None
+    assert inbox == Mailbox(INBOX, 7, "INBOX", inbox.uid_validity)
+    assert 0 < inbox.uid_validity < 2**32
+    listing = await store.mailboxes.listing(INBOX)
+    assert listing is not None
+    assert (listing.mailbox, list(listing.uids), list(listing.sizes)) == (inbox, [], [])
+    assert await store.mailboxes.mailbox(1) is None
+    assert await store.mailboxes.listing(1) is None
+    assert await store.mailboxes.entries(1, [1]) == []
+
+
+async def test_deposit_list_fetch_expunge(store: Store) -> None:
+    await people(store)
+    messages = [await accept(store, ANN, data=b"x" * size) for size in (10, 5000, 30)]
+    for message in messages:
+        await commit(store, attempted(message, result()), deposited(message))
+    listing = await store.mailboxes.listing(INBOX)
+    assert listing is not None
+    prefix = len(b"Return-Path: <>\r\n")
+    assert list(listing.uids) == [1, 2, 3]
+    assert list(listing.sizes) == [10 + prefix, 5000 + prefix, 30 + prefix]
+    entries = await store.mailboxes.entries(INBOX, [3, 9, 1])
+    assert [entry.uid for entry in entries] == [3, 1]
+    assert [entry.content for entry in entries] == [messages[2].content, messages[0].content]
+    assert entries[0].prefix == b"Return-Path: <>\r\n"
+    assert entries[0].size == 30 + prefix
+    assert await store.content.read(messages[1].content) == b"x" * 5000
+    await commit(store, Expunged(200.0, INBOX, (1, 3, 3, 12)))
+    listing = await store.mailboxes.listing(INBOX)
+    assert listing is not None
+    assert list(listing.uids) == [2]
+    message = await accept(store, ANN)
+    await commit(store, attempted(message, result()), deposited(message))
+    listing = await store.mailboxes.listing(INBOX)
+    assert listing is not None
+    assert list(listing.uids) == [2, 4], "a uid is never given again"
+
+
+async def test_several_entries_share_a_content(store: Store) -> None:
+    await people(store)
+    await commit(store, AccountAdded(1.0, Account(8, BOB, "h", 78)))
+    message = await accept(store, ANN, BOB, FAR)
+    await commit(
+        store,
+        attempted(message, result(0), result(1)),
+        deposited(message, 0),
+        deposited(message, 1, mailbox=78),
+    )
+    await commit(store, Expunged(200.0, INBOX, (1,)))
+    await commit(store, attempted(message, result(2)))
+    assert await readable(store, message)
+    assert len(await store.mailboxes.entries(78, [1])) == 1
+
+
+async def test_an_account_goes_with_its_mail(store: Store) -> None:
+    await people(store)
+    message = await accept(store, ANN)
+    await commit(store, attempted(message, result()), deposited(message))
+    await commit(store, AccountRemoved(200.0, 7))
+    assert await store.mailboxes.listing(INBOX) is None
+    assert await store.mailboxes.entries(INBOX, [1]) == []
+    await commit(store, AccountAdded(300.0, Account(7, ANN, "h", INBOX)))
+    listing = await store.mailboxes.listing(INBOX)
+    assert listing is not None
+    assert list(listing.uids) == []
+
+
+async def test_locks(store: Store) -> None:
+    assert store.locks.acquire(5)
+    assert not store.locks.acquire(5)
+    assert store.locks.acquire(6)
+    store.locks.release(5)
+    store.locks.release(5)
+    assert store.locks.acquire(5)
