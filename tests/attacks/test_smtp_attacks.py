@@ -81,6 +81,12 @@ class Blocking:
         self.socket: socket.socket = socket.create_connection((host, port), timeout=10)
         assert self.reply().startswith("220")
 
+    def __enter__(self) -> "Blocking":
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.socket.close()
+
     def reply(self) -> str:
         """Return a reply, read octet by octet so that nothing behind it is taken."""
         said = b""
@@ -103,16 +109,16 @@ async def test_starttls_injection(tmp_path: Path) -> None:
     """CVE-2011-0411: what came in clear behind STARTTLS is not obeyed within TLS."""
 
     def attack(host: str, port: int) -> None:
-        client = Blocking(host, port)
-        client.ask("EHLO before.test")
-        client.socket.sendall(b"STARTTLS\r\nEHLO injected.test\r\nNOOP\r\n")
-        assert client.reply().startswith("220")
-        try:
-            client.start_tls()
-        except (OSError, ssl.SSLError):
-            return  # the plaintext broke the handshake: as good
-        # Nothing was answered yet: the next reply is to the next command, and EHLO is forgotten.
-        assert client.ask("MAIL FROM:<eve@elsewhere.test>").startswith("503")
+        with Blocking(host, port) as client:
+            client.ask("EHLO before.test")
+            client.socket.sendall(b"STARTTLS\r\nEHLO injected.test\r\nNOOP\r\n")
+            assert client.reply().startswith("220")
+            try:
+                client.start_tls()
+            except (OSError, ssl.SSLError):
+                return  # the plaintext broke the handshake: as good
+            # Nothing was answered yet: the next reply is to the next command, and EHLO is forgotten.
+            assert client.ask("MAIL FROM:<eve@elsewhere.test>").startswith("503")
 
     async with serving(tmp_path) as system:
         await asyncio.to_thread(attack, *system.listening["mx"][0])
@@ -120,16 +126,16 @@ async def test_starttls_injection(tmp_path: Path) -> None:
 
 async def test_starttls_forgets_ehlo_and_login(tmp_path: Path) -> None:
     def upgrade(host: str, port: int) -> None:
-        client = Blocking(host, port)
-        client.ask("EHLO before.test")
-        assert client.ask(_plain(BOB, PASSWORD)).startswith("235")
-        assert client.ask("STARTTLS").startswith("220")
-        client.start_tls()
-        assert client.ask("MAIL FROM:<bob@us.test>").startswith("530")  # the login is forgotten
-        said = client.ask("EHLO after.test")
-        assert said.startswith("250")
-        assert "STARTTLS" not in said
-        assert client.ask("MAIL FROM:<bob@us.test>").startswith("530")
+        with Blocking(host, port) as client:
+            client.ask("EHLO before.test")
+            assert client.ask(_plain(BOB, PASSWORD)).startswith("235")
+            assert client.ask("STARTTLS").startswith("220")
+            client.start_tls()
+            assert client.ask("MAIL FROM:<bob@us.test>").startswith("530")  # the login is forgotten
+            said = client.ask("EHLO after.test")
+            assert said.startswith("250")
+            assert "STARTTLS" not in said
+            assert client.ask("MAIL FROM:<bob@us.test>").startswith("530")
 
     async with serving(tmp_path, submission={"auth_without_tls": True}) as system:
         await asyncio.to_thread(upgrade, *system.listening["submission"][0])
