@@ -18,7 +18,7 @@ class DotStuffer:
     def feed(self, data: bytes) -> bytes:
         """Return what to send for the piece."""
         tail = self._tail
-        stuffed = data.replace(b"\r\n.", b"\r\n..")
+        stuffed = _double_dots(data)
         if tail == b"\r\n" and data.startswith(b"."):
             stuffed = b"." + stuffed
         elif tail.endswith(b"\r") and data.startswith(b"\n."):
@@ -33,12 +33,17 @@ class DotStuffer:
 
 def stuff(message: bytes) -> bytes:
     """Return a whole message as it is sent, with the final dot."""
-    stuffed = message.replace(b"\r\n.", b"\r\n..")
+    stuffed = _double_dots(message)
     if stuffed.startswith(b"."):
         stuffed = b"." + stuffed
     if stuffed.endswith(b"\r\n") or not stuffed:
         return stuffed + b".\r\n"
     return stuffed + b"\r\n.\r\n"
+
+
+def _double_dots(data: bytes) -> bytes:
+    # Most messages have no such line, and looking is several times faster than replacing nothing.
+    return data.replace(b"\r\n.", b"\r\n..") if b"\r\n." in data else data
 
 
 class TopCutter:
