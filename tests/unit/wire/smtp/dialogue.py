@@ -25,6 +25,9 @@ from postroad.wire.smtp import (
     Verify,
 )
 
+READY = Reply(220, "", "ready")
+GO_ON = Reply(354, "", "Go on")
+
 
 @dataclass
 class Received:
@@ -39,8 +42,8 @@ class Clerk:
     """
 
     server: SMTPServer
-    greeting: Reply = Reply(220, "", "ready")
-    data_reply: Reply = Reply(354, "", "Go on")
+    greeting: Reply = READY
+    data_reply: Reply = GO_ON
     tls: bool = True
     messages: list[Received] = field(default_factory=list)
     events: list[ServerEvent] = field(default_factory=list)
