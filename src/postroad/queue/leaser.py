@@ -103,7 +103,8 @@ class Leaser:
         fresh = sum(len(job.leased.deliveries) for job in jobs)
         # Where memory is short, more may be due of what was left out: look again when half is done.
         admission.turned_away = fresh >= limit or inventory.free * 2 < inventory.limit
-        self._enough = inventory.free + max(1, fresh // 2)
+        short = admission.turned_away
+        self._enough = inventory.free + max(1, fresh // 2) if short else inventory.limit // 2
         if fresh >= limit:
             return now if limit >= _WORTHWHILE else now + settings.poll_seconds
         next_due = await self._store.next_due(traffic.exclude(now))

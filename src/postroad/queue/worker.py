@@ -213,6 +213,8 @@ class Workers:
         else:
             if session.usable:
                 destination.succeeded()
+                if destination.jobs and destination.active < destination.limit:
+                    self.staff(destination)
             else:
                 await self._weigh(destination, attempts, started_at)
         await self._reporter.report(jobs, attempts)
