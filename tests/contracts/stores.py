@@ -184,7 +184,7 @@ async def accept(
     **fields: Any,
 ) -> Message:
     """Accept a message for these recipients; return it."""
-    staged = await stage(store, data)
+    staged = await stage(store, data, content_id=fields.get("message"))
     message = message_of(staged.ref, *recipients, **fields)
     change = Accepted(message.accepted_at, message, deliveries_of(message, due_at=due_at))
     await store.ledger.commit(Group((change,), (staged,)))

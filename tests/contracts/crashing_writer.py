@@ -1,0 +1,53 @@
+"""A process that accepts and ends messages until it is killed, and says what was acknowledged.
+
+Run by `test_crash`: ``python -m tests.contracts.crashing_writer DIRECTORY FIRST_ID``. Each line of
+its output is written after the commit it speaks of returned.
+"""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from postroad.model import DeliveryState
+from postroad.storage.sqlite import SqliteStore
+from tests.contracts.stores import (
+    ANN,
+    FAR,
+    INLINE_MAX,
+    accept,
+    attempted,
+    commit,
+    deposited,
+    people,
+    result,
+)
+
+
+def say(word: str, message: int) -> None:
+    os.write(1, f"{word} {message}\n".encode())
+
+
+async def worker(store: SqliteStore, first: int, step: int) -> None:
+    number = first
+    while True:
+        data = b"%d\r\n" % number * (400 if number % 7 == 0 else 3)
+        message = await accept(store, ANN, FAR, message=number, data=data)
+        say("accepted", number)
+        await commit(store, attempted(message, result(0)), deposited(message))
+        say("deposited", number)
+        if number % 3 == 0:
+            await commit(store, attempted(message, result(1, DeliveryState.BOUNCED)))
+            say("ended", number)
+        number += step
+
+
+async def main(directory: Path, first: int) -> None:
+    store = await SqliteStore.open(directory, inline_max_octets=INLINE_MAX)
+    if await store.directory.domain("example.org") is None:
+        await people(store)
+    await asyncio.gather(*(worker(store, first + turn, 16) for turn in range(16)))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))

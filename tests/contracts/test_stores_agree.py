@@ -1,0 +1,200 @@
+"""Random groups, some of them impossible: SQLite and memory say the same and look the same."""
+
+import asyncio
+import tempfile
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from postroad.model import (
+    Accepted,
+    Account,
+    AccountAdded,
+    AccountRemoved,
+    Address,
+    Alias,
+    AliasAdded,
+    AliasRemoved,
+    Attempted,
+    Change,
+    ContentRef,
+    DeliveryState,
+    Deposited,
+    Domain,
+    DomainAdded,
+    DomainRemoved,
+    Dropped,
+    Expunged,
+    Group,
+    Held,
+    Leased,
+    PasswordSet,
+    Released,
+    Retried,
+    Staged,
+)
+from postroad.ports import Conflict, QueueFilter
+from postroad.storage.memory import MemoryStore
+from postroad.storage.sqlite import SqliteStore
+from tests.contracts.stores import Store, deliveries_of, message_of, result
+from tests.contracts.test_journey import picture
+
+MESSAGES = st.integers(1, 6)
+ORDINALS = st.integers(0, 2)
+ACCOUNTS = st.integers(1, 3)
+TIMES = st.integers(100, 140).map(float)
+ADDRESSES = st.sampled_from(
+    [Address(local, domain) for local in ("ann", "Bob") for domain in ("example.org", "b.example")]
+)
+KEYS = st.lists(st.tuples(MESSAGES, ORDINALS), min_size=1, max_size=4, unique=True).map(tuple)
+STATES = st.sampled_from([state for state in DeliveryState if state is not DeliveryState.LEASED])
+
+
+@st.composite
+def accepted(draw: st.DrawFn) -> tuple[Change, Staged]:
+    number, at = draw(MESSAGES), draw(TIMES)
+    data = b"x" * number
+    recipients = draw(st.lists(ADDRESSES, min_size=1, max_size=3))
+    ref = ContentRef(number + 100, number)
+    message = message_of(ref, *recipients, message=number, at=at, sender=draw(ADDRESSES))
+    leased = draw(st.booleans())
+    state = DeliveryState.LEASED if leased else DeliveryState.DUE
+    deliveries = deliveries_of(message, due_at=at, state=state)
+    return Accepted(at, message, deliveries, "n1", at + 5), Staged(ref, data)
+
+
+@st.composite
+def attempted(draw: st.DrawFn) -> Change:
+    ordinals = draw(st.lists(ORDINALS, min_size=1, max_size=2, unique=True))
+    results = tuple(
+        result(ordinal, draw(STATES), due_at=draw(TIMES), delayed=draw(st.booleans()))
+        for ordinal in ordinals
+    )
+    return Attempted(draw(TIMES), draw(MESSAGES), 99.0, results)
+
+
+@st.composite
+def deposited(draw: st.DrawFn) -> Change:
+    message = draw(MESSAGES)
+    ref = ContentRef(message + 100, message)
+    mailbox = draw(ACCOUNTS) + 76
+    return Deposited(draw(TIMES), message, draw(ORDINALS), mailbox, ref, b"P", message + 1)
+
+
+CHANGES = st.one_of(
+    attempted(),
+    deposited(),
+    st.builds(Leased, TIMES, st.just("n2"), TIMES, KEYS),
+    st.builds(Released, TIMES, TIMES, KEYS),
+    st.builds(Held, TIMES, st.just("op"), KEYS),
+    st.builds(Retried, TIMES, st.just("op"), KEYS),
+    st.builds(Dropped, TIMES, st.just("op"), KEYS),
+    st.builds(Expunged, TIMES, ACCOUNTS.map(lambda n: n + 76), st.just((1, 3))),
+    st.builds(AccountRemoved, TIMES, ACCOUNTS),
+    st.builds(PasswordSet, TIMES, ACCOUNTS, st.sampled_from(["a", "b"])),
+    st.builds(DomainRemoved, TIMES, st.sampled_from(["example.org", "b.example"])),
+    st.builds(AliasAdded, TIMES, st.builds(Alias, ADDRESSES, st.tuples(ADDRESSES))),
+    st.builds(AliasRemoved, TIMES, ADDRESSES),
+    st.builds(
+        lambda at, number, address: AccountAdded(at, Account(number, address, "h", number + 76)),
+        TIMES,
+        ACCOUNTS,
+        ADDRESSES,
+    ),
+    st.builds(
+        lambda at, name: DomainAdded(at, Domain(name)),
+        TIMES,
+        st.sampled_from(["example.org", "b.example"]),
+    ),
+)
+
+
+@st.composite
+def groups(draw: st.DrawFn) -> Group:
+    changes: list[Change] = draw(st.lists(CHANGES, max_size=3))
+    contents: tuple[Staged, ...] = ()
+    if not changes or draw(st.booleans()):
+        change, staged = draw(accepted())
+        changes.insert(0, change)
+        contents = (staged,)
+    return Group(tuple(changes), contents)
+
+
+class StoresAgree(RuleBasedStateMachine):
+    """Does the same to both stores and compares answers and pictures."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.folder = tempfile.TemporaryDirectory()
+        self.sqlite = self.wait(SqliteStore.open(Path(self.folder.name)))
+        self.stores: list[Store] = [self.sqlite, MemoryStore()]
+        people = Group(
+            (
+                DomainAdded(1.0, Domain("example.org")),
+                AccountAdded(1.0, Account(1, Address("ann", "example.org"), "h", 77)),
+            )
+        )
+        for store in self.stores:
+            self.wait(store.ledger.commit(people))
+
+    def wait(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return self.loop.run_until_complete(work)
+
+    def teardown(self) -> None:
+        self.wait(self.sqlite.close())
+        self.loop.run_until_complete(self.loop.shutdown_default_executor())
+        self.loop.close()
+        self.folder.cleanup()
+
+    def both(self, ask: Any) -> Any:
+        answers = [self.wait(ask(store)) for store in self.stores]
+        assert answers[0] == answers[1]
+        return answers[0]
+
+    @rule(batch=st.lists(groups(), min_size=1, max_size=5))
+    def commit_together(self, batch: list[Group]) -> None:
+        async def commit(store: Store) -> list[bool]:
+            answers = await asyncio.gather(
+                *(store.ledger.commit(group) for group in batch), return_exceptions=True
+            )
+            for answer in answers:
+                assert answer is None or isinstance(answer, Conflict), repr(answer)
+            return [answer is None for answer in answers]
+
+        self.both(commit)
+
+    @rule(
+        now=TIMES, limit=st.integers(1, 4), exclude=st.sets(st.sampled_from(["local", "b.example"]))
+    )
+    def lease(self, now: float, limit: int, exclude: set[str]) -> None:
+        self.both(
+            lambda store: store.queue.lease(
+                now=now, until=now + 7, node="n1", limit=limit, exclude=exclude
+            )
+        )
+
+    @rule(now=TIMES)
+    def restart(self, now: float) -> None:
+        self.both(lambda store: store.queue.release_node("n1", now))
+
+    @invariant()
+    def they_look_the_same(self) -> None:
+        self.both(picture)
+        self.both(lambda store: store.queue.find(QueueFilter(states=tuple(DeliveryState))))
+        self.both(lambda store: store.queue.next_due())
+        self.both(lambda store: store.queue.next_due({"local"}))
+        self.both(lambda store: store.queue.counts())
+        self.both(lambda store: store.journey.after(0))
+        memory = self.stores[1]
+        assert isinstance(memory, MemoryStore)
+        kept = self.sqlite.database.reader.execute("SELECT id FROM content ORDER BY id").fetchall()
+        assert [row[0] for row in kept] == sorted(memory.state.contents)
+
+
+StoresAgree.TestCase.settings = settings(max_examples=60, stateful_step_count=12, deadline=None)
+TestStoresAgree = StoresAgree.TestCase
