@@ -73,6 +73,7 @@ class Connection(asyncio.Protocol, Generic[M]):
         self._can_write: asyncio.Future[None] | None = None
         self._write_paused = False
         self._read_paused = False
+        self._secured: bytearray | None = None
 
     # What a subclass gives
 
@@ -115,6 +116,10 @@ class Connection(asyncio.Protocol, Generic[M]):
 
     def data_received(self, data: bytes) -> None:  # noqa: D102
         if not self._admitted:
+            return
+        if self._secured is not None:
+            # asyncio hands out what came behind the handshake before `start_tls` returns.
+            self._secured += data
             return
         machine = self.machine
         machine.receive_data(data, self._loop.time())
@@ -194,6 +199,8 @@ class Connection(asyncio.Protocol, Generic[M]):
         await self.flush()
         if self._gone:
             return
+        # From here on the transport gives what was decrypted, and nothing else.
+        secured = self._secured = bytearray()
         try:
             transport = await self._loop.start_tls(
                 self.transport,
@@ -206,12 +213,17 @@ class Connection(asyncio.Protocol, Generic[M]):
             log.info("tls handshake failed", peer=self.peer, error=str(error))
             self.transport.abort()
             return
+        finally:
+            self._secured = None
         if transport is None:  # the client went away during the handshake
             self._gone = True
             return
         self.transport = transport
         self.tls = describe_tls(transport.get_extra_info("ssl_object"))
-        self.machine.tls_started(self._loop.time())
+        now = self._loop.time()
+        self.machine.tls_started(now)
+        if secured:
+            self.machine.receive_data(bytes(secured), now)
 
     # The pump
 
