@@ -135,6 +135,11 @@ class Site:
     def _where(self, service: str) -> tuple[str, int]:
         return self._listening[service][0]
 
+    @property
+    def accounts(self) -> list[Credentials]:
+        """All accounts with their passwords."""
+        return list(self._accounts.values())
+
     def account(self, name: str) -> Credentials:
         """Return an account by its address, or by its local part alone. Raises `LabFailed`."""
         key = name.lower()

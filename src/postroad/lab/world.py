@@ -43,7 +43,7 @@ from postroad.service.errors import Refused
 from postroad.service.journeys import Journey
 
 _QUEUED_AS = re.compile(r"queued as (\w{13})")
-_POLL_SECONDS = 0.01
+_POLL_SECONDS = 0.005
 
 
 class Sent(str):
@@ -479,7 +479,8 @@ def compose(sender: str, recipients: Sequence[str], subject: str, text: str) -> 
     message["Subject"] = subject
     message["Date"] = format_datetime(datetime.now(UTC))
     message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2])
-    message.set_content(text)
+    # 8bit rather than base64: the dots and letters are then on the wire as they are.
+    message.set_content(text, cte="7bit" if text.isascii() else "8bit")
     return message.as_bytes(policy=SMTP)
 
 
