@@ -48,7 +48,7 @@ def dump(as_json: AsJson = False, config: ConfigFile = None) -> None:
 @app.command("describe")
 def describe(
     word: Annotated[
-        str, typer.Argument(metavar="[WORD]", help="Only settings with this in their name.")
+        str, typer.Argument(metavar="WORD", help="Only settings with this in their name.")
     ] = "",
     as_json: AsJson = False,
 ) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def journey(
-    id: Annotated[str | None, typer.Argument(metavar="[ID]", help="Queue id.")] = None,
+    id: Annotated[str | None, typer.Argument(metavar="ID", help="Queue id.")] = None,
     message_id: Annotated[
         str | None, typer.Option("--message-id", metavar="ID", help="Message-ID header field.")
     ] = None,

@@ -77,5 +77,9 @@ def _misused(error: Any) -> int:
         print(context.get_help())
     else:
         hint = f" (see: {context.command_path} --help)" if context else ""
-        complain(error.format_message().rstrip() + hint)
+        complain(error.format_message().rstrip(" .") + hint)
     return Exit.USAGE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -20,7 +20,7 @@ app = typer.Typer(no_args_is_help=True, help="The queue: what waits, and what to
 
 Ids = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[ID[/N]]...", help="Queue ids, or N-th delivery of one, as ID/N."),
+    typer.Argument(metavar="ID[/N]...", help="Queue ids, or N-th delivery of one, as ID/N."),
 ]
 StateFilter = Annotated[
     list[str] | None,

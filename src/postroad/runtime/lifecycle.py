@@ -112,11 +112,12 @@ class _Process:
     async def live(self) -> int:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(log_unhandled)
+        # Before anything takes time: a signal that comes early must not kill us half started.
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signum, self._asked_to_stop, signum)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_asked.set)
         async with System.open(self._config, listeners=self._listeners) as system:
             await system.start()
-            for signum in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(signum, self._asked_to_stop, signum)
-            loop.add_signal_handler(signal.SIGHUP, self._reload_asked.set)
             self._notify.ready(_status(system))
             log.info(
                 "ready",

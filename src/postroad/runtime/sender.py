@@ -224,7 +224,7 @@ class _Overheard:
     def __init__(self, stream: Stream, say: Say) -> None:
         self._stream = stream
         self._say = say
-        self._quiet = ""
+        self._quiet: list[str] | None = None  # what to say instead, once
 
     @property
     def tls(self) -> str | None:
@@ -241,8 +241,9 @@ class _Overheard:
         return data
 
     async def send(self, data: bytes, timeout: float) -> None:
-        if self._quiet:
-            self._say(f"C: {self._quiet}")
+        if self._quiet is not None:
+            while self._quiet:
+                self._say(f"C: {self._quiet.pop()}")
         else:
             for line in data.splitlines():
                 self._say(f"C: {line.decode(errors='backslashreplace')}")
@@ -270,7 +271,7 @@ class _Quiet:
         self._words = words
 
     def __enter__(self) -> None:
-        self._stream._quiet = self._words
+        self._stream._quiet = [self._words]
 
     def __exit__(self, *_: object) -> None:
-        self._stream._quiet = ""
+        self._stream._quiet = None

@@ -41,7 +41,7 @@ def _of_section(section: str) -> Iterator[Setting]:
         routes = section == "routes"
         yield Setting(
             name=f'routes."DOMAIN".{key}' if routes else f"{section}.{key}",
-            type=_type_words(field.annotation),
+            type="number" if key == "retry_jitter" else _type_words(field.annotation),
             default=_default(field),
             bounds=_bounds(field),
             environment="" if routes else variable(section, key),
@@ -207,4 +207,4 @@ def _cell(text: str) -> str:
 
 
 if __name__ == "__main__":
-    Path("docs/reference/config.md").write_text(reference() + "\n", encoding="utf-8")
+    Path("docs/reference/config.md").write_text(reference(), encoding="utf-8")

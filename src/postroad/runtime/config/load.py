@@ -176,7 +176,7 @@ def _near_variable(words: list[str]) -> str:
 def _describe(error: ErrorDetails, path: Path, sources: dict[tuple[str, ...], str]) -> str:
     location = tuple(str(part) for part in error["loc"])
     name = sources.get(location[:2]) or sources.get(location[:1])
-    where = f"environment: {name}" if name else f"{path}: {_dotted(location)}"
+    where = f"environment: {name}" if name else f"{path}: {_dotted(location)}".removesuffix(": ")
     kind = error["type"]
     if kind == "extra_forbidden":
         return f"{where}: there is no such setting{_near_key(location)}"

@@ -70,6 +70,12 @@ class QueueSection(Section):
     failed_sessions_before_backoff: int = Field(
         default=3, ge=1, le=1000, description="Failed connections in a row before that pause."
     )
+    route_cache_min_seconds: Seconds = Field(
+        default=5.0,
+        ge=0,
+        le=3600,
+        description="How long a route is used at least, however short its DNS records live.",
+    )
     max_in_memory: int = Field(
         default=20_000,
         ge=1,
