@@ -1,5 +1,6 @@
 """``postroad serve`` and ``postroad lab``."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,9 +19,13 @@ def lab(
     once: Annotated[
         bool, typer.Option("--once", help="Send one message along the whole road, then end.")
     ] = False,
+    keep: Annotated[
+        Path | None,
+        typer.Option("--keep", help="Keep stores, certificates and logs in a directory."),
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Open a private internet on loopback: DNS, certificates, domains, clients, servers."""
     from postroad.lab.command import lab as run
 
-    return run(once=once, json=as_json)
+    return run(once=once, json=as_json, keep=keep)
