@@ -17,7 +17,7 @@ from postroad.model import TlsPolicy
 from postroad.network import AsyncNetwork, ClientTls
 from postroad.ports import ConnectFailed, Stream, TlsFailed
 
-TIMEOUT_SECONDS = 30.0
+TIMEOUT_SECONDS = 15.0
 _MAX_LINE_OCTETS = 64 * 1024
 
 T = TypeVar("T")

@@ -30,6 +30,7 @@ from postroad.service.authenticate import Passwords
 
 _GRACE_SECONDS = 5.0
 _START_SECONDS = 20.0
+_STOP_SECONDS = 40.0
 # Passwords of a lab are random and live for minutes; hashing them well would take most of its start.
 _QUICK_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
@@ -230,13 +231,18 @@ class Site:
 
     async def stop(self) -> None:
         """End in order: what is in flight is finished. Nothing that was accepted is lost."""
-        if self._system is not None:
-            await self._system.stop(_GRACE_SECONDS)
         process = self._process
-        if process is not None:
-            process.terminate()
-            await process.wait()
-        await self._close()
+        try:
+            if self._system is not None:
+                await self._system.stop(_GRACE_SECONDS)
+            if process is not None:
+                process.terminate()
+                async with asyncio.timeout(_STOP_SECONDS):
+                    await process.wait()
+        except TimeoutError:
+            raise LabFailed(f"{self.hostname} did not end in {_STOP_SECONDS:g} s") from None
+        finally:
+            await self._close()
 
     async def close(self) -> None:
         """Stop, for good."""

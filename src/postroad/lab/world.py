@@ -114,10 +114,14 @@ class World:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for host in list(self.hosts.values()):
-            await host.stop()
-        await asyncio.gather(*(site.close() for site in dict.fromkeys(self.sites.values())))
-        await self._stack.aclose()
+        sites = list(dict.fromkeys(self.sites.values()))
+        async with self._stack:
+            for host in self.hosts.values():
+                await host.stop()
+            ends = await asyncio.gather(*(site.close() for site in sites), return_exceptions=True)
+        for problem in ends:
+            if isinstance(problem, BaseException):
+                raise problem
 
     async def _start_dns(self, stack: AsyncExitStack) -> DnsServer:
         problem: OSError | None = None
