@@ -108,10 +108,16 @@ class Connection(asyncio.Protocol, Generic[M]):
             self.transport.write(self.refusal(reason))
             self.transport.close()
             return
-        self._admitted = True
         ssl_object = transport.get_extra_info("ssl_object")
         self.tls = describe_tls(ssl_object) if ssl_object else None
-        self.machine = self.open(self._loop.time(), ssl_object is not None)
+        try:
+            self.machine = self.open(self._loop.time(), ssl_object is not None)
+        except Exception:
+            log.exception("no machine for a new connection", peer=self.peer)
+            self._registry.forget(self)
+            self.transport.abort()
+            return
+        self._admitted = True
         self._pump()
 
     def data_received(self, data: bytes) -> None:  # noqa: D102
