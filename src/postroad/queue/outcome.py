@@ -10,6 +10,7 @@ from postroad.model import (
     Delivery,
     DeliveryState,
     LeasedDelivery,
+    Notify,
     Outcome,
     PermanentFailure,
     Reply,
@@ -56,7 +57,7 @@ def judge(
         if (
             type(outcome) is Delivered
             and ordinal == delivery.ordinal
-            and not delivery.notify.on_success
+            and (delivery.notify is Notify.DEFAULT or not delivery.notify.on_success)
         ):
             return Judgement((Result(ordinal, outcome, DeliveryState.DELIVERED),))
     found = dict(outcomes)

@@ -1,7 +1,7 @@
 """The door of the queue: accept messages, run, stop, and carry out what an operator wants."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import structlog
@@ -13,6 +13,7 @@ from postroad.model import (
     Dropped,
     Group,
     Held,
+    LeasedDelivery,
     Message,
     Released,
     Retried,
@@ -144,7 +145,14 @@ class Queue:
         Raises `StorageError`, and then nothing happened.
         """
         birth = self._admission.admit(message, deliveries, self._clock.now())
-        await self._ledger.commit(Group((birth.change,), (staged,)))
+        try:
+            await self._ledger.commit(Group((birth.change,), (staged,)))
+        except asyncio.CancelledError:
+            # It may yet be committed, after nobody waits here to hand it on. Groups are applied in the
+            # order of the calls, so this makes it due then, and is nothing if it was not committed.
+            if birth.jobs:
+                self._tasks.start(self._give_back(_keys(birth.jobs)), "give back")
+            raise
         if birth.jobs:
             self._admission.born(birth)
 
@@ -229,9 +237,7 @@ class Queue:
         if self._admission.open:
             self._dispatcher.dispatch(jobs)
             return
-        keys = [
-            (job.leased.message.id, each.ordinal) for job in jobs for each in job.leased.deliveries
-        ]
+        keys = _keys(job.leased for job in jobs)
         for job in jobs:
             self._inventory.forget(job)
         self._tasks.start(self._give_back(keys), "give back")
@@ -264,6 +270,7 @@ class Queue:
         await workers.close_idle(clock.monotonic())
         await within(clock, self._grace_seconds, workers.tasks.wait())
         await workers.tasks.cancel()
+        await self._give_back_waiting()
         if writer is not None and not writer.done():
             left = max(ends_at - clock.monotonic(), _LAST_WRITES_SECONDS)
             await within(clock, left, recorder.drained())
@@ -293,6 +300,10 @@ class Queue:
                     "leases could not be given back", count=len(keys) - start, error=str(error)
                 )
                 return
+
+
+def _keys(jobs: Iterable[LeasedDelivery]) -> list[Key]:
+    return [(leased.message.id, each.ordinal) for leased in jobs for each in leased.deliveries]
 
 
 def _task(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -84,11 +84,17 @@ class Workers:
         """Give jobs that could not be attempted the reason why as their outcome."""
         now = self._clock.now()
         live = [job for job in jobs if self._inventory.take(job, now)]
-        for start in range(0, len(live), _CHUNK):
-            await self._recorder.ready()
-            chunk = live[start : start + _CHUNK]
-            attempts = [not_reached(job.leased, failure, started_at, now) for job in chunk]
-            await self._reporter.report(chunk, attempts)
+        start = 0
+        try:
+            while start < len(live):
+                await self._recorder.ready()
+                chunk = live[start : start + _CHUNK]
+                start += len(chunk)
+                attempts = [not_reached(job.leased, failure, started_at, now) for job in chunk]
+                await self._reporter.report(chunk, attempts)
+        finally:
+            for job in live[start:]:  # a shutdown came between: they wait again
+                job.flying = False
 
     async def close_idle(self, before: float) -> None:
         """Close the sessions that have been waiting since before that (monotonic) time."""
