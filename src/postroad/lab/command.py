@@ -82,7 +82,7 @@ async def _open(console: Console, json: bool, keep: Path | None) -> int:
             _print_json({"systems": _systems(world)})
             await _follow(world, ended, lambda each: _print_json(_plain(each)))
             return 0
-        console.print(opening(world, SENDER, RECIPIENT))
+        console.print(opening(world))
         console.print(command_lines(world, SENDER, RECIPIENT), soft_wrap=True)
         if not console.is_terminal:
             await _follow(world, ended, lambda each: print(*road_lines([each]), flush=True))

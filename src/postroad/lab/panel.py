@@ -79,22 +79,31 @@ def show_road(console: Console, road: Road) -> None:
 
 
 def where_table(world: World) -> Table:
-    """Return what listens where."""
+    """Return what listens where: a column for each mail system."""
     table = Table(box=None, pad_edge=False)
-    for column in ("", "name", "MX", "submission", "TLS", "POP3", "TLS"):
-        table.add_column(column, no_wrap=True)
-    for domain, site in world.sites.items():
-        table.add_row(
-            Text(domain, "bold"),
-            site.hostname,
-            *(f"{host}:{port}" for host, port in _places(site)),
-        )
-    table.add_row(Text("DNS", "bold"), "", f"{world.dns.address}:{world.dns.port}")
+    table.add_column("", no_wrap=True, style="dim")
+    for domain in world.sites:
+        table.add_column(domain, no_wrap=True)
+    sites = list(world.sites.values())
+    table.add_row("name", *(site.hostname for site in sites))
+    for what, service in (
+        ("MX (SMTP)", "mx"),
+        ("submission, STARTTLS", "submission"),
+        ("submission, TLS", "submissions"),
+        ("POP3, STLS", "pop3"),
+        ("POP3, TLS", "pop3s"),
+    ):
+        table.add_row(what, *(_place(site, service) for site in sites))
+    for number in range(max(len(site.accounts) for site in sites)):
+        accounts = [site.accounts[number : number + 1] for site in sites]
+        table.add_row("account", *(found[0].address if found else "" for found in accounts))
+        table.add_row("password", *(found[0].password if found else "" for found in accounts))
     return table
 
 
-def _places(site: Site) -> list[tuple[str, int]]:
-    return [site.mx, site.submission, site.submissions, site.pop3, site.pop3s]
+def _place(site: Site, service: str) -> str:
+    host, port = getattr(site, service)
+    return f"{host}:{port}"
 
 
 def commands(world: World, sender: str, recipient: str) -> list[tuple[str, str]]:
@@ -161,19 +170,13 @@ set record = ""
 """
 
 
-def opening(world: World, sender: str, recipient: str) -> RenderableType:
+def opening(world: World) -> RenderableType:
     """Return the panel that the interactive lab begins with."""
-    people = Table(box=None, pad_edge=False)
-    for column in ("account", "password"):
-        people.add_column(column, no_wrap=True)
-    for address in (sender, recipient):
-        people.add_row(address, world.credentials(address).password)
-    return Panel(
-        Group(where_table(world), Text(), people),
-        title="a private internet on loopback",
-        subtitle=f"certificate authority: {world.ca.root_file}",
-        subtitle_align="left",
+    more = Text(
+        f"\nDNS: {world.dns.address}:{world.dns.port}\ncertificate authority: {world.ca.root_file}",
+        overflow="fold",
     )
+    return Panel(Group(where_table(world), more), title="a private internet on loopback")
 
 
 def command_lines(world: World, sender: str, recipient: str) -> RenderableType:
