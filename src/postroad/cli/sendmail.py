@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         options = parse(list(sys.argv[1:] if argv is None else argv))
         if options.mode == "s":
-            return _speak_smtp()
+            return _speak_smtp_or_fail()
         if options.mode != "m":
             raise CommandFailed(
                 f"-b{options.mode} is not supported; use postroad queue, postroad serve", Exit.USAGE
@@ -344,6 +344,14 @@ def _result(
     if last.transient:
         raise CommandFailed("\n".join(lines), Exit.TEMPFAIL)
     raise CommandFailed("\n".join(lines), Exit.NOUSER if refused else Exit.UNAVAILABLE)
+
+
+def _speak_smtp_or_fail() -> int:
+    try:
+        return _speak_smtp()
+    except OSError as error:
+        text = f"the mail server ended the connection: {(error.strerror or '?').lower()}"
+        raise CommandFailed(text, Exit.TEMPFAIL) from None
 
 
 def _speak_smtp() -> int:

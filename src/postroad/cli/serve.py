@@ -21,7 +21,7 @@ def lab(
     ] = False,
     keep: Annotated[
         Path | None,
-        typer.Option("--keep", help="Keep stores, certificates and logs in a directory."),
+        typer.Option("--keep", metavar="DIR", help="Keep stores, certificates and logs here."),
     ] = None,
     as_json: AsJson = False,
 ) -> int:

@@ -25,7 +25,14 @@ def configure_logging(section: LogSection) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
     ]
     ends: list[Any] = (
-        [structlog.dev.ConsoleRenderer(colors=terminal, timestamp_key="time")]
+        [
+            structlog.dev.ConsoleRenderer(
+                colors=terminal,
+                timestamp_key="time",
+                # The rich one prints local variables: passwords and people's mail.
+                exception_formatter=structlog.dev.plain_traceback,
+            )
+        ]
         if text
         else [
             structlog.processors.format_exc_info,

@@ -146,7 +146,7 @@ def test_systemd_is_told(tmp_path: Path) -> None:
         listener.settimeout(20)
         env = environment(NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="400000")
         with Served(config, env) as served:
-            told = set()
+            told: set[str] = set()
             while not {"READY=1", "WATCHDOG=1"} <= told:
                 told.add(listener.recv(4096).decode().partition("\n")[0])
             served.signal(signal.SIGHUP)

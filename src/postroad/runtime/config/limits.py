@@ -58,6 +58,12 @@ class LimitsSection(Section):
         le=10_000,
         description="Refused commands between two accepted messages before 421.",
     )
+    max_idle_commands: int = Field(
+        default=1000,
+        ge=1,
+        le=1_000_000,
+        description="Commands between two messages that move no mail before 421.",
+    )
     max_transactions: int = Field(
         default=1000, ge=1, le=1_000_000, description="Messages per connection before 421."
     )

@@ -1,0 +1,340 @@
+"""The commands, each on a store without a server; what is printed, and with which code they end."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from postroad.cli.main import main
+from postroad.cli.reference import reference
+from postroad.model import Address, Envelope, Origin, Recipient, ServerKind
+from postroad.runtime.compose import System
+from postroad.runtime.config import Config, load_config
+from postroad.runtime.lifecycle import run
+from postroad.runtime.quickstart import systemd_unit
+from tests.unit.runtime.served import Served, environment, write_config
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+class Cli:
+    """Runs commands on one configuration and keeps what they print."""
+
+    def __init__(self, config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.config = config
+        self._capsys = capsys
+
+    def __call__(self, *argv: str, code: int = 0, config: bool = True) -> str:
+        self._capsys.readouterr()
+        got = main([*argv, "--config", str(self.config)] if config else list(argv))
+        printed = self._capsys.readouterr()
+        self.error = printed.err
+        assert got == code, printed.err + printed.out
+        return printed.out
+
+    def json(self, *argv: str, code: int = 0) -> Any:
+        return json.loads(self(*argv, "--json", code=code))
+
+
+@pytest.fixture
+def cli(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
+    for name in os.environ:
+        if name.startswith("POSTROAD_"):
+            monkeypatch.delenv(name)
+    return Cli(write_config(tmp_path), capsys)
+
+
+def submit(config: Path, sender: str, *recipients: str) -> None:
+    """Put a message into the queue of a server that does not run."""
+
+    async def put() -> None:
+        async with System.open(load_config(config, {})) as system:
+            reply = await system.intake.submit(
+                Envelope(
+                    Address.parse(sender),
+                    tuple(Recipient(Address.parse(each)) for each in recipients),
+                ),
+                b"Message-ID: <one@here.test>\r\nSubject: x\r\n\r\nhi\r\n",
+                Origin(ServerKind.LOCAL, account="me"),
+            )
+            assert reply.code == 250
+
+    run(put())
+
+
+def test_domains_accounts_and_aliases(cli: Cli) -> None:
+    cli("domain", "add", "Here.Test")
+    cli("domain", "add", "other.test", "--catch-all", "jo@here.test", "--subaddress", "-")
+    assert [each["name"] for each in cli.json("domain", "list")] == ["here.test", "other.test"]
+    assert "jo@here.test" in cli("domain", "list")
+    password = re.search(r"password (\S+)$", cli("account", "add", "jo@here.test"))
+    assert password
+    again = cli.json("account", "password", "jo@here.test")
+    assert again["address"] == "jo@here.test"
+    assert again["password"] != password[1]
+    assert cli("account", "list").splitlines()[1].split() == ["jo@here.test", "yes"]
+    cli("alias", "add", "all@here.test", "jo@here.test", "x@out.test")
+    assert cli.json("alias", "list", "--domain", "here.test") == [
+        {"address": "all@here.test", "targets": ["jo@here.test", "x@out.test"]}
+    ]
+    cli("alias", "remove", "all@here.test")
+    assert cli.json("alias", "list") == []
+    cli("account", "remove", "jo@here.test", code=64)
+    assert "--yes" in cli.error
+    cli("account", "remove", "jo@here.test", "--yes")
+    cli("domain", "remove", "here.test")
+    assert [each["name"] for each in cli.json("domain", "list")] == ["other.test"]
+
+
+def test_a_password_from_a_file_is_not_printed(cli: Cli, tmp_path: Path) -> None:
+    cli("domain", "add", "here.test")
+    secret = tmp_path / "password"
+    secret.write_text("s3cret\n")
+    assert "s3cret" not in cli("account", "add", "jo@here.test", "--password-file", str(secret))
+    given = cli.json("account", "password", "jo@here.test", "--password-file", str(secret))
+    assert given["password"] is None
+    secret.write_text("\n")
+    cli("account", "password", "jo@here.test", "--password-file", str(secret), code=65)
+    assert cli.error == "postroad: the password is empty\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "line"),
+    [
+        (["account", "add", "jo@nowhere.test"], 65, "nowhere.test is not a local domain; add it"),
+        (["account", "add", "no address"], 64, "address has no @ and domain"),
+        (["account", "password", "x@here.test"], 65, "there is no account x@here.test"),
+        (["account", "add", "jo@here.test", "--password-file", "/no"], 66, "/no: no such file"),
+        (["domain", "remove", "gone.test"], 65, "gone.test is not a local domain"),
+        (["alias", "remove", "x@here.test"], 65, "there is no alias x@here.test"),
+        (["queue", "show", "0000000000000"], 65, "there is no message 0000000000000 here"),
+        (["queue", "show", "bad"], 64, "'bad' is not a queue id"),
+        (["queue", "hold"], 64, "which? name ids (postroad queue hold ID)"),
+        (["queue", "list", "--state", "lost"], 64, "--state: one of ['lost'] is none of due,"),
+        (["journey", "bad"], 64, "'bad' is not a queue id"),
+        (["journey", "--to", "a@b", "--message-id", "<x>"], 64, "name one of:"),
+        (["frobnicate"], 64, "No such command 'frobnicate'"),
+        (["route"], 64, "Missing argument 'ADDRESS'"),
+    ],
+)
+def test_errors_are_one_line_and_a_code(cli: Cli, argv: list[str], code: int, line: str) -> None:
+    cli("domain", "add", "here.test")
+    cli(*argv, code=code, config=argv[0] != "frobnicate")
+    assert cli.error.startswith(f"postroad: {line}")
+    assert cli.error.count("\n") == 1
+
+
+def test_the_queue(cli: Cli) -> None:
+    submit(cli.config, "me@here.test", "a@one.test", "b@one.test", "c@two.test")
+    listed = cli.json("queue", "list")
+    assert listed["counts"]["due"] == 3
+    assert [each["recipient"] for each in listed["deliveries"]] == [
+        "a@one.test",
+        "b@one.test",
+        "c@two.test",
+    ]
+    id = listed["deliveries"][0]["id"]
+    table = cli("queue", "list", "--destination", "one.test").splitlines()
+    assert table[0].split()[:2] == ["ID", "STATE"]
+    assert [line.split()[0] for line in table[1:]] == [f"{id}/0", f"{id}/1"]
+    assert cli("queue", "hold", f"{id}/1") == "1 delivery held\n"
+    assert cli("queue", "drop", "--to", "c@two.test") == "1 delivery dropped\n"
+    assert cli.json("queue", "retry", "--all") == {"made due now": 1}
+    shown = cli.json("queue", "show", id)
+    assert [each["state"] for each in shown["deliveries"]] == ["due", "held", "dropped"]
+    assert "dropped" in cli("queue", "show", id.lower())
+    assert cli("queue", "release", id) == "1 delivery released\n"
+    assert cli.json("queue", "list")["counts"] == {"due": 2, "leased": 0, "held": 0}
+    cli("queue", "drop", f"{id}/9", code=65)
+    whats = [line["what"] for line in cli.json("journey", id)["journey"]]
+    assert whats[:4] == ["accepted", "split", "split", "split"]
+    assert {"held", "dropped", "retried"} <= set(whats)
+    assert "(command)" in cli("journey", "--message-id", "<one@here.test>")
+    submit(cli.config, "me@here.test", "a@one.test")
+    assert len(cli("journey", "--to", "a@one.test").splitlines()) == 3
+    newest = cli.json("journey", "--to", "a@one.test", "--limit", "1")
+    assert [line["what"] for line in newest["journey"]] == ["accepted", "split"]
+
+
+def test_nothing_is_said_of_nothing(cli: Cli) -> None:
+    assert cli("queue", "list") == ""
+    assert cli.error == "nothing waits\n"
+
+
+def test_where_local_addresses_lead(cli: Cli) -> None:
+    cli("domain", "add", "here.test")
+    cli("account", "add", "jo@here.test")
+    cli("alias", "add", "team@here.test", "jo@here.test", "x@out.test")
+    assert "jo@here.test: a mailbox here" in cli("route", "jo+tag@here.test")
+    found = cli.json("route", "team@here.test", code=68)  # nobody answers at the name server
+    assert [each["local"] for each in found["leads"]] == [True, False]
+    assert found["leads"][1]["refusal"].startswith("451 4.4.3 ")
+    refused = cli.json("route", "nobody@here.test", code=67)
+    assert refused["refusal"] == "550 5.1.1 <nobody@here.test> No such user here"
+    cli("route", "nobody@here.test", code=67)
+    literal = cli.json("route", "x@[192.0.2.1]", code=68)
+    assert literal["domain"] == "[192.0.2.1]"
+
+
+def test_a_smarthost_is_shown(cli: Cli) -> None:
+    cli.config.write_text(cli.config.read_text() + "[routes.'*']\nvia = '192.0.2.7:2525'\n")
+    shown = cli("route", "x@out.test")
+    assert "by          smarthost, TLS opportunistic" in shown
+    assert shown.splitlines()[-1].split() == ["0", "192.0.2.7", "192.0.2.7", "2525"]
+    host = cli.json("route", "x@out.test")["leads"][0]["hosts"][0]
+    assert host["addresses"] == ["192.0.2.7"]
+
+
+def test_config(cli: Cli, tmp_path: Path) -> None:
+    assert "no mistakes found" in cli("config", "check")
+    Config.model_validate(tomllib.loads(cli("config", "dump")))
+    assert cli.json("config", "dump")["server"]["hostname"] == "mail.here.test"
+    assert "POSTROAD_LIMITS__MAX_HOPS" in cli("config", "describe", "max_hops", config=False)
+    described = json.loads(cli("config", "describe", "--json", config=False))
+    assert {"name", "type", "default", "environment", "description", "bounds"} <= set(described[0])
+    cli("config", "describe", "banana", code=64, config=False)
+    (tmp_path / "key.pem").write_text("")
+    cli.config.write_text(
+        cli.config.read_text() + "[routes.'*']\nvia = 'r.test'\nusername = 'u'\n"
+        "password_file = '/no/password'\n"
+    )
+    problems = cli.json("config", "check", code=78)["problems"]
+    assert len(problems) == 2
+    assert "key.pem cannot be used" in problems[0]
+    assert "/no/password" in problems[1]
+    cli.config.write_text("[server]\n")
+    cli("config", "check", code=78)
+    assert "server.hostname: must be set" in cli.error
+
+
+def test_quickstart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli = Cli(tmp_path / "mail" / "postroad.toml", capsys)
+    argv = ("quickstart", "Example.Test", "--dir", str(tmp_path / "mail"))
+    shown = cli(*argv, config=False)
+    for needed in (
+        "signed by itself",
+        "example.test.  3600 IN MX    10 mail.example.test.",
+        '"v=spf1 mx -all"',
+        '"v=DMARC1; p=none;',
+        "_submissions._tcp.example.test.  3600 IN SRV   0 1 465 mail.example.test.",
+    ):
+        assert needed in shown
+    password = re.search(r"password +(\S+)", shown)
+    assert password
+    assert password[1] not in cli.config.read_text()
+    assert (tmp_path / "mail" / "tls" / "key.pem").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "mail" / "data").stat().st_mode & 0o777 == 0o700
+    assert "no mistakes found" in cli("config", "check")
+    assert load_config(cli.config, {}).listen.mx[0].port == 2525
+    assert cli.json("account", "list") == [{"address": "postmaster@example.test", "enabled": True}]
+    # Again: nothing is overwritten, unless asked for; then accounts stay.
+    before = cli.config.read_bytes()
+    cli(*argv, code=73, config=False)
+    assert "--force" in cli.error
+    cli.config.write_text("changed")
+    again = json.loads(cli(*argv, "--force", "--json", config=False))
+    assert again["password"] is None
+    assert cli.config.read_bytes() == before
+
+
+def test_the_systemd_unit_is_hardened(cli: Cli, tmp_path: Path) -> None:
+    unit = cli("quickstart", "a.test", "--dir", str(tmp_path / "q"), "--systemd", config=False)
+    assert not (tmp_path / "q").exists()
+    assert f"serve --config {tmp_path}/q/postroad.toml" in unit
+    for line in (
+        "Type=notify-reload",
+        "User=postroad",
+        "AmbientCapabilities=CAP_NET_BIND_SERVICE",
+        "CapabilityBoundingSet=CAP_NET_BIND_SERVICE",
+        "NoNewPrivileges=yes",
+        "ProtectSystem=strict",
+        "StateDirectory=postroad",
+        "RuntimeDirectory=postroad",
+    ):
+        assert line in unit.splitlines()
+    keys = [line.partition("=")[0] for line in systemd_unit(Path("/x")).splitlines() if "=" in line]
+    assert len(set(keys)) == len(keys) - 1  # only SystemCallFilter comes twice
+
+
+def test_quickstart_then_serve_then_send(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / "mail"
+    cli = Cli(directory / "postroad.toml", capsys)
+    done = json.loads(
+        cli("quickstart", "here.test", "--dir", str(directory), "--json", config=False)
+    )
+    (tmp_path / "password").write_text(done["password"])
+    (tmp_path / "m.eml").write_text("Subject: hi\n\nhello\n.dot\n")
+    text = re.sub(r'"\*:\d+"', '"127.0.0.1:0"', cli.config.read_text())
+    cli.config.write_text(text)
+    with Served(cli.config, environment(POSTROAD_SERVER__RUN_AS_ROOT="1")) as served:
+        ports = served.ports()
+        send = ("send", str(tmp_path / "m.eml"), "--to", "postmaster@here.test")
+        login = ("--user", "postmaster@here.test", "--password-file", str(tmp_path / "password"))
+        me = ("--from", "postmaster@here.test")
+        smtp = ("--server", f"127.0.0.1:{ports['submission']}")
+        trust = ("--ca-file", done["certificate"])
+        assert "250 2.0.0 Ok: queued as" in cli(*send, *me, *smtp, *login, "--insecure", "-v")
+        assert "C: AUTH ********" in cli.error
+        assert done["password"] not in cli.error
+        assert "TLSv1.3" in cli.error
+        implicit = ("--tls", "implicit", "--server", f"localhost:{ports['submissions']}")
+        cli(*send, *me, *implicit, *login, *trust, code=69)
+        assert "certificate not valid for localhost" in cli.error
+        assert cli.json(*send, *me, *implicit, *login, "--insecure")["recipients"] == {
+            "postmaster@here.test": "250 2.1.5 Ok"
+        }
+        cli(*send, *me, *smtp, "--insecure", code=69)
+        assert "authentication" in cli.error.lower()
+        (tmp_path / "password").write_text("wrong")
+        cli(*send, *me, *smtp, *login, "--insecure", code=69)
+        assert "535 5.7.8" in cli.error
+        mx = ("--server", f"127.0.0.1:{ports['mx']}", "--tls", "none", "--from", "")
+        cli(*send, "--to", "nobody@here.test", *mx, code=67)
+        assert "nobody@here.test: 550 5.1.1" in cli.error
+        served.signal(signal.SIGTERM)
+        assert served.end() == 0
+    cli(*send, *me, *smtp, "--tls", "none", code=75)
+    assert "connection refused" in cli.error
+
+
+def test_help_is_quick_and_imports_little() -> None:
+    code = (
+        "import sys; from postroad.cli.main import main; main(['--help']);"
+        "heavy = {'apsw', 'dns', 'pydantic', 'uvloop', 'cryptography', 'asyncio'} & set(sys.modules);"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+        env=environment(),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "quickstart" in done.stdout
+
+
+def test_no_command_at_all_shows_help(cli: Cli) -> None:
+    assert "quickstart" in cli(code=64, config=False)
+    assert "retry" in cli("queue", code=64, config=False)
+
+
+def test_version(cli: Cli) -> None:
+    assert re.fullmatch(r"postroad \d+\.\d+\.\d+\n", cli("version", config=False))
+
+
+def test_the_reference_is_up_to_date() -> None:
+    text = (ROOT / "docs/reference/cli.md").read_text(encoding="utf-8")
+    assert text == reference(), "run: python -m postroad.cli.reference"
