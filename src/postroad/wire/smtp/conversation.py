@@ -38,7 +38,9 @@ class Conversation:
         self._config = config
         self._restricted = config.tls_required or config.auth_required
         self._state = State.CONNECTED
-        self._buffer = LineBuffer()
+        self._buffer = LineBuffer(
+            config.max_line_octets, word=b"AUTH ", word_limit=config.max_auth_line_octets
+        )
         self._out = bytearray()
         self._asked: ServerEvent | None = Opened()
         self._asked_by = Verb.OPEN

@@ -13,11 +13,18 @@ class LineTooLong(Exception):
 
 
 class LineBuffer:
-    """Octets received, taken out by the line, by the number or all at once."""
+    """Octets received, taken out by the line, by the number or all at once.
 
-    __slots__ = ("_data", "_discarding", "_position", "_searched")
+    A line has at most `limit` octets with its end, or `word_limit` if it begins with `word` (in any
+    case, given in upper case).
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_data", "_discarding", "_limit", "_position", "_searched", "_word", "_word_limit")
+
+    def __init__(self, limit: int, *, word: bytes = b"", word_limit: int = 0) -> None:
+        self._limit = limit
+        self._word = word
+        self._word_limit = word_limit
         self._data = b""
         self._position = 0
         self._searched = 0  # there is no LF between _position and here
@@ -36,31 +43,34 @@ class LineBuffer:
             self._searched -= self._position
         self._position = 0
 
-    def take_line(self, limit: int) -> bytes | None:
+    def take_line(self, *, long: bool = False) -> bytes | None:
         """Return the next line with its LF (and CR), or None where none is complete yet.
 
-        Raises `LineTooLong` once at the end of a line of more than `limit` octets; until then the
-        line's octets are dropped as they come.
+        `long` says that the line may be as long as one that begins with the word.
+        Raises `LineTooLong` once at the end of a line that is; until then its octets are dropped as
+        they come.
         """
         data, start = self._data, self._position
         end = data.find(b"\n", self._searched) + 1
-        if not end:
-            if len(data) - start > limit:
-                self._discarding = True
+        length = (end or len(data)) - start
+        if length > self._limit and length > self._limit_of_next(long):
+            self._discarding = True
+            if not end:
                 self.clear()
-            else:
-                self._searched = len(data)
+        if not end:
+            self._searched = len(self._data)
             return None
         self._position = self._searched = end
-        if self._discarding or end - start > limit:
+        if self._discarding:
             self._discarding = False
             raise LineTooLong
         return data[start:end]
 
-    def starts_with(self, word: bytes) -> bool:
-        """Whether the next octets are `word` (in upper case), in any case."""
-        start = self._position
-        return self._data[start : start + len(word)].upper() == word
+    def _limit_of_next(self, long: bool) -> int:
+        at, word = self._position, self._word
+        if long or (word and self._data[at : at + len(word)].upper() == word):
+            return self._word_limit
+        return self._limit
 
     def take(self, count: int) -> bytes:
         """Return the next `count` octets, or fewer if there are fewer."""
@@ -74,11 +84,6 @@ class LineBuffer:
         data = self._data[self._position :] if self._position else self._data
         self.clear()
         return data
-
-    def put_back(self, data: bytes) -> None:
-        """Put `data` in front of what is there."""
-        self._data = data + self._data[self._position :]
-        self._position = self._searched = 0
 
     def clear(self) -> None:
         """Forget everything."""
@@ -113,15 +118,17 @@ class DotReader:
     def feed(self, data: bytes) -> bytes:
         """Take received octets, return the next piece of the body."""
         data = self._held + data
-        end = data.find(_END)
+        # Most bodies have no line that begins with a dot but the end, so one search does.
+        dot = data.find(b"\r\n.")
+        end = data.find(_END, dot) if dot >= 0 else -1
         if end >= 0:
             self.rest = data[end + 5 :]
             piece = data[: end + 2]
         else:
-            keep = _part_of_end(data)
-            cut = len(data) - keep
+            cut = len(data) - _part_of_end(data)
             piece, self._held = data[:cut], data[cut:]
-        piece = piece.replace(b"\r\n.", b"\r\n")
+        if dot != end:
+            piece = piece.replace(b"\r\n.", b"\r\n")
         if self._first and piece:
             self._first = False
             return piece[2:]

@@ -56,7 +56,7 @@ class ReplyReader:
     __slots__ = ("_buffer", "_lines")
 
     def __init__(self) -> None:
-        self._buffer = LineBuffer()
+        self._buffer = LineBuffer(MAX_READ_LINE_OCTETS)
         self._lines: list[tuple[bytes, bytes]] = []  # code and text of an unfinished reply
 
     def __len__(self) -> int:
@@ -80,7 +80,7 @@ class ReplyReader:
         """
         while True:
             try:
-                line = self._buffer.take_line(MAX_READ_LINE_OCTETS)
+                line = self._buffer.take_line()
             except LineTooLong:
                 raise RemoteProtocolError(
                     f"a line of a reply is longer than {MAX_READ_LINE_OCTETS} octets"

@@ -27,6 +27,9 @@ from postroad.wire.smtp.intake import ChunkIntake, DataIntake
 from postroad.wire.smtp.settings import ServerConfig
 from postroad.wire.smtp.states import State, Verb
 
+# Nothing is to be heard then, or nothing that we may believe.
+_DEAF = frozenset((State.CONNECTED, State.HANDSHAKE, State.CLOSED))
+
 
 class SMTPServer(Commands):
     """One connection's server machine.
@@ -52,11 +55,11 @@ class SMTPServer(Commands):
     def receive_data(self, data: bytes, now: float) -> None:
         """Take octets from the client."""
         self._now = now
-        if self._state is State.CONNECTED:
+        if self._state not in _DEAF:
+            self._buffer.append(data)
+        elif self._state is State.CONNECTED:
             # RFC 5321 §3.1: the client waits for the greeting; those that do not are spamware.
             self._early = self._early or bool(data)
-        elif not self.closing and self._state is not State.HANDSHAKE:
-            self._buffer.append(data)
 
     def receive_eof(self) -> None:
         """The client will send no more. What came before is still obeyed."""
@@ -205,13 +208,9 @@ class SMTPServer(Commands):
             return self._read_data(self._data)
         if self._in_chunk and self._chunks is not None:
             return self._read_chunk(self._chunks)
-        buffer = self._buffer
-        limit = self._config.max_line_octets
         authenticating = self._state is State.AUTHENTICATING
-        if len(buffer) > limit and (authenticating or buffer.starts_with(b"AUTH ")):
-            limit = self._config.max_auth_line_octets
         try:
-            line = buffer.take_line(limit)
+            line = self._buffer.take_line(long=authenticating)
         except LineTooLong:
             self._since = self._now
             self._misunderstand(say.RESPONSE_TOO_LONG if authenticating else say.LINE_TOO_LONG)

@@ -132,13 +132,17 @@ LEGAL: frozenset[tuple[State, Verb]] = frozenset(
 )
 
 
+_OUTCOMES = {
+    2: Outcome.DONE,
+    3: Outcome.GO_ON,
+    4: Outcome.REFUSED,
+    5: Outcome.REFUSED,
+}
+
+
 def outcome_of_code(code: int) -> Outcome:
     """Return what the reply code `code` (200 to 599) means for the dialogue. RFC 5321 §4.2.1."""
-    if code < 300:
-        return Outcome.DONE
-    if code < 400:
-        return Outcome.GO_ON
-    return Outcome.PARTED if code == 421 else Outcome.REFUSED
+    return Outcome.PARTED if code == 421 else _OUTCOMES[code // 100]
 
 
 def next_state(state: State, verb: Verb, code: int) -> State | None:

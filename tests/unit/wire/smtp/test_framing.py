@@ -33,61 +33,71 @@ def cuts(data: bytes, places: list[int]) -> list[bytes]:
 
 class TestLineBuffer:
     def test_lines_keep_their_ends(self) -> None:
-        buffer = LineBuffer()
+        buffer = LineBuffer(80)
         buffer.append(b"one\r\ntwo\nthr")
-        assert buffer.take_line(80) == b"one\r\n"
-        assert buffer.take_line(80) == b"two\n"
-        assert buffer.take_line(80) is None
+        assert buffer.take_line() == b"one\r\n"
+        assert buffer.take_line() == b"two\n"
+        assert buffer.take_line() is None
         assert len(buffer) == 3
         buffer.append(b"ee\r\nrest")
-        assert buffer.take_line(80) == b"three\r\n"
+        assert buffer.take_line() == b"three\r\n"
         assert buffer.take_all() == b"rest"
         assert len(buffer) == 0
 
     def test_take_by_number(self) -> None:
-        buffer = LineBuffer()
+        buffer = LineBuffer(80)
         buffer.append(b"12345678")
         assert buffer.take(3) == b"123"
         assert buffer.take_all() == b"45678"
         assert buffer.take(3) == b""
 
-    def test_starts_with_any_case(self) -> None:
-        buffer = LineBuffer()
-        buffer.append(b"x\nauth plain")
-        buffer.take_line(9)
-        assert buffer.starts_with(b"AUTH ")
+    def test_longer_lines_for_one_word(self) -> None:
+        buffer = LineBuffer(8, word=b"AUTH ", word_limit=16)
+        buffer.append(b"auth 12345678\n12345678\n")
+        assert buffer.take_line() == b"auth 12345678\n"
+        with pytest.raises(LineTooLong):
+            buffer.take_line()
+        buffer.append(b"AuTh 12345678")
+        assert buffer.take_line() is None
+        buffer.append(b"9012")
+        assert buffer.take_line() is None
+        assert len(buffer) == 0
+        buffer.append(b"\n12345678\n")
+        with pytest.raises(LineTooLong):
+            buffer.take_line()
+        assert buffer.take_line(long=True) == b"12345678\n"
 
     def test_long_line_is_dropped_as_it_comes_and_told_once(self) -> None:
-        buffer = LineBuffer()
+        buffer = LineBuffer(512)
         for _ in range(1000):
             buffer.append(b"x" * 1000)
-            assert buffer.take_line(512) is None
+            assert buffer.take_line() is None
             assert len(buffer) <= 512
         buffer.append(b"\r\nNOOP\r\n")
         with pytest.raises(LineTooLong):
-            buffer.take_line(512)
-        assert buffer.take_line(512) == b"NOOP\r\n"
+            buffer.take_line()
+        assert buffer.take_line() == b"NOOP\r\n"
 
     def test_long_line_in_one_piece(self) -> None:
-        buffer = LineBuffer()
+        buffer = LineBuffer(512)
         buffer.append(b"x" * 600 + b"\r\nNOOP\r\n")
         with pytest.raises(LineTooLong):
-            buffer.take_line(512)
-        assert buffer.take_line(512) == b"NOOP\r\n"
+            buffer.take_line()
+        assert buffer.take_line() == b"NOOP\r\n"
 
     def test_limit_counts_the_line_end(self) -> None:
-        buffer = LineBuffer()
+        buffer = LineBuffer(512)
         buffer.append(b"x" * 510 + b"\r\n")
-        assert buffer.take_line(512) is not None
+        assert buffer.take_line() is not None
 
     @given(st.lists(LINE, max_size=6), st.lists(st.integers(0, 200), max_size=6))
     def test_any_split_gives_the_same_lines(self, lines: list[bytes], places: list[int]) -> None:
         data = b"".join(line + b"\r\n" for line in lines)
-        buffer = LineBuffer()
+        buffer = LineBuffer(80)
         found = []
         for piece in cuts(data, places):
             buffer.append(piece)
-            while (line := buffer.take_line(80)) is not None:
+            while (line := buffer.take_line()) is not None:
                 found.append(line)
         assert found == [line + b"\r\n" for line in lines]
 

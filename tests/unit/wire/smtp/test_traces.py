@@ -1,9 +1,9 @@
 """Dialogues of a server, line by line, replayed from ``tests/traces/smtp-*.txt``.
 
-``#`` a comment; ``! key=value`` a setting of `ServerConfig`; ``! in_one_piece`` not to be cut; ``C:`` a line of the client (CRLF is
-added); ``C>`` octets of the client with backslash escapes, nothing added; ``S:`` a line of the server;
-``TLS`` the handshake is done; ``CLOSED`` the server closes. Lines of the client that stand together are
-sent together.
+``#`` a comment; ``! key=value`` a setting of `ServerConfig`; ``! in_one_piece``: not to be cut;
+``C:`` a line of the client (CRLF is added); ``C>`` octets of the client with backslash escapes,
+nothing added; ``S:`` a line of the server; ``TLS`` the handshake is done; ``CLOSED`` the server
+closes. Lines of the client that stand together are sent together.
 """
 
 import ast
