@@ -1,7 +1,7 @@
 """Which loopback addresses and ports a lab uses, so that labs at the same time do not meet.
 
-Linux gives a process all of 127.0.0.0/8. A lab takes a block of 256 addresses: its name server on the
-first, servers on those that follow, all with the same ports: the usual ones (25, 587 …) where they
+Linux gives a process all of 127.0.0.0/8. A lab takes a block of 256 addresses (and, when these
+are used up, the next ones): its name server first, servers on those that follow, all with the same ports: the usual ones (25, 587 …) where they
 may be bound, else 2525, 5587 …, else free ones. What is taken, by another lab or anything else, is
 passed over. Systems with one loopback address have free ports on it; `LabNetwork` then leads from
 the addresses that the DNS tells to these.
@@ -21,6 +21,7 @@ from postroad.runtime.listeners import CannotListen, Listeners
 HUMAN_BLOCK = "127.0.0"
 ONLY_ADDRESS = "127.0.0.1"
 _BLOCKS_TRIED = 50
+_BLOCKS_USED = 200
 _FIRST_SERVER = 3
 _LAST_SERVER = 254
 
@@ -58,6 +59,7 @@ class Addresses:
         self.block = block or HUMAN_BLOCK
         self._wanted_block = block
         self._number = _FIRST_SERVER - 1
+        self._further = 0
         self._ports: Ports | None = None
 
     @property
@@ -87,8 +89,12 @@ class Addresses:
         """Return an address that was not handed out yet. Raises `NoRoom`."""
         self._number += 1
         if self._number > _LAST_SERVER:
-            raise NoRoom(f"all addresses of {self.block}.0/24 are in use by this lab")
-        return f"{self.block}.{self._number}"
+            self._number = _FIRST_SERVER
+            self._further += 1
+        first, second, third = self.block.split(".")
+        if self._further >= _BLOCKS_USED:
+            raise NoRoom(f"{_BLOCKS_USED} blocks of addresses from {self.block}.0 on were used up")
+        return f"{first}.{second}.{(int(third) + self._further) % 256}.{self._number}"
 
     def real(self, address: str) -> str:
         """Return where a server of that address really listens."""

@@ -20,19 +20,17 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime, make_msgid
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from postroad.lab.addresses import Addresses, NoRoom, bind
 from postroad.lab.ca import Authority
 from postroad.lab.clients import Mailserver, Pop3Client, Said, SubmissionClient, with_client
+from postroad.lab.configuration import Shape, fresh_home, site_config
 from postroad.lab.dns import DnsServer
 from postroad.lab.faults import Behaviour, FaultStage, FaultyServer, Script
+from postroad.lab.letters import compose, is_for
 from postroad.lab.network import LabNetwork
 from postroad.lab.site import Credentials, LabFailed, Site, Surroundings
 from postroad.lab.zones import Zones, reverse_name
@@ -154,9 +152,15 @@ class World:
         name = name.lower()
         if name in self.sites:
             raise LabFailed(f"{name} is in this lab already")
+        fresh = site is None
         if site is None:
             site = await self._add_site(hostname or f"mx1.{name}", own_process=own_process)
-        await site.add_domain(name, accounts, catch_all=catch_all)
+        try:
+            await site.add_domain(name, accounts, catch_all=catch_all)
+        except BaseException:
+            if fresh:
+                await site.close()
+            raise
         self.sites[name] = site
         zones = self.dns.zones
         zones.add_zone(name)
@@ -174,6 +178,8 @@ class World:
         self.dns.zones.remove_zone(name)
         if site not in self.sites.values():
             await site.close()
+            if self._wanted_directory is None:
+                shutil.rmtree(site.data_dir.parent, ignore_errors=True)
 
     async def host(
         self,
@@ -371,14 +377,23 @@ class World:
 
     async def _add_site(self, hostname: str, *, own_process: bool) -> Site:
         leaf_names = (hostname, hostname.partition(".")[2])
-        home = self.directory / hostname
+        home = fresh_home(self.directory, hostname)
+        addresses = self._addresses
+        shape = Shape(
+            ports=addresses.ports,
+            nameserver=f"{self.dns.address}:{self.dns.port}",
+            ca_file=self.ca.root_file,
+            patience_seconds=self.patience_seconds,
+            retry_seconds=self.retry_seconds,
+            own_address=not addresses.one_address,
+        )
 
         def make(address: str) -> Config:
-            real = self._addresses.real(address)
+            real = addresses.real(address)
             leaf = self.ca.issue(*leaf_names, address, *({real} - {address}))
-            return Config.model_validate(self._settings(hostname, real, home, leaf))
+            return site_config(shape, hostname, real, home, leaf)
 
-        address, config, listeners = bind(self._addresses, make)
+        address, config, listeners = bind(addresses, make)
         surroundings = Surroundings(
             self.network,
             Nameserver(self.dns.address, self.dns.port, trusted=True),
@@ -395,47 +410,6 @@ class World:
         if self._addresses.one_address:
             self.network.places[address, config.delivery.port] = site.mx
         return site
-
-    def _settings(self, hostname: str, real: str, home: Path, leaf: Any) -> dict[str, Any]:
-        patience, retry = self.patience_seconds, self.retry_seconds
-        ports = self._addresses.ports
-        return {
-            "server": {"hostname": hostname, "data_dir": home / "data", "run_as_root": True},
-            "listen": {
-                "local": None,
-                **{name: [f"{real}:{port}"] for name, port in ports.services.items()},
-            },
-            "tls": {
-                "certificate": leaf.certificate,
-                "key": leaf.key,
-                "ca_file": self.ca.root_file,
-            },
-            "delivery": {
-                "port": ports.mx or 25,
-                "allow_private": True,
-                "source_ipv4": "" if self._addresses.one_address else real,
-                "nameservers": [f"{self.dns.address}:{self.dns.port}"],
-                "route_cache_seconds": 0,
-                "dns_timeout_seconds": max(0.1, patience / 2),
-                "dns_total_seconds": patience,
-                "connect_seconds": patience,
-                "tls_handshake_seconds": patience,
-                "greeting_seconds": patience,
-                "command_seconds": patience,
-                "data_seconds": patience,
-                "end_seconds": patience,
-                "idle_seconds": 1,
-            },
-            "queue": {
-                "retry_first_seconds": retry,
-                "retry_max_seconds": 8 * retry,
-                "backoff_first_seconds": retry,
-                "backoff_max_seconds": 8 * retry,
-                "retry_jitter": 0,
-                "poll_seconds": 0.2,
-            },
-            "log": {"level": "error"},
-        }
 
     async def _start_host(
         self, name: str, script: Script, *, tls: bool
@@ -473,25 +447,6 @@ class World:
                     journey = await site.office.journeys.of(message.id)
                     lines.append(f"\nat {site.hostname}:\n{words(journey)}")
         return "".join(lines)
-
-
-def compose(sender: str, recipients: Sequence[str], subject: str, text: str) -> bytes:
-    """Return a message with all the header fields it needs, CRLF line ends."""
-    message = EmailMessage()
-    message["From"] = sender
-    message["To"] = ", ".join(recipients)
-    message["Subject"] = subject
-    message["Date"] = format_datetime(datetime.now(UTC))
-    message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2])
-    # 8bit rather than base64: the dots and letters are then on the wire as they are.
-    message.set_content(text, cte="7bit" if text.isascii() else "8bit")
-    return message.as_bytes(policy=SMTP)
-
-
-def is_for(data: bytes, address: str) -> bool:
-    """Whether the trace or the header of a message names the address as a recipient."""
-    header = data.partition(b"\r\n\r\n")[0].lower()
-    return address.lower().encode() in header
 
 
 def words(journey: Journey) -> str:
