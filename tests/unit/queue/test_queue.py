@@ -535,3 +535,26 @@ def test_permanent_failure_at_connect_bounces_all_that_waits() -> None:
             assert isinstance(world.attempted(message)[0].results[0].outcome, PermanentFailure)
 
     play(scenario)
+
+
+def test_an_accept_that_is_cancelled_during_its_commit_is_delivered_soon_if_it_was_committed() -> (
+    None
+):
+    async def scenario(world: World) -> None:
+        there = world.server("there.example")
+        await world.start()
+        real = world.store.ledger.commit
+
+        async def slow(group: Group) -> None:
+            await real(group)
+            if isinstance(group.changes[0], Accepted):
+                await world.clock.sleep(10)
+
+        world.store.ledger.commit = slow  # type: ignore[method-assign]
+        accepting = asyncio.ensure_future(world.send("user@there.example"))
+        await world.clock.settle()
+        accepting.cancel()
+        assert await world.clock.until(world.all_final, 100)
+        assert list(there.taken.values()) == [1]
+
+    play(scenario)
