@@ -8,7 +8,7 @@ import typer
 
 from postroad.cli.errors import CommandFailed, Exit
 from postroad.cli.options import AsJson, ConfigFile
-from postroad.cli.show import clean, print_json, print_line
+from postroad.cli.show import clean, complain, print_json, print_line
 
 if TYPE_CHECKING:
     from postroad.model import Envelope
@@ -92,7 +92,7 @@ def _show(sent: "Sent", as_json: bool) -> None:
     else:
         print_line(clean(str(sent.reply)), style="green")
         for address, reply in refused:
-            print_line(clean(f"not to {address}: {reply}"), style="red")
+            complain(clean(f"not to {address}: {reply}"))
     if refused:
         raise typer.Exit(Exit.NOUSER)
 

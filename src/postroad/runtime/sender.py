@@ -1,6 +1,7 @@
 """A small SMTP client for ``postroad send``: one message over one connection, every word shown."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -31,6 +32,7 @@ Say = Callable[[str], None]
 """Takes a line of the dialogue: ``C: EHLO …``, ``S: 250 …``, ``-- TLSv1.3``."""
 
 _PIECE_OCTETS = 256 * 1024
+_CLOSE_SECONDS = 2.0
 
 
 class SendFailed(Exception):
@@ -79,19 +81,29 @@ async def send(
     )
     clock = SystemClock()
     secure = server.tls == "implicit"
+    machine = SMTPClient(hostname, clock.monotonic(), secure=secure)
+    dialogue = Dialogue(stream, machine, clock, timeout_seconds)
     try:
         if secure:
             policy = TlsPolicy.IMPLICIT if server.verify else TlsPolicy.ENCRYPT
             await stream.start_tls(policy, server.host, timeout_seconds)
-        machine = SMTPClient(hostname, clock.monotonic(), secure=secure)
-        dialogue = Dialogue(stream, machine, clock, timeout_seconds)
         session = _Session(server, stream, machine, dialogue, timeout_seconds)
-        await session.open()
-        sent = await session.transact(envelope, data)
-        await dialogue.quit()
-        return sent
+        try:
+            await session.open()
+            return await session.transact(envelope, data)
+        finally:
+            await dialogue.quit()
     finally:
         stream.close()
+        await _until_closed(stream)
+
+
+async def _until_closed(stream: Stream) -> None:
+    """Wait for the end of the connection: the event loop ends right behind us."""
+    with contextlib.suppress(TimeoutError):
+        while await stream.receive(_CLOSE_SECONDS):
+            pass
+    await asyncio.sleep(0)
 
 
 def _silent(_line: str) -> None:

@@ -108,20 +108,30 @@ def test_a_header_cannot_be_smuggled_by_the_name(config: Path) -> None:
 
 
 def test_smtp_on_standard_input(config: Path) -> None:
-    lines = [
-        "EHLO me.test",
-        "MAIL FROM:<a@here.test>",
-        "RCPT TO:<jo@here.test>",
-        "DATA",
-        "Subject: by -bs",
-        "",
-        "hi",
-        ".",
-        "QUIT",
+    dialogue = [
+        ("EHLO me.test", "250"),
+        ("MAIL FROM:<a@here.test>", "250"),
+        ("RCPT TO:<jo@here.test>", "250"),
+        ("DATA", "354"),
+        ("Subject: by -bs\r\n\r\nhi\r\n.", "250"),
+        ("QUIT", "221"),
     ]
-    done = call(config, "-bs", text="".join(f"{line}\r\n" for line in lines).encode())
-    assert done.returncode == 0, done.stderr
-    assert b"250 2.0.0 Ok: queued as " in done.stdout
+    with subprocess.Popen(
+        [sys.executable, "-m", "postroad.cli.sendmail", "-bs"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment(POSTROAD_CONFIG=str(config)),
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stdout.readline().startswith(b"220 mail.here.test")
+        for said, code in dialogue:
+            process.stdin.write(said.encode() + b"\r\n")
+            process.stdin.flush()
+            while (line := process.stdout.readline())[3:4] == b"-":
+                pass
+            assert line.startswith(code.encode()), (said, line)
+        assert process.wait(20) == 0
     assert newest(config)[2].endswith(b"Subject: by -bs\r\n\r\nhi\r\n")
 
 

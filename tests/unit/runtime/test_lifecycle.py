@@ -5,6 +5,10 @@ import os
 import signal
 import socket
 import ssl
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -177,12 +181,18 @@ def test_a_port_that_is_taken_is_said_with_the_others(tmp_path: Path) -> None:
     assert f"listen.pop3: 127.0.0.1:{second}: address already in use" in str(error.value)
 
 
+@pytest.fixture
+def world_readable() -> Iterator[Path]:
+    """Pytest's own directories are closed to other users, and it sees to it that they stay so."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name)
+        path.chmod(0o755)
+        yield path
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
-def test_root_binds_then_becomes_the_user(tmp_path: Path) -> None:
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents:
-        if parent != Path("/") and not parent.stat().st_mode & 0o001:
-            parent.chmod(parent.stat().st_mode | 0o011)
+def test_root_binds_then_becomes_the_user(world_readable: Path) -> None:
+    tmp_path = world_readable
     config = write_config(tmp_path)
     config.write_text(
         config.read_text().replace("run_as_root = true", 'user = "nobody"\ngroup = "nogroup"')
@@ -227,3 +237,21 @@ def test_unhandled_exceptions_are_logged(capsys: pytest.CaptureFixture[str]) -> 
     shown = capsys.readouterr().out
     assert "unhandled exception" in shown
     assert "ZeroDivisionError" in shown
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+def test_commands_of_root_leave_nothing_of_root_in_the_store(world_readable: Path) -> None:
+    config = write_config(world_readable)
+    data = world_readable / "data"
+    data.mkdir(mode=0o700)
+    os.chown(data, 65534, 65534)
+    done = subprocess.run(
+        [sys.executable, "-m", "postroad.cli.main", "domain", "add", "a.test", "-c", str(config)],
+        env=environment(),
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    owners = {path.stat().st_uid for path in data.rglob("*")}
+    assert owners == {65534}
