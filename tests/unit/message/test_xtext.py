@@ -29,4 +29,7 @@ def test_orcpt() -> None:
     assert decode_orcpt("utf-8;\\x{E4}@x") == "utf-8; ä@x"
     assert decode_orcpt("utf-8;\\x{D800}\\x{FFFFFF}") == "utf-8; ??"
     assert decode_orcpt("bob@x") == "rfc822; bob@x"
+    # As Postfix writes it.
+    assert decode_orcpt("rfc822;j+C3+BCr+2Bgen@x") == "utf-8; jür+gen@x"
+    assert decode_orcpt("rfc822;j+FCr+2Bgen@x") == "rfc822; j?r+gen@x"
     assert decode_xtext("a+0D+0AEvil: b") == "a??Evil: b"

@@ -124,15 +124,16 @@ def _read_orcpt(value: str | None, *, utf8: bool) -> str:
         return value
     if not address:
         raise wrong(501, "5.5.4", "ORCPT has no address")
-    _read_xtext("ORCPT", address, ORCPT_MAX_OCTETS)
+    # Postfix writes internationalised addresses as type rfc822 with the octets of UTF-8 in xtext.
+    _read_xtext("ORCPT", address, ORCPT_MAX_OCTETS, utf8=True)
     return value
 
 
-def _read_xtext(keyword: str, value: str | None, limit: int) -> str:
+def _read_xtext(keyword: str, value: str | None, limit: int, *, utf8: bool = False) -> str:
     if value is None or len(value) > limit:
         raise wrong(501, "5.5.4", f"{keyword} takes xtext of 1 to {limit} octets")
     try:
-        decode_xtext(value)
+        decode_xtext(value, utf8=utf8)
     except InvalidXtext:
         raise wrong(501, "5.5.4", f"{keyword} is no xtext of printable characters") from None
     return value

@@ -201,6 +201,8 @@ class TestRcpt:
             ("<a@b.example> ORCPT=a@b", "501 5.5.4"),
             ("<a@b.example> ORCPT=rfc822;", "501 5.5.4"),
             ("<a@b.example> ORCPT=rfc822;a+0Ab", "501 5.5.4"),
+            ("<a@b.example> ORCPT=rfc822;a+C2+85b", "501 5.5.4"),
+            ("<a@b.example> ORCPT=rfc822;a+FCb", "501 5.5.4"),
             ("<a@b.example> ORCPT=rfc822;" + "a" * 500, "501 5.5.4"),
             ("<a@b.example> ORCPT=utf-8;é@b", "501 5.5.4"),
             ("<a@b.example> SIZE=1", "555 5.5.4"),
@@ -222,6 +224,12 @@ class TestRcpt:
             f"TO:<a@b.example> ORCPT=utf-8;{address}", hostname="mx.example", utf8=True
         )
         assert read.orcpt == f"utf-8;{address}"
+
+    def test_utf8_original_recipient_as_postfix_writes_it(self) -> None:
+        read = grammar.read_rcpt(
+            "TO:<a@b.example> ORCPT=rfc822;j+C3+BCr+2Bgen@b.example", hostname="mx.example"
+        )
+        assert read.orcpt == "rfc822;j+C3+BCr+2Bgen@b.example"
 
 
 class TestOthers:
