@@ -54,11 +54,12 @@ class Link:
         self._expires = now + settings.connection_age_seconds
         self._idle_seconds = settings.idle_seconds
         stream = dialogue.stream
+        dsn = "DSN" in machine.extensions
         self._fresh = RouteTaken(
-            route.kind, host.name, address, route.port, stream.tls, False, stream.source
+            route.kind, host.name, address, route.port, stream.tls, False, stream.source, dsn
         )
         self._reused = RouteTaken(
-            route.kind, host.name, address, route.port, stream.tls, True, stream.source
+            route.kind, host.name, address, route.port, stream.tls, True, stream.source, dsn
         )
 
     @property
