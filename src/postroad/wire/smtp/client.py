@@ -305,11 +305,15 @@ class SMTPClient(Exchange):
             self._events.append(TlsReady(reply))
 
     def _hear_auth(self, index: int | None, reply: Reply) -> None:
-        if reply.intermediate and self._sasl is not None:
-            self._say(f"{self._sasl.answer()}\r\n".encode(), Verb.RESPONSE, self._now)
-        else:
+        if not reply.intermediate:
             self._sasl = None
             self._events.append(AuthDone(reply))
+            return
+        answer = None if self._sasl is None else self._sasl.answer()
+        if answer is None:
+            self._lose(f"the server goes on with AUTH after its end: {reply}")
+        else:
+            self._say(f"{answer}\r\n".encode(), Verb.RESPONSE, self._now)
 
     def _hear_mail(self, index: int | None, reply: Reply) -> None:
         self._events.append(MailDone(reply))

@@ -223,6 +223,8 @@ class Exchange:
             return Phase.ENVELOPE
         if self._state is State.HANDSHAKE:
             return Phase.TLS
+        if self._state is State.AUTHENTICATING:
+            return Phase.AUTH
         return _PHASES[awaited[0][0]] if awaited else Phase.IDLE
 
     def _close(self) -> None:

@@ -60,17 +60,17 @@ class SaslClient:
     __slots__ = ("_answers", "command")
 
     def __init__(self, mechanism: str, username: str, password: str) -> None:
-        self._answers: list[str]
+        self._answers: list[str]  # the last one cancels what should be over by then
         if mechanism == "PLAIN":
             self.command = f"AUTH PLAIN {_encode(f'{chr(0)}{username}{chr(0)}{password}')}"
-            self._answers = []
+            self._answers = ["*"]
         else:
             self.command = "AUTH LOGIN"
-            self._answers = [_encode(username), _encode(password)]
+            self._answers = [_encode(username), _encode(password), "*"]
 
-    def answer(self) -> str:
-        """Return the answer to a 334, or ``*`` (cancel) where the server asks for too much."""
-        return self._answers.pop(0) if self._answers else "*"
+    def answer(self) -> str | None:
+        """Return the answer to a 334; ``*`` (cancel) to one too many, and None to any after that."""
+        return self._answers.pop(0) if self._answers else None
 
 
 def _encode(text: str) -> str:

@@ -183,6 +183,14 @@ class TestAuth:
         assert talk.said() == "*\r\n"
         assert talk.hear("501 cancelled\r\n") == [AuthDone(Reply(501, "", "cancelled"))]
 
+    def test_server_that_never_ends_asking(self) -> None:
+        talk = Talk("AUTH PLAIN", secure=True)
+        talk.client.auth("user", "secret", 1.0)
+        assert talk.hear("334 more\r\n") == []
+        [event] = talk.hear("334 and more\r\n334 and more\r\n")
+        assert isinstance(event, Lost)
+        assert event.phase is Phase.AUTH
+
     def test_no_password_in_plain_text(self) -> None:
         talk = Talk("AUTH PLAIN")
         with pytest.raises(LocalProtocolError):
