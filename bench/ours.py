@@ -100,7 +100,7 @@ class Postroad:
         """Start the server and wait until it takes connections."""
         # The command that an operator starts, of the environment that we run in.
         program = Path(sys.executable).with_name("postroad")
-        command = [program, "serve", "--config", self.config_file]
+        command: list[str | Path] = [program, "serve", "--config", self.config_file]
         self._process = Process(command, self.directory / "log", grace_seconds=15)
         for port in (self.smtp_port, self.submission_port, self.pop3_port):
             self._process.wait_for_port(self.address, port)

@@ -230,8 +230,8 @@ def contests() -> list[Contest]:
     postfix = Against.POSTFIX
     intake, local, relay = Goal(4, 7), Goal(4, 6), Goal(4, 7)
     large, bare = Goal(2, 4), Goal(0.5, 0.75)
-    large_load = Load(20, 100 * KIB, 1200, 800)
-    some = Load(20, 4 * KIB, 8000, 2500)
+    large_load = Load(20, 100 * KIB, 800, 500)
+    some = Load(20, 4 * KIB, 6000, 2000)
     return [
         SmtpContest(
             "intake-1",
@@ -249,7 +249,7 @@ def contests() -> list[Contest]:
             "intake, 100 connections, 4 KiB",
             Road.INTAKE,
             postfix,
-            Load(100, 4 * KIB, 8000, 2500),
+            Load(100, 4 * KIB, 6000, 2000),
             intake,
         ),
         SmtpContest(
@@ -257,7 +257,7 @@ def contests() -> list[Contest]:
             "to a local mailbox, 20 connections, 4 KiB",
             Road.LOCAL,
             postfix,
-            Load(20, 4 * KIB, 6000, 1500),
+            Load(20, 4 * KIB, 5000, 1500),
             local,
         ),
         SmtpContest(
@@ -265,7 +265,7 @@ def contests() -> list[Contest]:
             "relay, 20 connections, 4 KiB",
             Road.RELAY,
             postfix,
-            Load(20, 4 * KIB, 6000, 1500),
+            Load(20, 4 * KIB, 5000, 1500),
             relay,
         ),
         SmtpContest(
@@ -297,7 +297,7 @@ def contests() -> list[Contest]:
             "intake, 20 connections, 4 KiB",
             Road.INTAKE,
             Against.AIOSMTPD,
-            Load(20, 4 * KIB, 8000, 5000),
+            Load(20, 4 * KIB, 6000, 5000),
             Goal(1.5, 3),
         ),
         SmtpContest(
@@ -305,7 +305,7 @@ def contests() -> list[Contest]:
             "intake, 20 connections, 4 KiB",
             Road.INTAKE,
             Against.BARE,
-            Load(20, 4 * KIB, 8000, 8000),
+            Load(20, 4 * KIB, 6000, 8000),
             bare,
         ),
         SmtpContest(
