@@ -1,10 +1,10 @@
 """Which loopback addresses and ports a lab uses, so that labs at the same time do not meet.
 
-Linux gives a process all of 127.0.0.0/8. A lab takes a block of 256 addresses (and, when these
-are used up, the next ones): its name server first, servers on those that follow, all with the same ports: the usual ones (25, 587 …) where they
-may be bound, else 2525, 5587 …, else free ones. What is taken, by another lab or anything else, is
-passed over. Systems with one loopback address have free ports on it; `LabNetwork` then leads from
-the addresses that the DNS tells to these.
+Linux gives a process all of 127.0.0.0/8. A lab takes a block of 256 addresses (and the next ones when
+these are used up): its name server first, then its servers, all with the same ports: the usual ones
+(25, 587 …) where they may be bound, else 2525, 5587 …, else free ones. What is taken, by another lab
+or anything else, is passed over. Systems with one loopback address have free ports on it; `LabNetwork`
+then leads from the addresses that the DNS tells to these.
 """
 
 import errno

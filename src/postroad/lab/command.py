@@ -94,12 +94,9 @@ async def _open(console: Console, json: bool, keep: Path | None) -> int:
 
 
 async def _add_domains(world: World) -> None:
-    await asyncio.gather(
-        *(
-            world.add_domain(address.rpartition("@")[2], [address.rpartition("@")[0]])
-            for address in (SENDER, RECIPIENT)
-        )
-    )
+    for address in (SENDER, RECIPIENT):
+        account, _, domain = address.rpartition("@")
+        await world.add_domain(domain, [account])
 
 
 async def _follow(world: World, ended: asyncio.Event, show: Callable[[Milestone], None]) -> None:

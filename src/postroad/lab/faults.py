@@ -224,6 +224,7 @@ class _FaultyConnection(Connection[SMTPServer]):
         self._sender: Address | None = None
         self._recipients: list[Address] = []
         self._pieces: list[bytes] = []
+        self._cut = False
 
     def open(self, now: float, secure: bool) -> SMTPServer:
         self._server.sessions += 1
@@ -264,7 +265,9 @@ class _FaultyConnection(Connection[SMTPServer]):
                 self._say(FaultStage.DATA, Reply(354, "", "Go on"))
             case DataChunk():
                 self._pieces.append(event.data)
-                if server.strikes(Behaviour.DROP_IN_DATA):
+                # All of a small message may be there already: what follows is as if it were not.
+                if not self._cut and server.strikes(Behaviour.DROP_IN_DATA):
+                    self._cut = True
                     self.abort()
             case DataEnd():
                 self._data_end()
@@ -301,6 +304,8 @@ class _FaultyConnection(Connection[SMTPServer]):
 
     def _data_end(self) -> None:
         server = self._server
+        if self._cut:
+            return
         refusal = server.refusal(FaultStage.END)
         if refusal is None:
             taken = Taken(
