@@ -84,15 +84,37 @@ def test_once_as_json() -> None:
     assert [system["domain"] for system in data["systems"]] == ["sender.test", "receiver.test"]
 
 
-def test_labs_at_the_same_time_do_not_meet(tmp_path: Path) -> None:
-    labs = [lab("--once", "--json", "--keep", str(tmp_path / str(number))) for number in range(3)]
+def test_a_lab_beside_an_open_lab_goes_elsewhere(tmp_path: Path) -> None:
+    with lab("--json") as opened:
+        try:
+            assert opened.stdout is not None
+            first = json.loads(opened.stdout.readline())
+            second = json.loads(finished(lab("--once", "--json", "--keep", str(tmp_path))))
+        finally:
+            opened.terminate()
+            opened.communicate(timeout=30)
 
-    found = [json.loads(finished(each)) for each in labs]
+    assert second["ok"]
+    places = [system["mx"] for each in (first, second) for system in each["systems"]]
+    assert len(set(places)) == 4
+    assert first["systems"][0]["dns"] != second["systems"][0]["dns"]
+    assert (tmp_path / "mx1.sender.test" / "data" / "postroad.db").exists()
+    assert not Path(first["systems"][0]["ca_file"]).exists()
 
-    assert all(each["ok"] for each in found)
-    places = [system["mx"] for each in found for system in each["systems"]]
-    assert len(set(places)) == 6
-    assert (tmp_path / "0" / "mx1.sender.test" / "data" / "postroad.db").exists()
+
+async def test_worlds_with_the_same_names_do_not_meet() -> None:
+    async with World(block="127.0.0") as one, World(block="127.0.0") as other:
+        for world in (one, other):
+            await world.add_domain("sender.test", ["alice"])
+            await world.add_domain("receiver.test", ["bob"])
+
+        await one.send(ALICE, BOB, subject="one")
+        await other.send(ALICE, BOB, subject="other")
+
+        (message,) = await one.wait_for(BOB)
+        assert b"Subject: one\r\n" in message
+        (message,) = await other.wait_for(BOB)
+        assert b"Subject: other\r\n" in message
 
 
 def test_the_open_lab_follows_journeys_and_ends_when_told(tmp_path: Path) -> None:

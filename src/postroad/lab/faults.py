@@ -225,6 +225,14 @@ class _FaultyConnection(Connection[SMTPServer]):
         self._recipients: list[Address] = []
         self._pieces: list[bytes] = []
         self._cut = False
+        self._mute = False
+
+    def data_received(self, data: bytes) -> None:
+        if self._mute:  # this is the client's part of the handshake
+            self.transport.write(b"this is no handshake\r\n")
+            self.transport.close()
+        else:
+            super().data_received(data)
 
     def open(self, now: float, secure: bool) -> SMTPServer:
         self._server.sessions += 1
@@ -290,8 +298,7 @@ class _FaultyConnection(Connection[SMTPServer]):
         self.machine.reply(Reply(220, "2.0.0", "Ready to start TLS"))
         if self._server.strikes(Behaviour.BROKEN_TLS):
             await self.flush()
-            self.transport.write(b"this is no handshake\r\n")
-            self.transport.close()
+            self._mute = True
         else:
             await self.upgrade()
 

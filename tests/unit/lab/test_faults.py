@@ -152,7 +152,7 @@ async def test_tls_and_broken_tls(start: Start, tmp_path: Path) -> None:
     await send(good, tls=authority.trust())
     assert good.messages[0].tls is not None
     assert good.messages[0].tls.startswith("TLSv1.3")
-    with pytest.raises(aiosmtplib.SMTPException):
+    with pytest.raises(ssl.SSLError, match="WRONG_VERSION_NUMBER"):
         await send(broken, tls=authority.trust())
 
 
