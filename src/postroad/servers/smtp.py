@@ -103,6 +103,7 @@ class SMTPConnection(Connection[SMTPServer]):
         self._service = service
         self._account: Account | None = None
         self._origin: Origin | None = None
+        self._origin_utf8 = False
         self._accepted: list[Accepted] = []
         self._incoming: Incoming | None = None
         self._refusals = 0
@@ -270,14 +271,18 @@ class SMTPConnection(Connection[SMTPServer]):
 
     def _from(self) -> Origin:
         """Where messages of this session come from; made once per session state."""
-        if self._origin is None:
-            machine = self.machine
+        machine = self.machine
+        utf8 = machine.envelope is not None and machine.envelope.smtputf8
+        if self._origin is None or utf8 is not self._origin_utf8:
+            self._origin_utf8 = utf8
             account = str(self._account.address) if self._account else self._local_user
             self._origin = Origin(
                 server=self._service.kind,
                 client=self.peer,
                 helo=machine.hello_name,
-                protocol=_protocol(machine.extended, self.tls is not None, account is not None),
+                protocol=_protocol(
+                    machine.extended, utf8, self.tls is not None, account is not None
+                ),
                 tls=self.tls,
                 account=account,
             )
@@ -290,11 +295,12 @@ class SMTPConnection(Connection[SMTPServer]):
         self._accepted = []
 
 
-def _protocol(extended: bool, secure: bool, authenticated: bool) -> str:
-    """RFC 3848: the word after ``with`` in Received."""
+def _protocol(extended: bool, utf8: bool, secure: bool, authenticated: bool) -> str:
+    """RFC 3848, RFC 6531 §4.3: the word after ``with`` in Received."""
     if not extended:
         return "SMTP"
-    return f"ESMTP{'S' if secure else ''}{'A' if authenticated else ''}"
+    kind = "UTF8SMTP" if utf8 else "ESMTP"
+    return f"{kind}{'S' if secure else ''}{'A' if authenticated else ''}"
 
 
 def peer_user(transport: asyncio.BaseTransport) -> str:

@@ -126,10 +126,11 @@ def _words(change: Change, recipients: Mapping[int, str]) -> Iterator[tuple[floa
         case Accepted():
             yield from _accepted(change)
         case Attempted():
+            # The steps of a connection that was kept from before are told with its first message.
+            if change.taken is not None and (change.taken.reused or not change.steps):
+                yield change.started_at, "connect", _way(change.taken)
             for step in change.steps:
                 yield change.started_at + step.seconds, step.what, step.text
-            if change.taken is not None and not change.steps:
-                yield change.started_at, "connect", _way(change.taken)
             for result in change.results:
                 yield change.at, *_result(result, recipients.get(result.ordinal, "?"))
         case Deposited():

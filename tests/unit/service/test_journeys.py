@@ -1,0 +1,70 @@
+"""The words of a journey that depend on how an attempt went."""
+
+from postroad.model import (
+    Accepted,
+    Address,
+    Attempted,
+    Change,
+    ContentRef,
+    Delivered,
+    Delivery,
+    DeliveryState,
+    Envelope,
+    Message,
+    Origin,
+    Reply,
+    Result,
+    RouteKind,
+    RouteTaken,
+    ServerKind,
+    Step,
+)
+from postroad.ports import JourneyEvent
+from postroad.service.journeys import Journeys
+
+BOB = Address("bob", "receiver.test")
+MESSAGE = Message(7, Envelope(None), ContentRef(7, 100), Origin(ServerKind.MX), accepted_at=100.0)
+DELIVERY = Delivery(7, 0, BOB, BOB, BOB.domain, state=DeliveryState.DELIVERED)
+TAKEN = RouteTaken(RouteKind.MX, "mx.receiver.test", "192.0.2.1", 25, "TLSv1.3 X")
+
+
+class OneMessage:
+    """A store with one message and these changes."""
+
+    def __init__(self, *changes: Change) -> None:
+        self.changes = changes
+
+    async def message(self, message: int) -> Message | None:
+        return MESSAGE
+
+    async def deliveries(self, message: int) -> list[Delivery]:
+        return [DELIVERY]
+
+    async def events(self, message: int) -> list[JourneyEvent]:
+        return [JourneyEvent(n, change.at, change) for n, change in enumerate(self.changes)]
+
+
+async def told(taken: RouteTaken, *steps: Step) -> list[tuple[str, str]]:
+    result = Result(0, Delivered(Reply(250, "2.0.0", "Ok")), DeliveryState.DELIVERED)
+    store = OneMessage(
+        Accepted(100.0, MESSAGE, (DELIVERY,)),
+        Attempted(102.0, 7, 101.0, (result,), taken, steps),
+    )
+    journeys = Journeys(journey=store, queue=store)  # type: ignore[arg-type]
+    lines = (await journeys.of(7)).lines
+    return [(line.what, line.text) for line in lines if line.what not in ("accepted", "split")]
+
+
+async def test_a_new_connection_tells_its_steps() -> None:
+    lines = await told(TAKEN, Step(0.1, "connect", "mx.receiver.test 192.0.2.1:25"))
+    assert [what for what, _ in lines] == ["connect", "delivered"]
+
+
+async def test_a_kept_connection_tells_where_it_leads_and_how_it_is_secured() -> None:
+    kept = RouteTaken(RouteKind.MX, "mx.receiver.test", "192.0.2.1", 25, "TLSv1.3 X", reused=True)
+    lines = await told(kept, Step(0.1, "end", "250 2.0.0 Ok"))
+    assert lines[0] == (
+        "connect",
+        "mx.receiver.test [192.0.2.1]:25, TLSv1.3 X (connection kept from before)",
+    )
+    assert [what for what, _ in lines] == ["connect", "end", "delivered"]
