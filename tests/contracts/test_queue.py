@@ -320,3 +320,19 @@ async def _gone(store: Store, content: int) -> None:
     staged = await stage(store, b"n", content_id=content)
     message = message_of(staged.ref, FAR)
     await commit(store, Accepted(1.0, message, deliveries_of(message)), contents=[staged])
+
+
+async def test_what_operators_did_can_be_followed(store: Store) -> None:
+    message = await accept(store, FAR)
+    keys = ((message.id, 0),)
+    place, changes = await store.queue.steered(None)
+    assert changes == []
+    await commit(store, Held(120.0, "ann", keys))
+    await commit(store, Retried(121.0, "ann", keys))
+    await accept(store, FAR)
+    place, changes = await store.queue.steered(place)
+    assert changes == [Held(120.0, "ann", keys), Retried(121.0, "ann", keys)]
+    await commit(store, Dropped(122.0, "ann", keys))
+    place, changes = await store.queue.steered(place)
+    assert changes == [Dropped(122.0, "ann", keys)]
+    assert (await store.queue.steered(place))[1] == []

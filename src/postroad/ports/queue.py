@@ -5,7 +5,15 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from postroad.model import Delivery, DeliveryState, LeasedDelivery, Message
+from postroad.model import (
+    Delivery,
+    DeliveryState,
+    Dropped,
+    Held,
+    LeasedDelivery,
+    Message,
+    Retried,
+)
 
 
 class QueueFilter(Struct, frozen=True):
@@ -74,4 +82,10 @@ class QueueStore(Protocol):
 
     async def counts(self) -> dict[DeliveryState, int]:
         """Return how many deliveries are due, leased and held."""
+        ...
+
+    async def steered(self, after: int | None) -> tuple[int, list[Held | Retried | Dropped]]:
+        """Return what operators did after that place in the journey, at most 1,000 changes, and the
+        place to ask from next time. None asks only where the journey ends now.
+        """
         ...

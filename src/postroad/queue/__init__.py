@@ -5,6 +5,6 @@ no mailbox, only `ports`.
 """
 
 from postroad.queue.queue import Keys, Queue
-from postroad.queue.settings import QueueSettings, UnknownPolicy
+from postroad.queue.settings import QueueSettings, StreamPolicy, UnknownPolicy
 
-__all__ = ["Keys", "Queue", "QueueSettings", "UnknownPolicy"]
+__all__ = ["Keys", "Queue", "QueueSettings", "StreamPolicy", "UnknownPolicy"]

@@ -90,8 +90,10 @@ def _judge_one(
     if isinstance(outcome, PermanentFailure):
         notice = Notice(Action.FAILED, delivery, reply) if delivery.notify.on_failure else None
         return Result(ordinal, outcome, DeliveryState.BOUNCED), notice
-    if isinstance(outcome, Unknown) and settings.unknown is UnknownPolicy.HOLD:
-        return Result(ordinal, outcome, DeliveryState.HELD), None
+    if isinstance(outcome, Unknown):
+        policy = settings.unknown_of(leased.message.stream)
+        if policy is UnknownPolicy.HOLD:
+            return Result(ordinal, outcome, DeliveryState.HELD), None
     message, now = leased.message, attempt.ended_at
     due_at = next_attempt(settings, message, delivery.attempts + 1, now, random())
     if due_at is None:

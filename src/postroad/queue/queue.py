@@ -36,6 +36,7 @@ from postroad.queue.leaser import Leaser
 from postroad.queue.recorder import Entry, Recorder
 from postroad.queue.reporter import Reporter
 from postroad.queue.settings import QueueSettings
+from postroad.queue.steering import Steering
 from postroad.queue.tasks import Tasks, within
 from postroad.queue.traffic import Traffic
 from postroad.queue.worker import Workers
@@ -127,6 +128,15 @@ class Queue:
             workers=self._workers,
         )
 
+        self._steering = Steering(
+            store=store,
+            clock=clock,
+            settings=settings,
+            inventory=self._inventory,
+            traffic=self._traffic,
+            leaser=self._leaser,
+        )
+
     @property
     def in_memory(self) -> int:
         """How many deliveries this process holds at present."""
@@ -175,6 +185,7 @@ class Queue:
                 _task(self._recorder.run()),  # the last to end
                 _task(self._leaser.run()),
                 _task(self._leaser.keep_house()),
+                _task(self._steering.run()),
                 _task(self._until_stopped()),
             ]
             done, _ = await asyncio.wait(cores, return_when=asyncio.FIRST_COMPLETED)

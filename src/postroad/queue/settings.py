@@ -1,5 +1,6 @@
 """Limits and times of the queue."""
 
+from collections.abc import Mapping
 from enum import Enum
 
 from msgspec import Struct
@@ -15,6 +16,12 @@ class UnknownPolicy(Enum):
     HOLD = "hold"
 
 
+class StreamPolicy(Struct, frozen=True):
+    """How the queue treats the mail of one stream."""
+
+    unknown: UnknownPolicy = UnknownPolicy.RETRY
+
+
 class QueueSettings(Struct, frozen=True, kw_only=True):
     """Settings of one queue process. `hostname` is our name in reports; `node` names this process among
     those that share a store, and must stay the same over a restart.
@@ -23,6 +30,8 @@ class QueueSettings(Struct, frozen=True, kw_only=True):
     further one up to `retry_max_seconds`, give or take `retry_jitter` (a fraction); given up after
     `lifetime_seconds` (`null_sender_lifetime_seconds` for reports). One delay notice after
     `delay_notice_seconds` (0: none).
+
+    `unknown` is what follows an unknown outcome, and `streams` what differs for the mail of some streams.
 
     A destination starts with `concurrency_initial` sessions and may come to `concurrency_max`;
     `max_sessions` bounds all together. One that cannot be reached is left alone for
@@ -42,6 +51,7 @@ class QueueSettings(Struct, frozen=True, kw_only=True):
     null_sender_lifetime_seconds: float = 2 * _DAY
     delay_notice_seconds: float = 4 * _HOUR
     unknown: UnknownPolicy = UnknownPolicy.RETRY
+    streams: Mapping[str, StreamPolicy] = {}
 
     concurrency_initial: int = 5
     concurrency_max: int = 20
@@ -61,3 +71,8 @@ class QueueSettings(Struct, frozen=True, kw_only=True):
 
     dsn_return_max_octets: int = 256 * 1024
     dsn_header_max_octets: int = 64 * 1024
+
+    def unknown_of(self, stream: str) -> UnknownPolicy:
+        """Return what follows an unknown outcome of a message of that stream."""
+        policy = self.streams.get(stream)
+        return self.unknown if policy is None else policy.unknown

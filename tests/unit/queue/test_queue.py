@@ -13,8 +13,10 @@ from postroad.model import (
     Attempted,
     DeliveryState,
     Group,
+    Held,
     PermanentFailure,
     Reply,
+    Retried,
     Unknown,
 )
 from postroad.ports import StorageError, StorageFull
@@ -558,3 +560,36 @@ def test_an_accept_that_is_cancelled_during_its_commit_is_delivered_soon_if_it_w
         assert list(there.taken.values()) == [1]
 
     play(scenario)
+
+
+async def test_commands_given_beside_the_process_are_carried_out() -> None:
+    """`postroad queue hold` and `retry` work on the store; the queue learns of them."""
+    world = World(poll_seconds=1.0, concurrency_initial=1, concurrency_max=1)
+    world.server("slow.example", seconds=30.0)
+    await world.start()
+    first, second = [await world.send("bob@slow.example") for _ in range(2)]
+    now = world.clock.now()
+    await world.clock.until(lambda: False, 2.0)  # the second waits in memory behind the first
+    await world.store.ledger.commit(Group((Held(now, "ann", ((second.id, 0),)),)))
+    await world.clock.until(lambda: False, 100.0)
+    assert world.state(first) is DeliveryState.DELIVERED
+    assert world.state(second) is DeliveryState.HELD
+    assert world.attempted(second) == []
+    await world.store.ledger.commit(Group((Retried(now, "ann", ((second.id, 0),)),)))
+    await world.clock.until(world.all_final, 100.0)
+    assert world.state(second) is DeliveryState.DELIVERED
+    assert len(world.attempted(second)) == 1
+    await world.stop()
+
+
+async def test_a_retry_beside_the_process_ends_back_off() -> None:
+    world = World(poll_seconds=1.0)
+    server = world.server("dead.example", refuse=Reply(451, "4.4.1", "refused"))
+    await world.start()
+    message = await world.send("bob@dead.example")
+    await world.clock.until(lambda: bool(world.attempted(message)), 60.0)
+    server.refuse = None
+    now = world.clock.now()
+    await world.store.ledger.commit(Group((Retried(now, "ann", ((message.id, 0),)),)))
+    assert await world.clock.until(world.all_final, 5.0)
+    await world.stop()

@@ -12,10 +12,13 @@ from postroad.model import (
     Delivery,
     DeliveryState,
     Domain,
+    Dropped,
     Group,
+    Held,
     LeasedDelivery,
     Mailbox,
     Message,
+    Retried,
     Staged,
     format_id,
 )
@@ -125,6 +128,18 @@ class MemoryQueue:
             if queued.ended_at is None:
                 counts[queued.delivery.state] += 1
         return counts
+
+    async def steered(self, after: int | None) -> tuple[int, list[Held | Retried | Dropped]]:
+        """Return what operators did after that place in the journey, and the next place."""
+        end = max(self._state.journey, default=0)
+        if after is None:
+            return end, []
+        changes = [
+            event.change
+            for sequence, (_, event) in self._state.journey.items()
+            if sequence > after and isinstance(event.change, Held | Retried | Dropped)
+        ]
+        return end, changes
 
     def _waiting(
         self, exclude: Collection[str]

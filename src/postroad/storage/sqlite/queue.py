@@ -16,9 +16,12 @@ from postroad.model import (
     Accepted,
     Delivery,
     DeliveryState,
+    Dropped,
+    Held,
     LeasedDelivery,
     Message,
     Reply,
+    Retried,
 )
 from postroad.ports import QueueFilter, QueueItem
 from postroad.storage.search import fold
@@ -30,6 +33,7 @@ from postroad.storage.sqlite.writer import Writer
 WALK_ROWS = 2000  # about 2 ms of the event loop's time
 
 _decode_accepted = msgspec.json.Decoder(Accepted).decode
+_decode_steering = msgspec.json.Decoder(Held | Retried | Dropped).decode
 _decode_reply = msgspec.json.Decoder(Reply).decode
 _STATES = {state.value: state for state in DeliveryState}
 
@@ -121,6 +125,13 @@ class SqliteQueue:
         )
         counts.update((_STATES[state], count) for state, count in rows)
         return counts
+
+    async def steered(self, after: int | None) -> tuple[int, list[Held | Retried | Dropped]]:
+        """Return what operators did after that place in the journey, and the next place."""
+        if after is None:
+            return self._database.read(SQL["journey_end"], ())[0][0], []
+        rows = self._database.read(SQL["journey_by_operators"], (after,))
+        return rows[-1][0] if rows else after, [_decode_steering(text) for _, text in rows]
 
 
 class _Accepted:

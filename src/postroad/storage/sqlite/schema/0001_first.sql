@@ -63,6 +63,7 @@ CREATE TABLE journey (
 );
 CREATE INDEX journey_by_message ON journey (message) WHERE message IS NOT NULL;
 CREATE INDEX journey_at         ON journey (at) WHERE message IS NULL;
+CREATE INDEX journey_by_operator ON journey (sequence) WHERE kind IN ('held', 'retried', 'dropped');
 
 -- Who has mail here.
 CREATE TABLE domain (

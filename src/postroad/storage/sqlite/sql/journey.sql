@@ -16,6 +16,15 @@ WHERE journey.sequence > ?1
 ORDER BY journey.sequence
 LIMIT ?2;
 
+-- :name journey_end
+SELECT coalesce(max(sequence), 0) FROM journey;
+
+-- :name journey_by_operators
+-- What a running server has to learn of commands that were given beside it.
+SELECT sequence, change FROM journey INDEXED BY journey_by_operator
+WHERE kind IN ('held', 'retried', 'dropped') AND sequence > ?1
+ORDER BY sequence LIMIT 1000;
+
 -- :name find_newest
 SELECT accepted FROM message
 WHERE accepted_at >= ?1
