@@ -20,6 +20,7 @@ from postroad.model import (
     PermanentFailure,
     Result,
     Retried,
+    RouteKind,
     RouteTaken,
     ServerKind,
     TemporaryFailure,
@@ -127,8 +128,14 @@ def _words(change: Change, recipients: Mapping[int, str]) -> Iterator[tuple[floa
             yield from _accepted(change)
         case Attempted():
             # The steps of a connection that was kept from before are told with its first message.
-            if change.taken is not None and (change.taken.reused or not change.steps):
-                yield change.started_at, "connect", _way(change.taken)
+            taken = change.taken
+            # A mailbox here is no connection: its deposit is told by `Deposited`.
+            if (
+                taken is not None
+                and taken.kind is not RouteKind.LOCAL
+                and (taken.reused or not change.steps)
+            ):
+                yield change.started_at, "connect", _way(taken)
             for step in change.steps:
                 yield change.started_at + step.seconds, step.what, step.text
             for result in change.results:
