@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -31,13 +32,15 @@ COLOURS = {
 LEFT_OUT = frozenset({"hello"})
 
 
-def road_table(milestones: Sequence[Milestone], *, title: str = "") -> Table:
-    """Return the road as a table."""
-    table = Table(title=title or None, title_justify="left", expand=True, pad_edge=False)
+def road_table(milestones: Sequence[Milestone], *, title: str = "", wrap: bool = True) -> Table:
+    """Return the road as a table; without `wrap` each milestone takes one line, cut where too long."""
+    table = Table(
+        title=title or None, title_justify="left", expand=True, pad_edge=False, box=SIMPLE_HEAD
+    )
     table.add_column("seconds", justify="right", no_wrap=True, style="dim")
     table.add_column("where", no_wrap=True)
     table.add_column("what", no_wrap=True)
-    table.add_column("", overflow="fold", ratio=1)
+    table.add_column("", overflow="fold" if wrap else "ellipsis", no_wrap=not wrap, ratio=1)
     for each in milestones:
         if each.what not in LEFT_OUT:
             table.add_row(
@@ -202,7 +205,7 @@ class LiveView:
         """Called by rich."""
         if not self._rows:
             return Text("journeys appear here; Ctrl-C ends the lab", "dim")
-        return road_table(tuple(self._rows), title="journeys (Ctrl-C ends the lab)")
+        return road_table(tuple(self._rows), title="journeys (Ctrl-C ends the lab)", wrap=False)
 
 
 def _domain(address: str) -> str:
