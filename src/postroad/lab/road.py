@@ -126,7 +126,7 @@ def _problem(sent: Sent, messages: Sequence[bytes]) -> str:
     strange = [name for name in _added(sent, read) if name.lower() not in TRACE_FIELDS]
     if strange:
         return f"header fields beyond the trace were added: {', '.join(strange)}"
-    if header_end(read) < header_end(sent.data):
+    if header_end(read) != len(read) - len(sent.data) + header_end(sent.data):
         return "a blank line was added before the header"
     if read.count(b"Received:") < 2:
         return "a server left no Received field"
