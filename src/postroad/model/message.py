@@ -54,7 +54,8 @@ class Message(Struct, frozen=True, omit_defaults=True):
     """An accepted message.
 
     `id` is the queue id; `accepted_at` is in seconds since 1970; `message_id` is the header's
-    Message-ID with its angle brackets, or ``""``; `about` is the id of the message that a DSN tells of.
+    Message-ID with its angle brackets, or ``""``; `about` is the id of the message that a DSN tells of;
+    `stream` is the kind of outgoing mail that it belongs to, ``""`` for the default.
     """
 
     id: int
@@ -64,3 +65,4 @@ class Message(Struct, frozen=True, omit_defaults=True):
     accepted_at: float
     message_id: str = ""
     about: int | None = None
+    stream: str = ""

@@ -31,7 +31,7 @@ class QueueSettings(Struct, frozen=True, kw_only=True):
     `lifetime_seconds` (`null_sender_lifetime_seconds` for reports). One delay notice after
     `delay_notice_seconds` (0: none).
 
-    `unknown` is what follows an unknown outcome, and `streams` what differs for the mail of some streams.
+    `unknown` is what follows an unknown outcome; `streams` tells what differs for some streams.
 
     A destination starts with `concurrency_initial` sessions and may come to `concurrency_max`;
     `max_sessions` bounds all together. One that cannot be reached is left alone for

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 
 import structlog
+from msgspec.structs import replace
 
 from postroad.delivery import RemoteDeliverer
 from postroad.mailbox import LocalDeliverer
@@ -36,7 +37,7 @@ log = structlog.get_logger("postroad.system")
 
 PRUNE_EVERY_SECONDS = 3600.0
 ABORT_GRACE_SECONDS = 5.0
-_NEEDS_RESTART = ("server", "storage", "queue", "pop3", "auth")
+_NEEDS_RESTART = ("server", "storage", "queue", "streams", "pop3", "auth")
 
 
 class System:
@@ -189,7 +190,11 @@ class System:
         config = config or self.config
         tls = _make_tls(config)
         settings.remote(config)  # raises now what it would raise below
-        policy, intake_settings = make_policy(config), settings.intake(config)
+        policy = make_policy(config)
+        # Streams change with a restart, for intake and queue together: a message must not be in one
+        # whose policy the queue does not know.
+        streams = self.intake.settings.streams
+        intake_settings = replace(settings.intake(config), streams=streams)
         self._listeners.rebind(config)
         # Nothing below fails: from here on the new settings are in force.
         _warn_of_restart(self.config, config)

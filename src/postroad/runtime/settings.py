@@ -10,11 +10,12 @@ from postroad.delivery.settings import DeliverySettings, RelayHost
 from postroad.mailbox import ReadAhead
 from postroad.model import ServerKind
 from postroad.network import ResolverSettings, parse_nameserver
-from postroad.queue import QueueSettings
+from postroad.queue import QueueSettings, StreamPolicy
 from postroad.runtime.config import Config
 from postroad.servers.smtp import SMTPLimits
 from postroad.service.authenticate import AuthenticatorSettings
 from postroad.service.intake import IntakeSettings
+from postroad.service.streams import StreamRule, Streams
 from postroad.wire import pop3
 from postroad.wire.smtp import ClientTimeouts, ServerConfig
 
@@ -70,6 +71,10 @@ def queue(config: Config, node: str) -> QueueSettings:
     return QueueSettings(
         hostname=config.server.hostname,
         node=config.server.node or node,
+        streams={
+            name: StreamPolicy(unknown=section.unknown or config.queue.unknown)
+            for name, section in config.streams.items()
+        },
         **_same_names(config.queue, QueueSettings),
     )
 
@@ -80,6 +85,10 @@ def intake(config: Config) -> IntakeSettings:
         hostname=config.server.hostname,
         max_header_octets=config.limits.max_header_octets,
         add_missing_headers=config.submission.add_missing_headers,
+        streams=Streams(
+            StreamRule(name, section.senders, section.accounts)
+            for name, section in config.streams.items()
+        ),
     )
 
 

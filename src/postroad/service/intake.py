@@ -29,6 +29,7 @@ from postroad.policy import Accept, MessageReceived, Policy
 from postroad.ports import Clock, ContentStore, Entropy, StorageError, StorageFull
 from postroad.queue import Queue
 from postroad.service.recipients import Recipients, Target
+from postroad.service.streams import Streams
 
 log = structlog.get_logger("postroad.intake")
 
@@ -42,12 +43,13 @@ _NUL_IN_HEADER = Reply(554, "5.6.0", "NUL character in the message header")
 
 class IntakeSettings(Struct, frozen=True):
     """`hostname` is our name in Received; `add_missing_headers` lets submission add Date and
-    Message-ID where the client left them out (RFC 6409 §8).
+    Message-ID where the client left them out (RFC 6409 §8). `streams` chooses the stream of a message.
     """
 
     hostname: str
     max_header_octets: int = 1024 * 1024
     add_missing_headers: bool = True
+    streams: Streams = Streams()
 
 
 class Accepted(Struct, frozen=True):
@@ -235,6 +237,7 @@ class Incoming:
                 return self._refuse(verdict.reply)
         staged: Staged = await self._writer.finish()
         message_id = _MESSAGE_ID.search(self._header)
+        streams = intake.settings.streams
         message = Message(
             id=self.id,
             envelope=_with_recipients(self._envelope, self._accepted),
@@ -242,6 +245,7 @@ class Incoming:
             origin=self._origin,
             accepted_at=self._at,
             message_id=message_id[1].decode("ascii") if message_id else "",
+            stream=streams.of(self._envelope.sender, self._origin) if streams else "",
         )
         await intake.queue.accept(message, self._deliveries(), staged)
         return Reply(250, "2.0.0", f"Ok: queued as {format_id(self.id)}")

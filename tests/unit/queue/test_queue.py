@@ -20,7 +20,7 @@ from postroad.model import (
     Unknown,
 )
 from postroad.ports import StorageError, StorageFull
-from postroad.queue import UnknownPolicy
+from postroad.queue import StreamPolicy, UnknownPolicy
 from tests.unit.queue.world import START, World, temporary
 
 Scenario = Callable[[World], Awaitable[None]]
@@ -420,6 +420,29 @@ def test_unknown_is_held_where_the_policy_says_so() -> None:
         assert not world.reports()
 
     play(scenario, unknown=UnknownPolicy.HOLD)
+
+
+def test_a_stream_says_what_follows_an_unknown_outcome() -> None:
+    async def scenario(world: World) -> None:
+        world.server(
+            "there.example",
+            answer=lambda leased, each: Unknown(Reply(451, "4.4.2", "lost after the final dot")),
+        )
+        await world.start()
+        code = await world.send("user@there.example", stream="codes")
+        news = await world.send("user@there.example", stream="news")
+        other = await world.send("user@there.example")
+        await world.clock.until(lambda: world.state(code) is DeliveryState.HELD, 5)
+        assert world.state(code) is DeliveryState.HELD
+        assert {world.delivery(news).state, world.delivery(other).state} == {DeliveryState.DUE}
+
+    play(
+        scenario,
+        streams={
+            "codes": StreamPolicy(unknown=UnknownPolicy.HOLD),
+            "news": StreamPolicy(unknown=UnknownPolicy.RETRY),
+        },
+    )
 
 
 def test_unknown_is_tried_again_by_default() -> None:

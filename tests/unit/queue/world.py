@@ -265,6 +265,7 @@ class World:
         ret: Ret | None = None,
         mailbox: int | None = None,
         content: bytes = b"Subject: hello\r\n\r\nbody\r\n",
+        stream: str = "",
     ) -> Message:
         number = self.entropy.id()
         ref = ContentRef(number, len(content))
@@ -276,6 +277,7 @@ class World:
             Origin(ServerKind.SUBMISSION),
             self.clock.now(),
             f"<{number}@client.example>",
+            stream=stream,
         )
         deliveries = [
             Delivery(

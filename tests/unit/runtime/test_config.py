@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from postroad.delivery import DeliverySettings
-from postroad.model import ServerKind, TlsPolicy
+from postroad.model import Address, Origin, ServerKind, TlsPolicy
 from postroad.queue import QueueSettings
 from postroad.runtime import settings as told
 from postroad.runtime.config import (
@@ -75,6 +75,36 @@ def test_a_host_name_is_enough(tmp_path: Path) -> None:
         (
             LEAST + "[mx]\nbanana = 1\n",
             "mx.banana: there is no such setting; [mx] has tls_required",
+        ),
+        (
+            LEAST + "[streams.codes]\nsenders = ['otp@']\n",
+            "streams.codes.senders = [\"otp@\"]: 'otp@' is neither an address nor '@' and a domain: "
+            "domain is missing",
+        ),
+        (
+            LEAST + "[streams.codes]\nunknown = 'hold'\n",
+            "streams: 'codes' has neither senders nor accounts, so no mail is in it",
+        ),
+        (
+            LEAST + "[streams.default]\nsenders = 'a@b.test'\n",
+            "streams: 'default' is the stream of all other mail; set queue.unknown instead",
+        ),
+        (
+            LEAST + "[streams.'New S']\nsenders = 'a@b.test'\n",
+            "streams: 'New S' is no name of a stream: these are of a-z, 0-9, '-' and '_', at most 32 "
+            "letters",
+        ),
+        (
+            LEAST + "[streams.a]\nsenders = 'a@b.test'\n[streams.b]\nsenders = 'A@b.test'\n",
+            "streams: 'a@b.test' is in senders of both 'a' and 'b'",
+        ),
+        (
+            LEAST + "[streams.a]\nunknown = 'drop'\nsenders = 'a@b.test'\n",
+            "streams.a.unknown = \"drop\": is none of 'retry' or 'hold'",
+        ),
+        (
+            LEAST + "[streams.a]\nunknwon = 'hold'\nsenders = 'a@b.test'\n",
+            "streams.a.unknwon: there is no such setting; did you mean unknown?",
         ),
         (LEAST + "[limits]\nmax_hops = 0\n", "limits.max_hops = 0: is too small; the least is 1"),
         (
@@ -296,6 +326,10 @@ def test_what_is_dumped_can_be_read_again() -> None:
             "listen": {"mx": ["[::1]:0"], "local": ""},
             "limits": {"max_message_octets": "1 GiB", "command_seconds": 0.25},
             "routes": {"*": {"via": "relay.test:1", "tls": "encrypt"}},
+            "streams": {
+                "codes": {"senders": ["OTP@shop.test"], "unknown": "hold"},
+                "news": {"accounts": ["@list.test"]},
+            },
         }
     )
     assert Config.model_validate(tomllib.loads(dump(config))) == config
@@ -305,6 +339,28 @@ def test_passwords_are_not_dumped() -> None:
     rule = {"via": "relay.test", "username": "u", "password": "tell-nobody"}
     config = Config.model_validate({"server": {"hostname": "a.test"}, "routes": {"*": rule}})
     assert "tell-nobody" not in dump(config) + repr(config)
+
+
+def test_streams_are_told_to_queue_and_intake() -> None:
+    config = Config.model_validate(
+        {
+            "server": {"hostname": "a.test"},
+            "queue": {"unknown": "hold"},
+            "streams": {
+                "codes": {"senders": ["OTP@shop.test"], "unknown": "retry"},
+                "news": {"accounts": ["@list.test"]},
+            },
+        }
+    )
+    queue = told.queue(config, "main")
+    assert [queue.unknown_of(name).value for name in ("", "codes", "news", "gone")] == [
+        "hold",
+        "retry",
+        "hold",
+        "hold",
+    ]
+    streams = told.intake(config).streams
+    assert streams.of(Address.parse("otp@SHOP.test"), Origin(ServerKind.LOCAL)) == "codes"
 
 
 def test_the_rooms_have_the_same_defaults() -> None:
@@ -327,6 +383,7 @@ def test_every_setting_of_the_rooms_can_be_set() -> None:
         "own_names",
         "own_endpoints",
         "smarthosts",  # routes
+        "streams",  # [streams.NAME]
         "lmtp",
         "timeouts",  # delivery.*_seconds
         "route_cache_entries",  # bounds memory only

@@ -6,6 +6,7 @@ from postroad.runtime.config.load import ConfigInvalid, config_path, load_config
 from postroad.runtime.config.mail import Pop3Section, QueueSection, StorageSection
 from postroad.runtime.config.root import Config
 from postroad.runtime.config.server import ListenSection, LogSection, ServerSection, TlsSection
+from postroad.runtime.config.streams import StreamSection
 from postroad.runtime.config.values import Endpoint, Peer, parse_endpoint, parse_peer
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "RouteRule",
     "ServerSection",
     "StorageSection",
+    "StreamSection",
     "SubmissionSection",
     "TlsSection",
     "config_path",

@@ -11,7 +11,7 @@ from msgspec import Struct
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from postroad.runtime.config.load import section_model, variable
+from postroad.runtime.config.load import NAMED, section_model, variable
 from postroad.runtime.config.root import Config
 from postroad.runtime.config.values import Endpoint, Peer
 
@@ -38,13 +38,12 @@ def settings() -> list[Setting]:
 
 def _of_section(section: str) -> Iterator[Setting]:
     for key, field in section_model(section).model_fields.items():
-        routes = section == "routes"
         yield Setting(
-            name=f'routes."DOMAIN".{key}' if routes else f"{section}.{key}",
+            name=f"{_title(section)}.{key}",
             type="number" if key == "retry_jitter" else _type_words(field.annotation),
             default=_default(field),
             bounds=_bounds(field),
-            environment="" if routes else variable(section, key),
+            environment="" if section in NAMED else variable(section, key),
             description=field.description or "",
         )
 
@@ -57,12 +56,12 @@ _INTRODUCTION = """\
 Read from `/etc/postroad/postroad.toml`, from the file named by `--config`, or by the variable
 `POSTROAD_CONFIG`. A variable `POSTROAD_SECTION__KEY` wins over the file, and
 `POSTROAD_SECTION__KEY_FILE` names a file whose first line is the value (for secrets). Lists in
-variables are parted by commas; `POSTROAD_ROUTES` is JSON. Sizes are octets or `"50 MiB"`, times are
-seconds or `"5m"`.
+variables are parted by commas; `POSTROAD_ROUTES` and `POSTROAD_STREAMS` are JSON. Sizes are octets
+or `"50 MiB"`, times are seconds or `"5m"`.
 
 `postroad config check` finds mistakes, `postroad config dump` prints what is in force. SIGHUP
 (`systemctl reload postroad`) brings changes into force for new connections; `server`, `storage`,
-`queue`, `pop3` and `auth` need a restart.
+`queue`, `streams`, `pop3` and `auth` need a restart.
 """
 
 
@@ -71,11 +70,9 @@ def reference() -> str:
     lines = [_INTRODUCTION]
     for section in Config.model_fields:
         model = section_model(section)
-        title = 'routes."DOMAIN"' if section == "routes" else section
-        lines += [f"## [{title}]", "", _one_line(model.__doc__), ""]
-        if section == "routes":
-            field = Config.model_fields["routes"]
-            lines += [field.description or "", ""]
+        lines += [f"## [{_title(section)}]", "", _one_line(model.__doc__), ""]
+        if section in NAMED:
+            lines += [Config.model_fields[section].description or "", ""]
         lines += ["| setting | type | default | |", "|---|---|---|---|"]
         for each in _of_section(section):
             key = each.name.rpartition(".")[2]
@@ -94,9 +91,9 @@ def dump(config: Config) -> str:
     lines: list[str] = []
     values = to_plain(config)
     for section, table in values.items():
-        if section == "routes":
-            for domain, rule in table.items():
-                lines += ["", f"[routes.{json.dumps(domain)}]", *_toml_lines("routes", rule)]
+        if section in NAMED:
+            for name, rule in table.items():
+                lines += ["", f"[{section}.{json.dumps(name)}]", *_toml_lines(section, rule)]
         else:
             lines += ["", f"[{section}]", *_toml_lines(section, table)]
     return "\n".join(lines[1:]) + "\n"
@@ -109,6 +106,14 @@ def to_plain(config: Config) -> dict[str, Any]:
         if rule["password"]:
             rule["password"] = HIDDEN
     return values
+
+
+def _title(section: str) -> str:
+    placeholder = _PLACEHOLDERS.get(section)
+    return section if placeholder is None else f"{section}.{placeholder}"
+
+
+_PLACEHOLDERS = {"routes": '"DOMAIN"', "streams": "NAME"}
 
 
 def _toml_lines(section: str, table: Mapping[str, Any]) -> list[str]:

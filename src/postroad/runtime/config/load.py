@@ -1,8 +1,9 @@
 """Reading the configuration: a TOML file, then the environment above it; all mistakes at once.
 
 ``POSTROAD_SECTION__KEY`` sets a key, ``POSTROAD_SECTION__KEY_FILE`` sets it to the first line of a file
-(for secrets). Lists are parted by commas, `routes` is JSON. Nothing is guessed: what is not understood
-is an error with its file, key, value and the way to mend it, and the program does not start.
+(for secrets). Lists are parted by commas, `routes` and `streams` are JSON. Nothing is guessed: what is
+not understood is an error with its file, key, value and the way to mend it, and the program does not
+start.
 """
 
 import difflib
@@ -18,11 +19,15 @@ from pydantic_core import ErrorDetails
 
 from postroad.runtime.config.delivery import RouteRule, read_secret
 from postroad.runtime.config.root import Config
+from postroad.runtime.config.streams import StreamSection
 
 DEFAULT_PATH = Path("/etc/postroad/postroad.toml")
 PREFIX = "POSTROAD_"
 _OURS_TOO = {"POSTROAD_CONFIG"}
 _FILE_SUFFIX = "_FILE"
+
+NAMED: dict[str, type[BaseModel]] = {"routes": RouteRule, "streams": StreamSection}
+"""Sections that are tables under names that people choose, each of this model."""
 
 
 class ConfigInvalid(Exception):
@@ -127,9 +132,9 @@ def _overlay_environment(
 
 def _setting_of(words: list[str]) -> tuple[str, str | None, bool] | None:
     """Return section, key and whether the variable names a file."""
-    if words == ["routes"]:
-        return "routes", None, False
-    if len(words) != 2 or words[0] not in Config.model_fields or words[0] == "routes":
+    if len(words) == 1 and words[0] in NAMED:
+        return words[0], None, False
+    if len(words) != 2 or words[0] not in Config.model_fields or words[0] in NAMED:
         return None
     section, key = words
     fields = section_model(section).model_fields
@@ -140,9 +145,9 @@ def _setting_of(words: list[str]) -> tuple[str, str | None, bool] | None:
 
 
 def section_model(name: str) -> type[BaseModel]:
-    """Return the model of a section (of one rule, for ``routes``)."""
-    if name == "routes":
-        return RouteRule
+    """Return the model of a section (of one of its tables, for ``routes`` and ``streams``)."""
+    if name in NAMED:
+        return NAMED[name]
     model: Any = Config.model_fields[name].annotation
     assert isinstance(model, type)
     return model
@@ -155,7 +160,7 @@ def variable(section: str, key: str) -> str:
 
 def _near_variable(words: list[str]) -> str:
     """The section first, then the key in it: names as a whole resemble each other too much."""
-    sections = [name for name in Config.model_fields if name != "routes"]
+    sections = [name for name in Config.model_fields if name not in NAMED]
     section = words[0]
     if section not in sections:
         near = difflib.get_close_matches(section, sections, n=1, cutoff=0.7)

@@ -44,7 +44,7 @@ class QueueSection(Section):
     unknown: UnknownPolicy = Field(
         default=UnknownPolicy.RETRY,
         description="What follows when a connection died after the final dot (RFC 1047): `retry` may "
-        "make a duplicate, `hold` leaves it to an operator.",
+        "make a duplicate, `hold` leaves it to an operator. A stream may say otherwise.",
     )
     concurrency_initial: int = Field(
         default=5, ge=1, le=1000, description="Connections to a destination to begin with."
@@ -130,7 +130,7 @@ class StorageSection(Section):
         default=10.0, ge=0, le=600, description="How long to wait for another process's commit."
     )
     retain_seconds: Seconds = Field(
-        default=30 * _DAY,
+        default=45 * _DAY,
         ge=0,
         le=10 * _YEAR,
         description="How long the journey of a message is kept after its end; 0: for ever. Mail in "

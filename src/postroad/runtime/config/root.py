@@ -6,6 +6,7 @@ from postroad.runtime.config.delivery import DeliverySection, Routes
 from postroad.runtime.config.limits import AuthSection, LimitsSection, MxSection, SubmissionSection
 from postroad.runtime.config.mail import Pop3Section, QueueSection, StorageSection
 from postroad.runtime.config.server import ListenSection, LogSection, ServerSection, TlsSection
+from postroad.runtime.config.streams import Streams
 from postroad.runtime.config.values import Section
 
 
@@ -21,6 +22,10 @@ class Config(Section):
     pop3: Pop3Section = Field(default_factory=Pop3Section)
     auth: AuthSection = Field(default_factory=AuthSection)
     queue: QueueSection = Field(default_factory=QueueSection)
+    streams: Streams = Field(
+        default_factory=dict,
+        description="Kinds of outgoing mail, each under a name of your choice.",
+    )
     delivery: DeliverySection = Field(default_factory=DeliverySection)
     routes: Routes = Field(
         default_factory=dict,
