@@ -94,7 +94,7 @@ distance of the extremes from each other, as a share of the median, ours / peer.
   restart of ours, and without its index for Dovecot. Passwords cost nothing on either side: Dovecot
   compares plain text, and our server has seen the login before (the first login of an account costs
   an argon2 hash).
-- Latency is taken by logging in by POP3 again and again, so one login is part of it. Half load is
+- Latency is taken by logging in by POP3 every 2 ms, so one login is part of it. Half load is
   half of the rate that reaches a local mailbox at most, sent evenly to another user.
 - Memory is that of the server process (`VmRSS`, `VmHWM`), without TLS.
 
