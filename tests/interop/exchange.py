@@ -76,7 +76,10 @@ async def hand_in(
     connections: int = 8,
     taken: Taken = lambda message: None,
 ) -> None:
-    """Send all messages, each to all recipients, by several connections in threads."""
+    """Send all messages, each to all recipients, by several connections in threads.
+
+    Raises what the first of them raised, after all have ended.
+    """
 
     def share(offset: int) -> None:
         with connect() as client:
@@ -85,7 +88,10 @@ async def hand_in(
                 assert refused == {}
                 taken(message)
 
-    await asyncio.gather(*(asyncio.to_thread(share, offset) for offset in range(connections)))
+    shares = (asyncio.to_thread(share, offset) for offset in range(connections))
+    for result in await asyncio.gather(*shares, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
 
 
 def read_mail(server: Mailserver) -> list[bytes]:

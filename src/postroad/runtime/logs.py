@@ -1,11 +1,13 @@
 """Log lines by structlog on standard error: for people in a terminal, JSON for machines.
 
-The standard library's loggers (asyncio's warnings) come out the same way.
+The standard library's loggers (asyncio's warnings) come out the same way. A line that cannot be written
+(the disk is full, the reader is gone) is lost; the mail goes on.
 """
 
+import contextlib
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
@@ -54,8 +56,23 @@ class _Lines(structlog.WriteLogger):
     """Writes to what is standard error now, under the name it was asked for."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(sys.stderr)
+        super().__init__(_Unfailing(sys.stderr))  # type: ignore[arg-type]
         self.name = name
+
+
+class _Unfailing:
+    """A stream whose trouble is nobody's: an exception from a log line would end a task or a server."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):  # ValueError: it is closed
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 class _LoggerFactory:

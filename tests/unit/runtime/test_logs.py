@@ -64,3 +64,21 @@ def test_the_level(monkeypatch: pytest.MonkeyPatch) -> None:
     section = LogSection.model_validate({"level": "error", "format": "json"})
     (line,) = write_some(monkeypatch, Terminal(), section).splitlines()
     assert json.loads(line)["event"] == "failed"
+
+
+class FullDisk(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(28, "No space left on device")
+
+    def flush(self) -> None:
+        raise OSError(28, "No space left on device")
+
+
+def test_a_line_that_cannot_be_written_harms_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    for section in (LogSection(), LogSection.model_validate({"format": "text"})):
+        write_some(monkeypatch, FullDisk(), section)
+    closed = io.StringIO()
+    monkeypatch.setattr("sys.stderr", closed)
+    configure_logging(LogSection())
+    closed.close()
+    structlog.get_logger("postroad.test").error("to nobody")
