@@ -1,6 +1,9 @@
 """Directory, mailboxes and locks."""
 
+import pytest
+
 from postroad.model import (
+    Accepted,
     Account,
     AccountAdded,
     AccountRemoved,
@@ -8,26 +11,36 @@ from postroad.model import (
     Alias,
     AliasAdded,
     AliasRemoved,
+    Attempted,
+    DeliveryState,
+    Deposited,
     Domain,
     DomainAdded,
     DomainRemoved,
     Expunged,
     Mailbox,
+    Message,
     PasswordSet,
 )
+from postroad.ports import Conflict
 from tests.contracts.stores import (
     ANN,
     BOB,
     FAR,
     INBOX,
+    OK,
+    Place,
     Store,
     accept,
     attempted,
     commit,
+    deliveries_of,
     deposited,
+    message_of,
     people,
     readable,
     result,
+    stage,
 )
 
 
@@ -141,3 +154,62 @@ async def test_locks(store: Store) -> None:
     store.locks.release(5)
     store.locks.release(5)
     assert store.locks.acquire(5)
+
+
+async def test_accepted_and_deposited_in_one_group(store: Store) -> None:
+    """Local mail needs one commit: what it comes to is as if it had been two."""
+    await people(store)
+    staged = await stage(store, b"Subject: x\r\n\r\nHello\r\n")
+    message = message_of(staged.ref, BOB, BOB)
+    deliveries = deliveries_of(message)
+    await commit(
+        store,
+        Accepted(message.accepted_at, message, deliveries),
+        attempted(message, result(0), result(1, DeliveryState.DUE, due_at=500.0, delayed=True)),
+        deposited(message),
+        contents=[staged],
+    )
+    ended, waits = await store.queue.deliveries(message.id)
+    assert (ended.state, ended.attempts, ended.last) == (DeliveryState.DELIVERED, 1, OK)
+    assert (waits.state, waits.due_at, waits.delay_notified) == (DeliveryState.DUE, 500.0, True)
+    assert await store.queue.next_due() == 500.0
+    kinds = [type(event.change) for event in await store.journey.events(message.id)]
+    assert kinds == [Accepted, Deposited, Attempted]
+    assert await readable(store, message)
+    await commit(store, attempted(message, result(1)))
+    listing = await store.mailboxes.listing(INBOX)
+    assert listing is not None
+    assert len(listing.uids) == 1
+    assert await readable(store, message)
+
+
+async def test_accepted_and_bounced_in_one_group_leaves_no_content(place: Place) -> None:
+    async with place.open() as store:
+        staged = await stage(store, b"Subject: x\r\n\r\nHello\r\n")
+        message = message_of(staged.ref, BOB)
+        await commit(
+            store,
+            Accepted(message.accepted_at, message, deliveries_of(message)),
+            attempted(message, result(0, DeliveryState.BOUNCED)),
+            contents=[staged],
+        )
+        assert not place.durable or not await reopened(place, message)
+
+
+async def reopened(place: Place, message: Message) -> bool:
+    """Whether the content is there without the cache of the store that took it."""
+    async with place.open() as store:
+        return await readable(store, message)
+
+
+async def test_a_group_that_cannot_deposit_accepts_nothing(store: Store) -> None:
+    staged = await stage(store, b"Subject: x\r\n\r\nHello\r\n")
+    message = message_of(staged.ref, BOB)
+    accepted = Accepted(message.accepted_at, message, deliveries_of(message))
+    with pytest.raises(Conflict):
+        await commit(
+            store, accepted, deposited(message), attempted(message, result(0)), contents=[staged]
+        )
+    assert await store.queue.message(message.id) is None
+    await commit(store, accepted, contents=[staged])  # the long way is still open
+    assert await readable(store, message)

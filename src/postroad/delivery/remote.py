@@ -4,7 +4,7 @@ from postroad.delivery.connect import Connector
 from postroad.delivery.route import Router
 from postroad.delivery.session import RemoteSession
 from postroad.delivery.settings import DeliverySettings
-from postroad.model import Route
+from postroad.model import LeasedDelivery, Route
 from postroad.ports import Clock, ContentStore, Entropy, Network, Resolver, Session
 
 
@@ -26,6 +26,9 @@ class RemoteDeliverer:
         self._settings = settings
         self._router = Router(resolver, clock, entropy, settings)
         self._connector = Connector(network, clock, self._router, settings)
+
+    async def at_once(self, job: LeasedDelivery) -> None:
+        """Nothing here is done without a connection."""
 
     async def route(self, destination: str) -> Route:
         """Return the way to a domain (or address literal). Raises `RouteFailed`."""

@@ -70,7 +70,7 @@ class LocalDeliverer:
         """Return a session; nothing has to be opened."""
         return LocalSession(self, self._batch)
 
-    async def attempt(self, job: LeasedDelivery) -> Attempt:
+    async def at_once(self, job: LeasedDelivery) -> Attempt:
         """Deposit one message into the mailboxes of its deliveries."""
         message = job.message
         started_at = self._clock.now()
@@ -152,7 +152,7 @@ class LocalSession:
 
     async def attempt(self, jobs: Sequence[LeasedDelivery]) -> list[Attempt]:
         """Make one attempt for each job."""
-        return [await self._deliverer.attempt(job) for job in jobs]
+        return [await self._deliverer.at_once(job) for job in jobs]
 
     async def close(self) -> None:
         """There is nothing to end."""

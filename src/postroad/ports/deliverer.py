@@ -60,6 +60,12 @@ class Session(Protocol):
 class Deliverer(Protocol):
     """Finds ways and opens sessions."""
 
+    async def at_once(self, job: LeasedDelivery) -> Attempt | None:
+        """Make the attempt now where it is nothing but changes to be committed: deposits into mailboxes
+        here. None where it takes more than that; it then goes by `route` and `connect`.
+        """
+        ...
+
     async def route(self, destination: str) -> Route:
         """Return the way to a destination (a domain, or ``"local"``). Raises `RouteFailed`."""
         ...

@@ -1,5 +1,6 @@
 """Reading what happened."""
 
+from collections.abc import AsyncIterator
 from typing import Protocol
 
 from msgspec import Struct
@@ -37,4 +38,11 @@ class JourneyStore(Protocol):
 
     async def after(self, sequence: int, limit: int = 1000) -> list[JourneyEvent]:
         """Return events of all messages committed after `sequence`, for live views and rebuilding."""
+        ...
+
+    def pages(self, until: float) -> AsyncIterator[list[JourneyEvent]]:
+        """Yield all that happened to deliveries up to `until` (seconds since 1970), in the order of the
+        commits, some hundred events at a time. Each page is a read of its own: writers are not kept
+        waiting, and what is committed meanwhile may show.
+        """
         ...

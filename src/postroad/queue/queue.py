@@ -7,7 +7,9 @@ from typing import Any, TypeAlias
 import structlog
 
 from postroad.model import (
+    Accepted,
     Attempted,
+    Delivered,
     Delivery,
     DeliveryState,
     Dropped,
@@ -16,11 +18,13 @@ from postroad.model import (
     LeasedDelivery,
     Message,
     Released,
+    Result,
     Retried,
     Staged,
 )
 from postroad.ports import (
     Clock,
+    Conflict,
     ContentStore,
     Deliverer,
     Entropy,
@@ -70,6 +74,7 @@ class Queue:
     ) -> None:
         self.settings = settings
         self._ledger = ledger
+        self._deliverer = deliverer
         self._store = store
         self._clock = clock
         self._tasks = Tasks()
@@ -154,6 +159,8 @@ class Queue:
 
         Raises `StorageError`, and then nothing happened.
         """
+        if await self._deposited(message, deliveries, staged):
+            return
         birth = self._admission.admit(message, deliveries, self._clock.now())
         try:
             await self._ledger.commit(Group((birth.change,), (staged,)))
@@ -165,6 +172,41 @@ class Queue:
             raise
         if birth.jobs:
             self._admission.born(birth)
+
+    async def _deposited(
+        self, message: Message, deliveries: Sequence[Delivery], staged: Staged
+    ) -> bool:
+        """Accept and deliver in one commit what only has to be put into mailboxes here.
+
+        False: nothing was committed, the message has to go the long way. So it is with whatever needs
+        more than deposits: a mailbox that is gone, a report that was asked for.
+        """
+        now = self._clock.now()
+        if any(each.due_at > now or each.notify.on_success for each in deliveries):
+            return False
+        job = LeasedDelivery(message, tuple(deliveries))
+        attempt = await self._deliverer.at_once(job)
+        if attempt is None:
+            return False
+        results = []
+        for ordinal, outcome in attempt.outcomes:
+            if not isinstance(outcome, Delivered):
+                return False
+            results.append(Result(ordinal, outcome, DeliveryState.DELIVERED))
+        attempted = Attempted(
+            attempt.ended_at,
+            message.id,
+            attempt.started_at,
+            tuple(results),
+            attempt.taken,
+            attempt.steps,
+        )
+        accepted = Accepted(now, message, job.deliveries)
+        try:
+            await self._ledger.commit(Group((accepted, *attempt.changes, attempted), (staged,)))
+        except Conflict:
+            return False  # a mailbox went just now
+        return True
 
     async def run(self) -> None:
         """Make due what an earlier life of this node had leased, then work until `stop`.

@@ -1,7 +1,7 @@
 """Both ways that mail goes, behind one port: to a mailbox here, or out."""
 
-from postroad.model import Route, RouteKind
-from postroad.ports import Deliverer, Session
+from postroad.model import LeasedDelivery, Route, RouteKind
+from postroad.ports import Attempt, Deliverer, Session
 from postroad.service.recipients import LOCAL
 
 
@@ -14,6 +14,12 @@ class LocalOrRemote:
     def __init__(self, local: Deliverer, remote: Deliverer) -> None:
         self._local = local
         self.remote = remote
+
+    async def at_once(self, job: LeasedDelivery) -> Attempt | None:
+        """Deposit what stays here; None for what leaves."""
+        if all(delivery.destination == LOCAL for delivery in job.deliveries):
+            return await self._local.at_once(job)
+        return None
 
     async def route(self, destination: str) -> Route:
         """Return the way to ``"local"`` or to a domain. Raises `RouteFailed`."""

@@ -10,13 +10,19 @@ from structlog.testing import capture_logs
 
 from postroad.model import (
     Accepted,
+    Account,
+    AccountAdded,
+    Address,
     Attempted,
     DeliveryState,
+    Domain,
+    DomainAdded,
     Group,
     Held,
     PermanentFailure,
     Reply,
     Retried,
+    RouteKind,
     Unknown,
 )
 from postroad.ports import StorageError, StorageFull
@@ -432,7 +438,7 @@ def test_a_stream_says_what_follows_an_unknown_outcome() -> None:
         code = await world.send("user@there.example", stream="codes")
         news = await world.send("user@there.example", stream="news")
         other = await world.send("user@there.example")
-        await world.clock.until(lambda: world.state(code) is DeliveryState.HELD, 5)
+        await world.clock.until(lambda: not world.queue.in_memory, 5)
         assert world.state(code) is DeliveryState.HELD
         assert {world.delivery(news).state, world.delivery(other).state} == {DeliveryState.DUE}
 
@@ -616,3 +622,35 @@ async def test_a_retry_beside_the_process_ends_back_off() -> None:
     await world.store.ledger.commit(Group((Retried(now, "ann", ((message.id, 0),)),)))
     assert await world.clock.until(world.all_final, 5.0)
     await world.stop()
+
+
+def test_what_only_has_to_be_deposited_takes_one_commit() -> None:
+    async def scenario(world: World) -> None:
+        bob = Account(1, Address.parse("bob@here.example"), "", 7)
+        added = (DomainAdded(1.0, Domain("here.example")), AccountAdded(1.0, bob))
+        await world.store.ledger.commit(Group(added))
+        world.server("local", at_once=True, kind=RouteKind.LOCAL, seconds=0)
+        await world.start()
+        before = world.groups
+        message = await world.send("bob@here.example", mailbox=7)
+        assert world.groups == before + 1
+        assert world.state(message) is DeliveryState.DELIVERED
+        assert len(world.attempted(message)) == 1
+        assert world.queue.in_memory == 0
+
+    play(scenario)
+
+
+def test_a_deposit_that_cannot_be_made_at_once_goes_the_long_way() -> None:
+    async def scenario(world: World) -> None:
+        server = world.server("local", at_once=True, kind=RouteKind.LOCAL, seconds=0)
+        await world.start()
+        # The mailbox is gone: the group is refused, and the message is accepted without the deposit.
+        message = await world.send("bob@here.example", mailbox=7)
+        assert world.state(message) in (DeliveryState.LEASED, DeliveryState.DUE)
+        server.answer = lambda leased, delivery: PermanentFailure(Reply(550, "5.1.1", "gone"))
+        await world.clock.until(world.all_final)
+        assert world.state(message) is DeliveryState.BOUNCED
+        assert len(world.reports(message)) == 1
+
+    play(scenario)

@@ -125,6 +125,7 @@ class Server:
         self.batch = 1
         self.kind = RouteKind.MX
         self.dsn = False
+        self.at_once = False
         self.breaks = False  # every session ends with its first attempt
         self.raises: Exception | None = None
         self.route_failure: Reply | None = None
@@ -322,6 +323,12 @@ class World:
         ]
 
     # The deliverer.
+
+    async def at_once(self, job: LeasedDelivery) -> Attempt | None:
+        server = self.servers.get(job.deliveries[0].destination)
+        if server is None or not server.at_once:
+            return None
+        return (await FakeSession(server).attempt([job]))[0]
 
     async def route(self, destination: str) -> Route:
         self.routed[destination] += 1

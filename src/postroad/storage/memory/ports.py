@@ -1,13 +1,15 @@
 """The storage ports on a `State`. Nothing here waits, so the order of calls is the order of events."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 
 from msgspec.structs import replace
 
 from postroad.model import (
+    Accepted,
     Account,
     Address,
     Alias,
+    Attempted,
     ContentRef,
     Delivery,
     DeliveryState,
@@ -33,6 +35,8 @@ from postroad.ports import (
 from postroad.storage.memory.apply import Application
 from postroad.storage.memory.state import QueuedDelivery, State
 from postroad.storage.search import bracketed, fold
+
+_OF_DELIVERIES = (Accepted, Attempted, Held, Retried, Dropped)
 
 BeforeCommit = Callable[[Group], None]
 
@@ -261,6 +265,11 @@ class MemoryJourney:
         """Return events of all messages committed after `sequence`."""
         events = [event for _, event in self._state.journey.values() if event.sequence > sequence]
         return events[:limit]
+
+    async def pages(self, until: float) -> AsyncIterator[list[JourneyEvent]]:
+        """Yield what happened to deliveries up to `until`."""
+        events = [event for _, event in self._state.journey.values() if event.at <= until]
+        yield [event for event in events if isinstance(event.change, _OF_DELIVERIES)]
 
     def _concerns(self, message: Message, folded: str) -> bool:
         sender = message.envelope.sender

@@ -3,6 +3,9 @@
 Searches may read much and run in a thread.
 """
 
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,7 +20,9 @@ from postroad.storage.sqlite.database import Database
 from postroad.storage.sqlite.statements import SQL
 from postroad.storage.sqlite.writer import Writer
 
-PRUNE_STEP_MESSAGES = 200
+PRUNE_PAGE_MESSAGES = 1000
+PRUNE_STEP_MESSAGES = 100  # a few milliseconds of the writer
+PAGE_EVENTS = 1000
 
 _decode_accepted = msgspec.json.Decoder(Accepted).decode
 
@@ -62,30 +67,82 @@ class SqliteJourney:
         )
         return [_event(row) for row in rows]
 
+    async def pages(self, until: float) -> AsyncIterator[list[JourneyEvent]]:
+        """Yield what happened to deliveries up to `until`, page by page, each a short read."""
+        last = 0
+        while True:
+            values = (last, until, PAGE_EVENTS)
+            seen, page = await self._database.browse(partial(_page, values=values))
+            if page:
+                yield page
+            if seen is None:
+                return
+            last = seen
+
+
+def _page(
+    connection: apsw.Connection, values: tuple[float, ...]
+) -> tuple[int | None, list[JourneyEvent]]:
+    """Return the sequence that was looked at last (None at the journey's end), and the events."""
+    rows: Any = connection.execute(SQL["journey_page"], values).fetchall()
+    return rows[-1][0] if rows else None, [_event(row) for row in rows if row[2] is not None]
+
 
 def _event(row: Any) -> JourneyEvent:
     sequence, at, change = row
     return JourneyEvent(sequence, at, decode_change(change))
 
 
-async def prune(writer: Writer, before: float) -> int:
+async def prune(database: Database, writer: Writer, before: float) -> int:
     """Remove messages that were accepted and ended before `before`, with their journeys.
 
-    Works in small steps, so that mail goes on between them. Returns how many messages went.
+    What can go is looked for beside the writer; it only removes, a few messages at a time, and is left
+    to others for at least as long between two steps. Returns how many messages went.
     """
     pruned, last = 0, -1
     while True:
-        step = partial(_prune_step, before=before, last=last)
-        messages = await writer.run(step, long=True)
-        if not messages:
-            return pruned
-        pruned += len(messages)
-        last = messages[-1]
+        found, last, more = await database.browse(partial(_prunable, before=before, last=last))
+        for start in range(0, len(found), PRUNE_STEP_MESSAGES):
+            step = partial(_prune_step, before=before, chosen=found[start:][:PRUNE_STEP_MESSAGES])
+            pruned += await _paced(writer, step)
+        if not more:
+            break
+    while await _paced(writer, partial(_prune_expunged, before=before)):
+        pass
+    return pruned
 
 
-def _prune_step(connection: apsw.Connection, sweep: Sweep, before: float, last: int) -> list[int]:
-    found: Any = connection.execute(SQL["prunable"], (before, last, PRUNE_STEP_MESSAGES)).fetchall()
+def _prunable(
+    connection: apsw.Connection, before: float, last: int
+) -> tuple[list[tuple[int]], int, bool]:
+    """Return messages that can go, the last that was looked at, and whether to look further.
+
+    Ids sort by time: where all that were looked at are too young, those behind them are too.
+    """
+    rows: Any = connection.execute(SQL["prunable"], (before, last, PRUNE_PAGE_MESSAGES)).fetchall()
+    found = [(message,) for message, _, gone in rows if gone]
+    more = len(rows) == PRUNE_PAGE_MESSAGES and any(old for _, old, _ in rows)
+    return found, rows[-1][0] if rows else last, more
+
+
+async def _paced(writer: Writer, step: Callable[[apsw.Connection, Sweep], int]) -> int:
+    began = time.perf_counter()
+    count: int = await writer.run(step, long=True)
+    await asyncio.sleep(time.perf_counter() - began)
+    return count
+
+
+def _prune_step(
+    connection: apsw.Connection, sweep: Sweep, before: float, chosen: Sequence[tuple[int]]
+) -> int:
+    """Look again, now that nobody else writes, and remove."""
+    values = [(message, before) for (message,) in chosen]
+    found = connection.executemany(SQL["prunable_still"], values).fetchall()
     for statement in ("prune_journey", "prune_delivery", "prune_message"):
         connection.executemany(SQL[statement], found)
+    return len(found)
+
+
+def _prune_expunged(connection: apsw.Connection, sweep: Sweep, before: float) -> int:
     connection.execute(SQL["prune_expunged"], (before, PRUNE_STEP_MESSAGES))
-    return [message for (message,) in found]
+    return connection.changes()

@@ -35,10 +35,14 @@ class Rows:
     """Rows by table of one group, or of several whose order does not matter.
 
     `keys` are the deliveries whose state these rows depend on; rows that touch the same delivery
-    must not be merged. `ended` are messages of which a delivery ended.
+    must not be merged. `ended` are messages of which a delivery ended and whose content may not be
+    needed any more. `_born` tells where the rows of deliveries are that the group itself accepted;
+    `_kept` are messages of these that it also deposited.
     """
 
     __slots__ = (
+        "_born",
+        "_kept",
         "attempts",
         "contents",
         "deliveries",
@@ -58,6 +62,8 @@ class Rows:
         self.ended: list[tuple[int]] = []
         self.journey: list[Row] = []
         self.keys: set[Key] = set()
+        self._born: dict[int, dict[int, int]] = {}
+        self._kept: set[int] = set()
 
     def extend(self, other: "Rows") -> None:
         """Append the other's rows."""
@@ -84,6 +90,8 @@ class Rows:
         else:
             assert isinstance(change, Deposited)
             self.deposits.append(change)
+            if change.message in self._born:
+                self._kept.add(change.message)
             self.keys.add((change.message, change.ordinal))
             self.journey.append(
                 (change.at, change.message, "deposited", encode_change(change).decode())
@@ -104,9 +112,11 @@ class Rows:
         )
         self.journey.append((change.at, message.id, "accepted", None))
         unfinished = False
+        born = self._born[message.id] = {}
         for delivery in change.deliveries:
             row = _delivery_row(delivery, change)
             unfinished = unfinished or row[-1] is None
+            born[delivery.ordinal] = len(self.deliveries)
             self.deliveries.append(row)
         if not unfinished:
             self.ended.append((message.id,))
@@ -114,25 +124,45 @@ class Rows:
     def _attempted(self, change: Attempted) -> None:
         message = change.message
         ended = False
+        born = self._born.get(message)
         for result in change.results:
             state = result.state
             due_at = result.due_at if state is _DUE else None
             final = state.final
             ended = ended or final
+            wake_at = result.due_at if state in _WAITING else None
+            ended_at = change.at if final else None
+            last = _encode_reply(result.outcome.reply)
+            if born is not None and result.ordinal in born:
+                # Accepted in the same group: the row is written once, as it stands after the attempt.
+                at = born[result.ordinal]
+                row = self.deliveries[at]
+                self.deliveries[at] = (
+                    *row[:5],
+                    state._value_,
+                    row[6] if due_at is None else due_at,
+                    wake_at,
+                    None,
+                    1,
+                    result.delayed,
+                    last,
+                    ended_at,
+                )
+                continue
             self.attempts.append(
                 (
                     state._value_,
                     due_at,
-                    result.due_at if state in _WAITING else None,
-                    change.at if final else None,
+                    wake_at,
+                    ended_at,
                     result.delayed,
-                    _encode_reply(result.outcome.reply),
+                    last,
                     message,
                     result.ordinal,
                 )
             )
             self.keys.add((message, result.ordinal))
-        if ended:
+        if ended and message not in self._kept:
             self.ended.append((message,))
         self.journey.append((change.at, message, "attempted", encode_change(change).decode()))
 

@@ -85,7 +85,7 @@ class SqliteStore:
 
         Returns how many. Domains, accounts, aliases and mailbox entries are not touched.
         """
-        return await prune(self.writer, before)
+        return await prune(self.database, self.writer, before)
 
     async def close(self) -> None:
         """Finish the commits that wait, give back locks, close. Safe to call twice."""

@@ -25,6 +25,16 @@ SELECT sequence, change FROM journey INDEXED BY journey_by_operator
 WHERE kind IN ('held', 'retried', 'dropped') AND sequence > ?1
 ORDER BY sequence LIMIT 1000;
 
+-- :name journey_page
+-- All events in order, without the change where it is too new or about no delivery.
+SELECT journey.sequence, journey.at,
+       CASE WHEN journey.at <= ?2 AND kind IN ('accepted', 'attempted', 'held', 'retried', 'dropped')
+            THEN coalesce(journey.change, message.accepted) END
+FROM journey LEFT JOIN message ON message.id = journey.message
+WHERE journey.sequence > ?1
+ORDER BY journey.sequence
+LIMIT ?3;
+
 -- :name find_newest
 SELECT accepted FROM message
 WHERE accepted_at >= ?1
@@ -54,15 +64,24 @@ WHERE message_id = ?4 AND message_id <> ''
 ORDER BY id DESC LIMIT ?2;
 
 -- :name prunable
--- Messages that ended before retention's edge, a few at a time, from the oldest on. The one of the
--- journey's newest row stays, so that its sequence is never given again.
+-- Messages from an id on, whether they are old enough, and whether they can go: all ended before.
+SELECT id, accepted_at < ?1,
+       accepted_at < ?1
+       AND NOT EXISTS (SELECT 1 FROM delivery
+                       WHERE delivery.message = message.id
+                         AND (delivery.ended_at IS NULL OR delivery.ended_at >= ?1))
+FROM message
+WHERE id > ?2
+ORDER BY id LIMIT ?3;
+
+-- :name prunable_still
+-- The one of the journey's newest row stays, so that its sequence is never given again.
 SELECT id FROM message
-WHERE id > ?2 AND accepted_at < ?1
+WHERE id = ?1 AND accepted_at < ?2
   AND id IS NOT (SELECT message FROM journey ORDER BY sequence DESC LIMIT 1)
   AND NOT EXISTS (SELECT 1 FROM delivery
                   WHERE delivery.message = message.id
-                    AND (delivery.ended_at IS NULL OR delivery.ended_at >= ?1))
-ORDER BY id LIMIT ?3;
+                    AND (delivery.ended_at IS NULL OR delivery.ended_at >= ?2));
 
 -- :name prune_message
 DELETE FROM message WHERE id = ?1;
