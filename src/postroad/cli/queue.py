@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from postroad.cli.errors import CommandFailed, Exit
+from postroad.cli.moment import At, parse_moment
 from postroad.cli.opened import in_office, operator
 from postroad.cli.options import AsJson, ConfigFile
-from postroad.cli.show import clean, print_json, print_line, print_table, when
+from postroad.cli.show import clean, complain, print_json, print_line, print_table, when
 
 if TYPE_CHECKING:
-    from postroad.model import Delivery, Message
+    from postroad.model import Delivery, DeliveryState, Message
     from postroad.ports import QueueFilter, QueueItem
     from postroad.runtime.office import Office
     from postroad.service.desk import QueueDesk
+    from postroad.service.history import Hold
+
+    Holds = dict[tuple[int, int], Hold]
 
 app = typer.Typer(no_args_is_help=True, help="The queue: what waits, and what to do about it.")
 
@@ -48,56 +52,94 @@ def list_(
     sender: SenderFilter = None,
     recipient: RecipientFilter = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    at: At = None,
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
-    """List deliveries, the oldest message first."""
+    """List deliveries, the oldest message first; with --at, as the queue stood then, rebuilt from the
+    journey: what a worker had in hand then shows as due.
+    """
     query = _query(state, destination, sender, recipient, limit)
+    moment = _moment(at, query)
 
-    async def use(office: "Office") -> "tuple[list[QueueItem], dict[str, int]]":
-        counts = await office.desk.counts()
-        listed = await office.desk.list(query)
-        return listed, {state.value: count for state, count in counts.items()}
+    async def use(office: "Office") -> "tuple[list[QueueItem], dict[DeliveryState, int], Holds]":
+        if moment is None:
+            counts = await office.desk.counts()
+            items = await office.desk.list(query)
+            return items, counts, await office.desk.holds(each.delivery for each in items)
+        _warn_of_retention(office, moment)
+        items, counts = await office.history.list(query, moment)
+        holds: Holds = {}
+        for message in {each.message.id for each in items}:
+            past = await office.history.show(message, moment)
+            holds |= {(message, ordinal): hold for ordinal, hold in past.holds.items()}
+        return items, counts, holds
 
-    items, counts = in_office(config, use)
+    items, counts, holds = in_office(config, use)
     if as_json:
-        print_json({"counts": counts, "deliveries": [_to_plain(each) for each in items]})
+        listed = [_to_plain(each, holds) for each in items]
+        print_json({**_at_to_plain(moment), "counts": _counts(counts), "deliveries": listed})
         return
+    _say_when(moment)
     print_table(
-        ("ID", "STATE", "NEXT TRY (UTC)", "TRIES", "FROM", "TO", "LAST REPLY"),
-        [_row(each) for each in items],
-        empty="nothing waits",
+        ("ID", "STATE", "NEXT TRY (UTC)", "TRIES", "STREAM", "FROM", "TO", "LAST REPLY"),
+        [_row(each, holds) for each in items],
+        empty="nothing waits" if moment is None else "nothing waited",
     )
+
+
+@app.command("counts")
+def counts_(at: At = None, as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """Count the deliveries that wait, by state; with --at, those that waited then."""
+    moment = _moment(at)
+
+    async def use(office: "Office") -> "dict[DeliveryState, int]":
+        if moment is None:
+            return await office.desk.counts()
+        _warn_of_retention(office, moment)
+        return await office.history.counts(moment)
+
+    counts = _counts(in_office(config, use))
+    if as_json:
+        print_json({**_at_to_plain(moment), "counts": counts})
+        return
+    _say_when(moment)
+    rows = [(state, str(count)) for state, count in counts.items()]
+    print_table(("STATE", "DELIVERIES"), rows, empty="")
 
 
 @app.command("show")
 def show(
     id: Annotated[str, typer.Argument(metavar="ID")],
+    at: At = None,
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
-    """Show one message with all its deliveries."""
+    """Show one message with all its deliveries; with --at, as they stood then."""
     from postroad.model import parse_id
 
-    number = parse_id(id)
+    number, moment = parse_id(id), _moment(at)
 
-    async def use(office: "Office") -> "tuple[Message, list[Delivery]]":
-        message, deliveries = await office.desk.show(number)
-        return message, list(deliveries)
+    async def use(office: "Office") -> "tuple[Message, list[Delivery], Holds]":
+        if moment is None:
+            message, deliveries = await office.desk.show(number)
+            return message, list(deliveries), await office.desk.holds(deliveries)
+        past = await office.history.show(number, moment)
+        holds = {(number, ordinal): hold for ordinal, hold in past.holds.items()}
+        return past.message, list(past.deliveries), holds
 
-    message, deliveries = in_office(config, use)
-    from postroad.service.journeys import delivery_to_plain
-
+    message, deliveries, holds = in_office(config, use)
     if as_json:
-        plain = [delivery_to_plain(each) for each in deliveries]
-        print_json({**_message_to_plain(message), "deliveries": plain})
+        plain = [_delivery_to_plain(each, holds) for each in deliveries]
+        print_json({**_at_to_plain(moment), **_message_to_plain(message), "deliveries": plain})
         return
+    _say_when(moment)
     for name, value in _message_to_plain(message).items():
         shown = when(float(value)) if name == "accepted_at" else value
         print_line(f"{name.replace('_', ' ') + ':':14} {clean(str(shown))}")
     print_table(
         ("N", "STATE", "NEXT TRY (UTC)", "TRIES", "TO", "LAST REPLY"),
-        [(str(each.ordinal), *_delivery_cells(each)) for each in deliveries],
+        [(str(each.ordinal), *_delivery_cells(each, holds)) for each in deliveries],
         empty="there are no deliveries",
     )
 
@@ -196,34 +238,88 @@ def _query(
         raise CommandFailed(f"--state: one of {states} is none of {known}", Exit.USAGE) from None
 
 
-def _row(item: "QueueItem") -> tuple[str, ...]:
+def _moment(at: str | None, query: "QueueFilter | None" = None) -> float | None:
+    if at is None:
+        return None
+    if query is not None and any(state.final for state in query.states):
+        raise CommandFailed(
+            "--at shows what waited then (due, held); how deliveries ended is in: postroad journey ID",
+            Exit.USAGE,
+        )
+    return parse_moment(at)
+
+
+def _warn_of_retention(office: "Office", moment: float) -> None:
+    retain = office.config.storage.retain_seconds
+    edge = office.clock.now() - retain
+    if retain and moment < edge:
+        complain(
+            f"what ended before {when(edge)} UTC may be forgotten already (storage.retain_seconds), "
+            "so this may show less than there was"
+        )
+
+
+def _say_when(moment: float | None) -> None:
+    if moment is not None:
+        print_line(f"as of {when(moment)} UTC")
+
+
+def _at_to_plain(moment: float | None) -> dict[str, Any]:
+    return {} if moment is None else {"at": moment}
+
+
+def _counts(counts: "dict[DeliveryState, int]") -> dict[str, int]:
+    return {state.value: count for state, count in counts.items()}
+
+
+def _row(item: "QueueItem", holds: "Holds") -> tuple[str, ...]:
     from postroad.model import format_id
+    from postroad.service.streams import shown
 
     sender = item.message.envelope.sender
-    state, due, tries, recipient, last = _delivery_cells(item.delivery)
+    state, due, tries, recipient, last = _delivery_cells(item.delivery, holds)
     key = f"{format_id(item.message.id)}/{item.delivery.ordinal}"
-    return key, state, due, tries, str(sender or "<>"), recipient, last
+    stream = shown(item.message.stream)
+    return key, state, due, tries, stream, str(sender or "<>"), recipient, last
 
 
-def _delivery_cells(delivery: "Delivery") -> tuple[str, str, str, str, str]:
+def _delivery_cells(delivery: "Delivery", holds: "Holds") -> tuple[str, str, str, str, str]:
     waiting = not delivery.state.final
+    last = str(delivery.last) if delivery.last else "-"
+    hold = holds.get((delivery.message, delivery.ordinal))
+    if hold is not None:
+        reason = "outcome unknown, it may have been delivered" if hold.unknown else f"by {hold.by}"
+        last = f"held: {reason}; {last}" if delivery.last else f"held: {reason}"
     return (
         delivery.state.value,
         when(delivery.due_at) if waiting and delivery.due_at else "-",
         str(delivery.attempts),
         str(delivery.recipient),
-        str(delivery.last) if delivery.last else "-",
+        last,
     )
 
 
-def _to_plain(item: "QueueItem") -> dict[str, object]:
+def _to_plain(item: "QueueItem", holds: "Holds") -> dict[str, object]:
+    return {
+        "message": _message_to_plain(item.message),
+        **_delivery_to_plain(item.delivery, holds),
+    }
+
+
+def _delivery_to_plain(delivery: "Delivery", holds: "Holds") -> dict[str, object]:
     from postroad.service.journeys import delivery_to_plain
 
-    return {"message": _message_to_plain(item.message), **delivery_to_plain(item.delivery)}
+    hold = holds.get((delivery.message, delivery.ordinal))
+    held = None
+    if hold is not None:
+        reason = "unknown" if hold.unknown else "operator"
+        held = {"because": reason, "by": hold.by or None, "at": hold.at}
+    return {**delivery_to_plain(delivery), "held": held}
 
 
 def _message_to_plain(message: "Message") -> dict[str, Any]:
     from postroad.model import format_id
+    from postroad.service.streams import shown
 
     origin = message.origin
     return {
@@ -232,6 +328,7 @@ def _message_to_plain(message: "Message") -> dict[str, Any]:
         "sender": str(message.envelope.sender or ""),
         "accepted_at": message.accepted_at,
         "size": message.content.size,
+        "stream": shown(message.stream),
         "server": origin.server.value,
         "client": origin.client,
         "account": origin.account or "",

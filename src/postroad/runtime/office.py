@@ -13,6 +13,7 @@ from postroad.service.accounts import Accounts
 from postroad.service.authenticate import Passwords
 from postroad.service.desk import QueueDesk
 from postroad.service.domains import Aliases, Domains
+from postroad.service.history import History
 from postroad.service.journeys import Journeys
 from postroad.service.recipients import Recipients
 from postroad.storage.sqlite.store import SqliteStore
@@ -38,7 +39,10 @@ class Office:
         )
         self.domains = Domains(ledger=ledger, directory=directory, clock=clock)
         self.aliases = Aliases(ledger=ledger, directory=directory, clock=clock)
-        self.desk = QueueDesk(store=store.queue, ledger=ledger, clock=clock)
+        self.desk = QueueDesk(
+            store=store.queue, journey=store.journey, ledger=ledger, clock=clock
+        )
+        self.history = History(journey=store.journey)
         self.journeys = Journeys(journey=store.journey, queue=store.queue)
         self.recipients = Recipients(directory, hostname=config.server.hostname)
 

@@ -1,6 +1,6 @@
 """The operator's desk: look at the queue and change what happens to deliveries."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from postroad.model import (
     Delivery,
@@ -12,8 +12,9 @@ from postroad.model import (
     Retried,
     format_id,
 )
-from postroad.ports import Clock, Ledger, QueueFilter, QueueItem, QueueStore
+from postroad.ports import Clock, JourneyStore, Ledger, QueueFilter, QueueItem, QueueStore
 from postroad.service.errors import Refused
+from postroad.service.history import Hold, fold
 
 Keys = Sequence[tuple[int, int]]
 """Deliveries, each as (message, ordinal)."""
@@ -24,8 +25,11 @@ class QueueDesk:
     runs notices within a second.
     """
 
-    def __init__(self, *, store: QueueStore, ledger: Ledger, clock: Clock) -> None:
+    def __init__(
+        self, *, store: QueueStore, journey: JourneyStore, ledger: Ledger, clock: Clock
+    ) -> None:
         self._store = store
+        self._journey = journey
         self._ledger = ledger
         self._clock = clock
 
@@ -43,6 +47,18 @@ class QueueDesk:
         if found is None:
             raise Refused(f"there is no message {format_id(message)} here")
         return found, await self._store.deliveries(message)
+
+    async def holds(self, deliveries: Iterable[Delivery]) -> dict[tuple[int, int], Hold]:
+        """Return why those of the deliveries that are held are."""
+        found: dict[tuple[int, int], Hold] = {}
+        held = dict.fromkeys(
+            each.message for each in deliveries if each.state is DeliveryState.HELD
+        )
+        for message in held:
+            past = fold(await self._journey.events(message), float("inf"))
+            if past is not None:
+                found |= {(message, ordinal): hold for ordinal, hold in past.holds.items()}
+        return found
 
     async def retry(self, keys: Keys, by: str) -> int:
         """Make waiting deliveries due now; return how many. Held ones stay held."""

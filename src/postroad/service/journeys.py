@@ -28,6 +28,7 @@ from postroad.model import (
 )
 from postroad.ports import JourneyStore, QueueStore
 from postroad.service.errors import Refused
+from postroad.service.streams import shown
 
 
 class JourneyLine(Struct, frozen=True):
@@ -60,6 +61,7 @@ class Journey(Struct, frozen=True):
             "sender": str(message.envelope.sender or ""),
             "accepted_at": message.accepted_at,
             "size": message.content.size,
+            "stream": shown(message.stream),
             "origin": to_builtins(message.origin),
             "deliveries": [delivery_to_plain(delivery) for delivery in self.deliveries],
             "journey": [to_builtins(line) for line in self.lines],
@@ -176,7 +178,8 @@ def _accepted(change: Accepted) -> Iterator[tuple[float, str, str]]:
             change.at,
             "accepted",
             f"from {sender} at {client} by {origin.server.value} ({origin.protocol}{link}{account}), "
-            f"{message.content.size} octets, queued as {format_id(message.id)}",
+            f"{message.content.size} octets, queued as {format_id(message.id)}"
+            + (f", stream {message.stream}" if message.stream else ""),
         )
     for delivery in change.deliveries:
         address = delivery.recipient
@@ -214,7 +217,10 @@ def _result(result: Result, recipient: str) -> tuple[str, str]:
         case PermanentFailure(), _:
             return "bounced", text
         case _:
-            return "unknown", f"{text}; it may have been delivered"
+            text += "; it may have been delivered"
+            if result.state is DeliveryState.HELD:
+                text += "; held until an operator releases or drops it"
+            return "unknown", text
 
 
 def _reply(outcome: Outcome) -> str:

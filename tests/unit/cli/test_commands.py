@@ -6,7 +6,9 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +163,40 @@ def test_the_queue(cli: Cli) -> None:
     assert len(cli("journey", "--to", "a@one.test").splitlines()) == 3
     newest = cli.json("journey", "--to", "a@one.test", "--limit", "1")
     assert [line["what"] for line in newest["journey"]] == ["accepted", "split"]
+
+
+def test_the_queue_of_the_past(cli: Cli) -> None:
+    submit(cli.config, "me@here.test", "a@one.test", "b@one.test")
+    before = time.time()
+    time.sleep(0.01)
+    id = cli.json("queue", "list")["deliveries"][0]["id"]
+    cli("queue", "hold", f"{id}/1")
+    cli("queue", "drop", f"{id}/0")
+    at = datetime.fromtimestamp(before, UTC).isoformat()
+    past = cli.json("queue", "list", "--at", at)
+    assert past["at"] == pytest.approx(before)
+    assert past["counts"] == {"due": 2, "leased": 0, "held": 0}
+    assert [each["state"] for each in past["deliveries"]] == ["due", "due"]
+    shown = cli.json("queue", "show", id, "--at", at)
+    assert [each["state"] for each in shown["deliveries"]] == ["due", "due"]
+    assert cli.json("queue", "counts")["counts"] == {"due": 0, "leased": 0, "held": 1}
+    assert cli.json("queue", "counts", "--at", at)["counts"]["due"] == 2
+    table = cli("queue", "list", "--at", at).splitlines()
+    assert table[0] == f"as of {at[:10]} {at[11:19]} UTC"
+    assert len(table) == 4
+    assert "due         2" not in cli("queue", "counts")
+    assert cli("queue", "list", "--at", "2000-01-01T00:00").startswith("as of 2000-01-01 00:00:00")
+    assert "may be forgotten already (storage.retain_seconds)" in cli.error
+    assert cli.error.endswith("nothing waited\n")
+    cli("queue", "show", id, "--at", "2000-01-01", code=65)
+    assert "at that time" in cli.error
+    cli("queue", "list", "--at", at, "--state", "delivered", code=64)
+    cli("queue", "counts", "--at", "noon", code=64)
+    assert "is not a time" in cli.error
+    held = cli.json("queue", "list")["deliveries"][0]["held"]
+    assert held["because"] == "operator"
+    assert held["by"].endswith("(command)")
+    assert "held: by " in cli("queue", "list")
 
 
 def test_nothing_is_said_of_nothing(cli: Cli) -> None:
