@@ -270,7 +270,7 @@ WALKS = {
     "account_all",
     "alias_all",
     "find_newest",
-    "prunable",
+    "prunable_still",  # the journey's last row, one step
     "waiting_destinations",
     "entry_listing",
     "domain_used",
