@@ -70,7 +70,7 @@ def serving_process(
 ) -> Iterator[Serving]:
     """Run a server; `sections` lay over a configuration for loopback."""
     authority = Authority(directory / "ca")
-    leaf = authority.issue(HOSTNAME, "127.0.0.1")
+    leaf = authority.issue(HOSTNAME, "127.0.0.1", "localhost")
     ports = {name: free_port() for name in _SERVICES}
     socket = directory / "submit.sock"
     values: dict[str, Mapping[str, Any]] = {
