@@ -55,6 +55,7 @@ class System:
         resolver: Resolver | None,
         network: Network | None,
         listeners: Listeners | None,
+        worker: int = 0,
     ) -> None:
         self.config = config = office.config
         self.office = office
@@ -65,6 +66,7 @@ class System:
         self.desk = office.desk
         self.journeys = office.journeys
         self.recipients = office.recipients
+        self._worker = worker
         self._given_resolver = resolver
         self._given_network = network
         self._listeners = listeners or Listeners()
@@ -81,7 +83,7 @@ class System:
             deliverer=self._deliverer,
             clock=office.clock,
             entropy=office.entropy,
-            settings=settings.queue(config, store.node),
+            settings=settings.queue(config, store.node, worker),
             resolve=office.recipients.place,
         )
         self.intake = Intake(
@@ -129,14 +131,18 @@ class System:
         clock: Clock | None = None,
         entropy: Entropy | None = None,
         listeners: Listeners | None = None,
+        worker: int = 0,
     ) -> AsyncIterator["System"]:
         """Open the store and build everything; nothing is served yet. Leaving cuts what still runs.
 
-        `listeners` are ports that were bound before (as root). Raises `StorageError`,
+        `listeners` are ports that were bound before (as root); `worker` is this process's number among
+        those that share them and the store. Raises `StorageError`,
         `TlsFilesInvalid`, `OSError` or `ValueError` (a password file).
         """
         async with Office.open(config, clock=clock, entropy=entropy) as office:
-            system = cls(office, resolver=resolver, network=network, listeners=listeners)
+            system = cls(
+                office, resolver=resolver, network=network, listeners=listeners, worker=worker
+            )
             try:
                 yield system
             finally:
@@ -159,7 +165,7 @@ class System:
         self._deliverer.remote = self._make_remote(self.config)
         await self._serve()
         self._run(self.queue.run(), "queue")
-        if self.config.storage.retain_seconds:
+        if self.config.storage.retain_seconds and self._worker == 0:
             self._run(self._prune(), "prune")
 
     async def stop(self, grace_seconds: float | None = None) -> None:

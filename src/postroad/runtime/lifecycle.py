@@ -32,6 +32,7 @@ from postroad.runtime.privileges import (
     prepare_directory,
     raise_file_limit,
 )
+from postroad.runtime.workers import Supervisor
 
 T = TypeVar("T")
 
@@ -70,7 +71,22 @@ def serve(path: Path | None) -> int:
         _complain(error.problems)
         return EX_OSERR
     try:
-        return run(_Process(path, config, listeners).live())
+        if config.server.workers > 1:
+            return Supervisor(
+                config.server.workers,
+                lambda worker, notify: _live(path, config, listeners, worker, notify),
+            ).run()
+        return _live(path, config, listeners, 0, Notifier())
+    finally:
+        listeners.close()
+
+
+def _live(
+    path: Path | None, config: Config, listeners: Listeners, worker: int, notify: Notifier
+) -> int:
+    """Serve until told to stop; return a sysexits code."""
+    try:
+        return run(_Process(path, config, listeners, worker, notify).live())
     except TlsFilesInvalid as error:
         _complain([str(error)])
         return EX_CONFIG
@@ -80,8 +96,6 @@ def serve(path: Path | None) -> int:
     except OSError as error:
         _complain([str(error)])
         return EX_OSERR
-    finally:
-        listeners.close()
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
@@ -101,11 +115,19 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 class _Process:
     """What happens between start and end."""
 
-    def __init__(self, path: Path | None, config: Config, listeners: Listeners) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        config: Config,
+        listeners: Listeners,
+        worker: int,
+        notify: Notifier,
+    ) -> None:
         self._path = path
         self._config = config
         self._listeners = listeners
-        self._notify = Notifier()
+        self._worker = worker
+        self._notify = notify
         self._stop_asked = asyncio.Event()
         self._reload_asked = asyncio.Event()
 
@@ -116,12 +138,15 @@ class _Process:
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, self._asked_to_stop, signum)
         loop.add_signal_handler(signal.SIGHUP, self._reload_asked.set)
-        async with System.open(self._config, listeners=self._listeners) as system:
+        async with System.open(
+            self._config, listeners=self._listeners, worker=self._worker
+        ) as system:
             await system.start()
             self._notify.ready(_status(system))
             log.info(
                 "ready",
                 hostname=self._config.server.hostname,
+                worker=self._worker,
                 pid=os.getpid(),
                 **{name: _texts(found) for name, found in system.listening.items()},
             )
@@ -162,6 +187,9 @@ class _Process:
         self._notify.reloading()
         try:
             config = await asyncio.to_thread(load_config, self._path)
+            if config.server.workers > 1 and config.listen != self._config.listen:
+                log.warning("with workers, ports change only with a restart")
+                config = config.model_copy(update={"listen": self._config.listen})
             await system.reload(config)
             self._config = config
             configure_logging(config.log)

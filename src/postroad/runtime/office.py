@@ -39,9 +39,7 @@ class Office:
         )
         self.domains = Domains(ledger=ledger, directory=directory, clock=clock)
         self.aliases = Aliases(ledger=ledger, directory=directory, clock=clock)
-        self.desk = QueueDesk(
-            store=store.queue, journey=store.journey, ledger=ledger, clock=clock
-        )
+        self.desk = QueueDesk(store=store.queue, journey=store.journey, ledger=ledger, clock=clock)
         self.history = History(journey=store.journey)
         self.journeys = Journeys(journey=store.journey, queue=store.queue)
         self.recipients = Recipients(directory, hostname=config.server.hostname)

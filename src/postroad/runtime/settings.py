@@ -66,11 +66,14 @@ def read_ahead(config: Config) -> ReadAhead:
     return ReadAhead(octets=config.pop3.read_ahead_octets)
 
 
-def queue(config: Config, node: str) -> QueueSettings:
-    """Return what the queue is told; `node` is the store's own name for its server."""
+def queue(config: Config, node: str, worker: int = 0) -> QueueSettings:
+    """Return what the queue is told; `node` is the store's own name for its server, `worker` tells its
+    processes apart: the first one leases under the name of a lone process.
+    """
+    name = config.server.node or node
     return QueueSettings(
         hostname=config.server.hostname,
-        node=config.server.node or node,
+        node=f"{name}-{worker}" if worker else name,
         streams={
             name: StreamPolicy(unknown=section.unknown or config.queue.unknown)
             for name, section in config.streams.items()

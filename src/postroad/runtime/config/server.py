@@ -54,6 +54,13 @@ class ServerSection(Section):
         description="The name of this process among those that share a store; left empty, one that the "
         "store made up.",
     )
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Processes that share the ports and the store. Connection limits and the memory of "
+        "failed logins are each worker's own. See docs/notes/040-workers.md.",
+    )
     grace_seconds: Seconds = Field(
         default=30.0,
         ge=0,

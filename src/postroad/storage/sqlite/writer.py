@@ -13,6 +13,7 @@ Long items (removing an account) run wholly in the thread, alone.
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -25,6 +26,9 @@ from postroad.ports import StorageError
 from postroad.storage.sqlite.apply import Refused, Sweep, apply_rows, apply_steps, explain
 from postroad.storage.sqlite.database import Database
 from postroad.storage.sqlite.rows import Rows
+
+_SHORTEST_PAUSE_SECONDS = 0.0003
+_LONGEST_PAUSE_SECONDS = 0.01
 
 BATCH_MAX_ITEMS = 1000
 BATCH_MAX_OCTETS = 4 * 1024 * 1024  # bounds how long the event loop is kept busy by one batch
@@ -251,8 +255,23 @@ class Writer:
             self._commit_in_thread(batch, sweep)
 
     def _wait_for_lock(self) -> None:
-        self._connection.set_busy_timeout(int(self._database.busy_timeout_seconds * 1000))
-        self._connection.execute("BEGIN IMMEDIATE")
+        """Begin as soon as other processes let us. Raises `apsw.BusyError` when that takes too long.
+
+        SQLite's own waiting sleeps for up to a tenth of a second between two looks; other workers
+        of this server commit every millisecond or so.
+        """
+        self._connection.set_busy_timeout(0)
+        ends_at = time.monotonic() + self._database.busy_timeout_seconds
+        pause = _SHORTEST_PAUSE_SECONDS
+        while True:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                return
+            except apsw.BusyError:
+                if time.monotonic() > ends_at:
+                    raise
+            time.sleep(pause)
+            pause = min(pause * 1.2, _LONGEST_PAUSE_SECONDS)
 
 
 def _apply_batch(connection: apsw.Connection, batch: list[Item]) -> Sweep:
