@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 
 import pytest
 
-from postroad.lab.faults import FaultyServer
+from postroad.lab.faults import Behaviour, FaultyServer, Script
 from postroad.lab.site import Site
 from postroad.lab.world import World
 from postroad.model import DeliveryState
@@ -144,6 +144,27 @@ async def test_what_comes_twice_after_a_killed_receiver_is_unknown_in_the_journe
         assert whats.count("delivered") == 1
         if int(message.message_id[1:].partition(".")[0]) in twice:
             assert whats.count("unknown") == 1
+
+
+async def test_each_duplicate_of_a_receiver_that_dies_after_the_dot_is_unknown_in_the_journey(
+    world: World,
+) -> None:
+    """The same, with certainty: the receiver keeps 30 messages and hangs up instead of answering."""
+    strikes = 30
+    sender = await world.add_domain("sender.test", accounts=["alice"])
+    receiver = await slow_receiver(world)
+    await receiver.become(Script(behaviour=Behaviour.DROP_AFTER_DOT, times=strikes))
+    messages = await queue_all(world)
+    await wait_until_idle(sender)
+    received = numbers(taken.data for taken in receiver.messages)
+    assert set(received) == set(ALL)
+    assert received.total() == len(messages) + strikes
+    journeys = sender.office.journeys
+    for message in await journeys.find(address=BOB, limit=COUNT):
+        whats = [line.what for line in (await journeys.of(message.id)).lines]
+        number = int(message.message_id[1:].partition(".")[0])
+        assert whats.count("delivered") == 1
+        assert received[number] <= 1 + whats.count("unknown")
 
 
 async def test_what_was_acknowledged_before_a_kill_is_there_after_it(world: World) -> None:
