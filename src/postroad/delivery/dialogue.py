@@ -13,6 +13,7 @@ from postroad.wire.smtp import ClientEvent, LocalProtocolError, Lost, Phase, Qui
 # Where the machine waits for nothing yet bytes must come, an answer is due within this.
 _NO_DEADLINE_SECONDS = 300.0
 _FAREWELL_SECONDS = 2.0
+_PARTING_SECONDS = 0.5
 
 
 class Dialogue:
@@ -69,10 +70,14 @@ class Dialogue:
         now = self._clock.monotonic()
         self.limit = now + _FAREWELL_SECONDS
         if not self.machine.closing:
-            with contextlib.suppress(LocalProtocolError):  # in the midst of something
+            with contextlib.suppress(LocalProtocolError, TimeoutError):  # in the midst of something
                 self.machine.quit(now)
-                while not isinstance(await self.event(), (QuitDone, Lost)):
-                    pass
+                event = await self.event()
+                while not isinstance(event, (QuitDone, Lost)):
+                    event = await self.event()
+                if isinstance(event, QuitDone):
+                    # The server closes first: a TLS link then ends cleanly on both sides.
+                    await self.stream.receive(_PARTING_SECONDS)
         self.stream.close()
 
     async def _send(self, data: bytes) -> None:

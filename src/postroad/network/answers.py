@@ -7,6 +7,7 @@ import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
+import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 from msgspec import Struct
@@ -59,7 +60,11 @@ class Chase:
 def read_answer(chase: Chase, response: dns.message.Message, bounds: Bounds) -> Answer | None:
     """Return the answer, None where the message ends in a CNAME whose target must be asked for."""
     chase.authenticated = chase.authenticated and bool(response.flags & dns.flags.AD)
-    sets = {(rrset.name, rrset.rdtype): rrset for rrset in response.answer}
+    sets = {
+        (rrset.name, rrset.rdtype): rrset
+        for rrset in response.answer
+        if rrset.rdclass == dns.rdataclass.IN
+    }
     followed = False
     while True:
         found = sets.get((chase.target, chase.wanted))

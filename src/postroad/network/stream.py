@@ -57,6 +57,7 @@ class AsyncStream(asyncio.Protocol):
         self._timer_at = 0.0
         self._writing_paused = False
         self._drain: asyncio.Future[None] | None = None
+        self._linger: asyncio.TimerHandle | None = None
 
     async def receive(self, timeout: float) -> bytes:
         """Return the next bytes, ``b""`` when the peer closed or broke the connection.
@@ -155,7 +156,7 @@ class AsyncStream(asyncio.Protocol):
         unsent = transport.get_write_buffer_size() > 0
         transport.close()
         if unsent or self.tls is not None:
-            self._loop.call_later(_LINGER_SECONDS, transport.abort)
+            self._linger = self._loop.call_later(_LINGER_SECONDS, transport.abort)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio."""
@@ -176,6 +177,9 @@ class AsyncStream(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by asyncio."""
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
         self._end()
 
     def eof_received(self) -> bool:

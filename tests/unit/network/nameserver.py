@@ -23,6 +23,7 @@ class Responder(asyncio.DatagramProtocol):
 
     def __init__(self, script: Script) -> None:
         self.script = script
+        self.writers: list[asyncio.StreamWriter] = []
         self.asked: list[tuple[str, str, str]] = []
         self.queries: list[dns.message.Message] = []
 
@@ -43,6 +44,7 @@ class Responder(asyncio.DatagramProtocol):
         return self.script(query, transport)
 
     async def serve_tcp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writers.append(writer)
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             length = int.from_bytes(await reader.readexactly(2), "big")
             for wire in self.answers(await reader.readexactly(length), "tcp"):
@@ -54,18 +56,31 @@ class Responder(asyncio.DatagramProtocol):
 @contextlib.asynccontextmanager
 async def responder(script: Script) -> AsyncIterator[tuple[Responder, int]]:
     """Run one; gives it and its port."""
-    loop = asyncio.get_running_loop()
-    transport, protocol = await loop.create_datagram_endpoint(
-        lambda: Responder(script), local_addr=("127.0.0.1", 0)
-    )
-    port = transport.get_extra_info("sockname")[1]
-    server = await asyncio.start_server(protocol.serve_tcp, "127.0.0.1", port)
+    protocol = Responder(script)
+    server, port = await _listen(protocol)
     try:
         yield protocol, port
     finally:
         server.close()
+        for writer in protocol.writers:
+            writer.transport.abort()
         await server.wait_closed()
-        transport.close()
+        protocol.transport.close()
+
+
+async def _listen(protocol: Responder) -> tuple[asyncio.Server, int]:
+    """Listen on a port that is free for both."""
+    loop = asyncio.get_running_loop()
+    while True:
+        server = await asyncio.start_server(protocol.serve_tcp, "127.0.0.1", 0)
+        port: int = server.sockets[0].getsockname()[1]
+        try:
+            await loop.create_datagram_endpoint(lambda: protocol, local_addr=("127.0.0.1", port))
+        except OSError:
+            server.close()
+            await server.wait_closed()
+        else:
+            return server, port
 
 
 def reply(

@@ -24,7 +24,8 @@ def run(request: pytest.FixtureRequest) -> Callable[[Awaitable[None]], None]:
 
     def runner(work: Awaitable[None]) -> None:
         async def main() -> None:
-            await work
+            async with asyncio.timeout(60):
+                await work
 
         with asyncio.Runner(loop_factory=factory) as loop:
             loop.run(main())
@@ -38,7 +39,7 @@ Run = Callable[[Awaitable[None]], None]
 def settings(port: int, **changes: object) -> ResolverSettings:
     values: dict[str, object] = {
         "nameservers": (Nameserver("127.0.0.1", port, trusted=True),),
-        "timeout_seconds": 0.15,
+        "timeout_seconds": 5.0,
         "rounds": 1,
         **changes,
     }
@@ -171,10 +172,10 @@ def test_next_server_is_asked_and_remembered(run: Run) -> None:
 def test_silence_is_failed_in_time(run: Run) -> None:
     async def main() -> None:
         before = asyncio.get_running_loop().time()
-        answer, _ = await ask(lambda query, _: [], "a.test", "A")
+        answer, _ = await ask(lambda query, _: [], "a.test", "A", timeout_seconds=0.15)
         assert answer.status is AnswerStatus.FAILED
         assert "timed out" in answer.detail
-        assert asyncio.get_running_loop().time() - before < 1
+        assert asyncio.get_running_loop().time() - before < 4
 
     run(main())
 
@@ -239,7 +240,7 @@ def test_answers_that_do_not_match_are_passed_over(
             lambda query, _: [forge(query), reply(query, "a.test. 60 A 192.0.2.1")], "a.test", "A"
         )
         assert answer.records == ("192.0.2.1",)
-        answer, _ = await ask(lambda query, _: [forge(query)], "a.test", "A")
+        answer, _ = await ask(lambda query, _: [forge(query)], "a.test", "A", timeout_seconds=0.15)
         assert answer.status is AnswerStatus.FAILED
         assert "did not match" in answer.detail
 
@@ -266,7 +267,7 @@ def test_compression_loop_is_no_answer(run: Run) -> None:
         return [bytes(head) + b"\xc0\x0c\x00\x01\x00\x01"]
 
     async def main() -> None:
-        answer, _ = await ask(script, "a.test", "A")
+        answer, _ = await ask(script, "a.test", "A", timeout_seconds=0.15)
         assert answer.status is AnswerStatus.FAILED
 
     run(main())
