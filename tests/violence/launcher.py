@@ -1,0 +1,67 @@
+"""``postroad serve`` with the shim under it: the real life of a server process, from start to end.
+
+Run as ``python -m tests.violence.launcher CONFIG LIVE PLATTER CONTROL SURVIVE SEED [MUTATION]``. A
+mutation breaks one promise of the store on purpose, so that a test can show that it would be seen.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from postroad.runtime.lifecycle import serve
+from postroad.storage.sqlite import content, database
+from tests.violence.shim import Control, Platter, install
+
+
+def synchronous_off() -> None:
+    """Commits do not wait for the disk."""
+    prepare = database._prepare_writer
+
+    def careless(connection: apsw.Connection, path: Path) -> None:
+        prepare(connection, path)
+        connection.pragma("synchronous", "off")
+
+    _patch(database, "_prepare_writer", careless)
+
+
+def no_file_sync() -> None:
+    """Content files are not synced; their names are."""
+
+    def careless(self: Any) -> None:
+        self._file.close()
+        self._file = None
+        content._fsync_directory(self._path.parent)
+
+    _patch(content.SqliteContentWriter, "_make_durable", careless)
+
+
+def no_directory_sync() -> None:
+    """Content files are synced; their names are not."""
+    _patch(content, "_fsync_directory", lambda path: None)
+
+
+MUTATIONS: dict[str, Callable[[], None]] = {
+    "synchronous_off": synchronous_off,
+    "no_file_sync": no_file_sync,
+    "no_directory_sync": no_directory_sync,
+}
+
+_patch: Callable[[Any, str, Any], None] = setattr
+
+
+def main(arguments: list[str]) -> int:
+    config, live, platter, control = map(Path, arguments[:4])
+    survive, seed = float(arguments[4]), int(arguments[5])
+    for name in arguments[6:]:
+        MUTATIONS[name]()
+    disk = Platter(live, platter, survive=survive, seed=seed)
+    vfs = install(disk, Control(control))
+    assert vfs is not None  # as long as it lives, it is the default
+    return serve(config)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,33 @@
+"""``kill -9`` of a loaded server at random moments: nothing acknowledged is lost, nothing is doubled
+but what an attempt in flight explains.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from tests.violence.yard import yard
+
+
+@pytest.mark.parametrize(
+    ("kills", "seed"),
+    [
+        pytest.param(5, 1, id="5 kills"),
+        pytest.param(60, 2, id="60 kills", marks=[pytest.mark.soak, pytest.mark.timeout(1800)]),
+    ],
+)
+async def test_kill_9(tmp_path: Path, kills: int, seed: int) -> None:
+    async with yard(tmp_path, seed) as there:
+        for _ in range(kills):
+            await there.start()
+            await there.load(20, there.random.uniform(0.05, 0.6))
+            await there.kill()
+        assert await there.missing() == []
+        await there.start()
+        await there.drain()
+        await there.stop()
+        balance = await there.balance()
+        print(balance)
+        balance.check(there.words())
+        assert balance.acknowledged > 100 * kills / 5
+        assert balance.relayed > balance.acknowledged / 2
