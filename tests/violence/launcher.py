@@ -15,6 +15,8 @@ from postroad.runtime.lifecycle import serve
 from postroad.storage.sqlite import content, database
 from tests.violence.shim import Control, Platter, install
 
+CHECKPOINT_PAGES = 150  # so that checkpoints, which write more than anything else, are met often
+
 
 def synchronous_off() -> None:
     """Commits do not wait for the disk."""
@@ -55,6 +57,7 @@ _patch: Callable[[Any, str, Any], None] = setattr
 def main(arguments: list[str]) -> int:
     config, live, platter, control = map(Path, arguments[:4])
     survive, seed = float(arguments[4]), int(arguments[5])
+    _patch(database, "CHECKPOINT_PAGES", CHECKPOINT_PAGES)
     for name in arguments[6:]:
         MUTATIONS[name]()
     disk = Platter(live, platter, survive=survive, seed=seed)

@@ -7,7 +7,10 @@ there early, whole or torn at a sector, in any order, as real disks do it. To cu
 kills the process and goes on with the platter.
 
 SQLite comes here through a VFS, content files through `os.fsync`, `os.unlink` and the file class that
-they are written with. A sync that fails forgets what it should have written, for good: so does Linux,
+they are written with. Trouble strikes content files and the write-ahead log. What strikes the database
+file itself strikes a checkpoint, and SQLite keeps the failure of those to itself, where apsw would raise
+it in the commit that happened before; ``tests/interop/test_disk_full.py`` has real full disks instead. A
+sync that fails forgets what it should have written, for good: so does Linux,
 which marks the pages clean. Trouble is chosen by one byte of a file that the test shares with us.
 """
 
@@ -201,6 +204,7 @@ class ShimFile(apsw.VFSFile):
         self._platter = vfs.platter
         self._control = vfs.control
         self._path = path
+        self._is_log = path.endswith("-wal")
 
     def xWrite(self, data: Any, offset: int) -> None:
         self._fail(writing=True)
@@ -219,9 +223,11 @@ class ShimFile(apsw.VFSFile):
 
     def _fail(self, *, writing: bool) -> None:
         trouble = self._control.trouble
-        if trouble is Trouble.NONE or (trouble is Trouble.SYNCS_FAIL) is writing:
-            return
-        if not writing and trouble is not Trouble.SYNCS_FAIL:
+        if (
+            trouble is Trouble.NONE
+            or not self._is_log
+            or (trouble is Trouble.SYNCS_FAIL) is writing
+        ):
             return
         self._control.meet()
         if trouble is Trouble.FULL:

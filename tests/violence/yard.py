@@ -39,7 +39,7 @@ from postroad.ports import QueueFilter
 from postroad.runtime.config import load_config
 from postroad.runtime.office import Office
 from postroad.storage.sqlite import SqliteStore
-from tests.violence.shim import Control
+from tests.violence.shim import Control, Trouble
 
 ROOT = Path(__file__).resolve().parents[2]
 BOB = "bob@us.test"
@@ -168,7 +168,7 @@ async def _reply(reader: asyncio.StreamReader) -> bytes:
 class Yard:
     """The data directory with its lives, and all around it. Made by `yard`."""
 
-    def __init__(self, directory: Path, sink: FaultyServer, seed: int) -> None:
+    def __init__(self, directory: Path, sink: FaultyServer, seed: int, more: str = "") -> None:
         self.directory = directory
         self.data_dir = directory / "data"
         self.sink = sink
@@ -179,12 +179,12 @@ class Yard:
         self.log = directory / "log"
         self.control = Control(directory / "control")
         self._process: subprocess.Popen[bytes] | None = None
-        self._config = directory / "postroad.toml"
-        self._config.write_text(self._toml())
+        self.config = directory / "postroad.toml"
+        self.config.write_text(self._toml() + more)
 
     async def set_up(self) -> None:
         """Make the store, and the account that local mail goes to."""
-        async with Office.open(load_config(self._config, {})) as office:
+        async with Office.open(load_config(self.config, {})) as office:
             await office.domains.add("us.test")
             await office.accounts.add(Address.parse(BOB), "secret")
 
@@ -216,20 +216,10 @@ class Yard:
 
     async def start(self, *command: str) -> None:
         """Begin a life and wait until it takes connections."""
-        program = command or ("-m", "postroad.cli.main", "serve", "--config", str(self._config))
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("POSTROAD_")}
-        self.lives.append(Life(time.time()))
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, *program],
-                stderr=log,
-                cwd=ROOT,
-                env=environment,
-                start_new_session=True,
-            )
+        self._process = process = self._begin(command)
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
-            assert self._process.poll() is None, f"it did not start: {self.words()}"
+            assert process.poll() is None, f"it did not start: {self.words()}"
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", self.clients.port)
             except ConnectionError:
@@ -239,23 +229,54 @@ class Yard:
                 return
         raise AssertionError(f"it takes no connections: {self.words()}")
 
+    def _begin(self, command: Sequence[str]) -> "subprocess.Popen[bytes]":
+        program = command or ("-m", "postroad.cli.main", "serve", "--config", str(self.config))
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("POSTROAD_")}
+        self.lives.append(Life(time.time()))
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, *program],
+                stderr=log,
+                cwd=ROOT,
+                env=environment,
+                start_new_session=True,
+            )
+
+    async def refuse_to_start(self, trouble: Trouble) -> int:
+        """Begin a life on a disk that is in trouble already; return the code that it ends with."""
+        self.control.trouble = trouble
+        unused = self.directory / "unused"
+        shutil.copytree(self.data_dir, unused)
+        process = self._begin(self._on_shim(unused, 0.0))
+        try:
+            return await asyncio.to_thread(process.wait, PATIENCE_SECONDS)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            self.lives.pop()
+            self.control.trouble = Trouble.NONE
+
+    def _on_shim(self, platter: Path, survive: float, *mutations: str) -> tuple[str, ...]:
+        return (
+            "-m",
+            "tests.violence.launcher",
+            str(self.config),
+            str(self.data_dir),
+            str(platter),
+            str(self.directory / "control"),
+            str(survive),
+            str(self.random.randrange(1 << 30)),
+            *mutations,
+        )
+
     async def start_on_shim(
         self, *mutations: str, survive: float = 0.0, platter: str = "platter"
     ) -> Path:
         """Begin a life on a disk that can lose power; return the platter."""
         place = self.directory / platter
         shutil.copytree(self.data_dir, place)
-        await self.start(
-            "-m",
-            "tests.violence.launcher",
-            str(self._config),
-            str(self.data_dir),
-            str(place),
-            str(self.directory / "control"),
-            str(survive),
-            str(self.random.randrange(1 << 30)),
-            *mutations,
-        )
+        await self.start(*self._on_shim(place, survive, *mutations))
         return place
 
     async def kill(self) -> None:
@@ -487,11 +508,13 @@ async def _unreadable(store: SqliteStore, number: int, message: Message) -> str:
 
 
 @asynccontextmanager
-async def yard(directory: Path, seed: int) -> AsyncIterator[Yard]:
-    """A yard with its sink; whatever still runs at the end is killed."""
+async def yard(directory: Path, seed: int, more: str = "") -> AsyncIterator[Yard]:
+    """A yard with its sink; `more` is added to the configuration. Whatever still runs at the end is
+    killed.
+    """
     async with FaultyServer("mx.far.test") as sink:
         sink.messages = deque()  # all of them
-        made = Yard(directory, sink, seed)
+        made = Yard(directory, sink, seed, more)
         await made.set_up()
         try:
             yield made

@@ -171,6 +171,9 @@ class _Process:
                 await asyncio.wait(waits.values(), return_when=asyncio.FIRST_COMPLETED)
                 if waits["failed"].done():
                     error = waits["failed"].result()
+                    if isinstance(error, StorageError):  # no mistake of ours: no traceback
+                        log.critical("the store failed; ending", error=str(error))
+                        return EX_IOERR
                     log.critical("a part of the server failed; ending", exc_info=error)
                     return EX_SOFTWARE
                 if waits["stop"].done():

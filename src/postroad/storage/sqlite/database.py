@@ -5,6 +5,7 @@ long reads (searches, large listings) that run in a thread.
 """
 
 import asyncio
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -79,7 +80,9 @@ class Database:
         self.reader.close()
         with self._browser_lock:
             self._browser.close()
-        self.writer.close()
+        # On a disk in trouble the WAL cannot be moved; it stays, and the next start finds it.
+        with contextlib.suppress(apsw.Error):
+            self.writer.close()
 
 
 _MENDS: tuple[tuple[tuple[type[BaseException], ...], type[StorageError], str], ...] = (
