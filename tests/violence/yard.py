@@ -49,7 +49,7 @@ INLINE_MAX = 16_384
 PATIENCE_SECONDS = 60.0
 # From the moment the other server took a message to the moment the outcome is on our disk. What was
 # taken longer before a crash and is sent again was forgotten, not interrupted.
-RECORD_SECONDS = 3.0
+RECORD_SECONDS = 5.0
 
 _LOGIN = base64.b64encode(b"\0bob@us.test\0secret")
 _RECIPIENTS = ((BOB,), (FAR,), (BOB, FAR), (FAR, FURTHER))

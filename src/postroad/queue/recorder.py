@@ -19,7 +19,7 @@ from postroad.queue.settings import QueueSettings
 log = structlog.get_logger("postroad.queue")
 
 _FIRST_PAUSE_SECONDS = 0.1
-_LONGEST_PAUSE_SECONDS = 10.0
+_LONGEST_PAUSE_SECONDS = 1.0  # a crash meanwhile would have the same mail sent twice
 
 
 class Entry:
