@@ -425,12 +425,14 @@ class Yard:
         delivered = [at for at, outcome in results if isinstance(outcome, Delivered)]
         if len(delivered) != 1:
             balance.wrong.append(f"{name}: delivered {len(delivered)} times by its journey")
-        for index, life in enumerate(self.lives):
-            mine = [taken for taken in takes if life.began <= taken.at < life.ended]
+        # What was on its way when a life ended is taken a moment later: it belongs to that life.
+        next_lives = [*(life.began for life in self.lives[1:]), float("inf")]
+        for index, (life, end) in enumerate(zip(self.lives, next_lives, strict=True)):
+            mine = [taken for taken in takes if life.began <= taken.at < end]
             told = [
                 outcome
                 for at, outcome in results
-                if life.began <= at < life.ended and isinstance(outcome, Delivered | Unknown)
+                if life.began <= at < end and isinstance(outcome, Delivered | Unknown)
             ]
             unrecorded = len(mine) - len(told)
             balance.unknown += sum(isinstance(outcome, Unknown) for outcome in told)
