@@ -199,7 +199,8 @@ class SMTPClient(Exchange):
             self._since = now
         try:
             if not self._chunking:
-                self._out += self._dots.feed(chunk)
+                if stuffed := self._dots.feed(chunk):
+                    self._out.append(stuffed)
                 return
             self._piece += chunk if self._guard is None else self._guard.feed(chunk)
         except BareLineBreak as error:
@@ -344,7 +345,7 @@ class SMTPClient(Exchange):
         elif self._accepted:
             self._begin_body()
         elif self._lmtp:  # RFC 2033 §4.2: no recipient, no reply
-            self._out += b".\r\n"
+            self._out.append(b".\r\n")
             self._state = State.READY
             self._fail(self._refusal or reply)
         else:  # RFC 2920 §3.1: nobody gets it, but the server waits for it

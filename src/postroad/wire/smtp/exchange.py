@@ -6,6 +6,7 @@ the order (a reply nobody asked for, one that cannot be the answer) ends the con
 
 from collections import deque
 from enum import Enum
+from functools import lru_cache
 
 from postroad.model import Reply
 from postroad.wire.smtp.errors import LocalProtocolError, RemoteProtocolError
@@ -45,6 +46,12 @@ class Stage(Enum):
     BODY = "the body may be sent"
 
 
+@lru_cache(maxsize=4096)  # asked for every reply; real servers know few codes
+def _state_after(state: State, verb: Verb, code: int) -> State | None:
+    """Return the state after a server's answer; None if it can be no answer."""
+    return next_state(state, verb, code) or TOLERATED.get((state, verb, outcome_of_code(code)))
+
+
 class Exchange:
     """The part of a client machine that keeps order; `SMTPClient` adds what is said and heard."""
 
@@ -54,7 +61,7 @@ class Exchange:
         self._state = State.CONNECTED
         self._stage = Stage.BETWEEN
         self._reader = ReplyReader()
-        self._out = bytearray()
+        self._out: list[bytes] = []
         self._events: deque[ClientEvent] = deque()
         self._todo: deque[tuple[bytes, Verb, int | None]] = deque()
         self._awaited: deque[tuple[Verb, int | None]] = deque(((Verb.OPEN, None),))
@@ -98,11 +105,11 @@ class Exchange:
 
     def next_event(self) -> ClientEvent | None:
         """Return the next event; None: more data is needed, or the user's next step."""
-        events = self._events
+        events, awaited = self._events, self._awaited
         while not events:
             if self.closing:
                 return None
-            enhanced = not self._awaited or self._awaited[0][0] not in _PLAIN
+            enhanced = not awaited or awaited[0][0] not in _PLAIN
             try:
                 reply = self._reader.next_reply(enhanced=enhanced)
             except RemoteProtocolError as error:
@@ -118,11 +125,15 @@ class Exchange:
 
     def bytes_to_send(self) -> bytes:
         """Return what is to be sent, once."""
-        data = bytes(self._out)
-        self._out.clear()
-        if data:
+        return b"".join(self.pieces_to_send())
+
+    def pieces_to_send(self) -> list[bytes]:
+        """Return what is to be sent, once; a body that was given in one piece comes as that piece."""
+        pieces = self._out
+        if pieces:
+            self._out = []
             self._end_unsent = False
-        return data
+        return pieces
 
     def deadline(self) -> float | None:
         """When `time_out` is due if nothing happens; None: nothing is waited for."""
@@ -165,7 +176,7 @@ class Exchange:
             data, verb, index = todo.popleft()
             if not awaited:
                 self._since = now
-            self._out += data
+            self._out.append(data)
             if verb in ENDS and index != QUIET:
                 awaited.extend((verb, each) for each in self._end_indexes)
                 self._end_unsent = True
@@ -174,19 +185,18 @@ class Exchange:
 
     def _hear(self, reply: Reply) -> None:
         self._since = self._now
-        if not self._awaited:
+        awaited = self._awaited
+        if not awaited:
             self._hear_unasked(reply)
             return
-        verb, index = self._awaited.popleft()
-        following = next_state(self._state, verb, reply.code) or TOLERATED.get(
-            (self._state, verb, outcome_of_code(reply.code))
-        )
+        verb, index = said = awaited.popleft()
+        following = _state_after(self._state, verb, reply.code)
         if following is None:
-            self._awaited.appendleft((verb, index))
+            awaited.appendleft(said)
             self._lose(f"{reply} is no answer to {verb}")
             return
         # With LMTP a message has several answers; the last of them ends its transaction.
-        if not (verb in ENDS and self._awaited and self._awaited[0][0] is verb):
+        if not (awaited and awaited[0][0] is verb and verb in ENDS):
             self._state = following
         self._answered(verb, index, reply)
         if reply.code == 421:

@@ -4,6 +4,7 @@ A reply that breaks the grammar raises `RemoteProtocolError`; odd text is cleane
 """
 
 import re
+from functools import lru_cache
 
 from postroad.model import Reply
 from postroad.wire.smtp.errors import RemoteProtocolError
@@ -87,13 +88,12 @@ class ReplyReader:
                 ) from None
             if line is None:
                 return None
-            match = _LINE.fullmatch(line)
-            if match is None:
-                raise RemoteProtocolError(f"this is not a line of a reply: {line[:80]!r}")
-            code, separator, text = match.groups()
+            if line[3:4] == b" " and not self._lines:
+                return _read_single(line, enhanced)
+            code, separator, text = _read_line(line)
             if separator != b"-" and not self._lines:
-                return _reply(int(code), _clean(text or b""), enhanced)
-            self._lines.append((code, text or b""))
+                return _reply(int(code), _clean(text), enhanced)
+            self._lines.append((code, text))
             if self._lines[0][0] != code:
                 raise RemoteProtocolError(
                     f"the lines of a reply have different codes: {line[:80]!r}"
@@ -104,6 +104,22 @@ class ReplyReader:
                 texts = [_clean(text) for _, text in self._lines]
                 self._lines.clear()
                 return _reply(int(code), "\n".join(texts), enhanced)
+
+
+@lru_cache(maxsize=256)  # a server says the same few words to every MAIL, RCPT and DATA
+def _read_single(line: bytes, enhanced: bool) -> Reply:
+    """Read a reply of one line; both are at most `MAX_READ_LINE_OCTETS` long, so 2 MB are kept."""
+    code, _, text = _read_line(line)
+    return _reply(int(code), _clean(text), enhanced)
+
+
+def _read_line(line: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return code, separator and text. Raises `RemoteProtocolError`."""
+    match = _LINE.fullmatch(line)
+    if match is None:
+        raise RemoteProtocolError(f"this is not a line of a reply: {line[:80]!r}")
+    code, separator, text = match.groups()
+    return code, separator or b"", text or b""
 
 
 def _clean(text: bytes) -> str:
