@@ -7,6 +7,7 @@ carry it. The domain is kept in lower case as A-labels (RFC 5890), so equal doma
 
 import ipaddress
 import re
+from functools import lru_cache
 
 import idna
 from msgspec import Struct
@@ -74,17 +75,23 @@ class Address(Struct, frozen=True, array_like=True):
     @property
     def quoted_local_part(self) -> str:
         """The local part as it goes over the wire: quoted only where it has to be."""
-        if _DOT_STRING.fullmatch(self.local_part):
-            return self.local_part
-        return '"' + _NEEDS_BACKSLASH.sub(r"\\\1", self.local_part) + '"'
+        return _quoted(self.local_part)
 
     @property
     def folded(self) -> str:
         """For comparing addresses of ours: local parts of local accounts ignore case."""
-        return f"{self.quoted_local_part.lower()}@{self.domain}"
+        return f"{_quoted(self.local_part).lower()}@{self.domain}"
 
     def __str__(self) -> str:
-        return f"{self.quoted_local_part}@{self.domain}"
+        return f"{_quoted(self.local_part)}@{self.domain}"
+
+
+# A message asks ten times for the text of its few addresses.
+@lru_cache(maxsize=1024)
+def _quoted(local_part: str) -> str:
+    if _DOT_STRING.fullmatch(local_part):
+        return local_part
+    return '"' + _NEEDS_BACKSLASH.sub(r"\\\1", local_part) + '"'
 
 
 def parse_domain(text: str, *, literal: bool = False) -> str:

@@ -4,6 +4,8 @@ The upper 42 bits are milliseconds since 1970, the lower 21 are random or counte
 its own ids without asking another. People see them in Crockford's base 32 (no I, L, O, U).
 """
 
+from functools import lru_cache
+
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _VALUES = {letter: value for value, letter in enumerate(_ALPHABET)}
 _VALUES.update({letter.lower(): value for letter, value in list(_VALUES.items())})
@@ -15,6 +17,8 @@ class InvalidId(ValueError):
     """The text is no id of ours."""
 
 
+# The trace field, the journey and the reply to the client each show the id of the same message.
+@lru_cache(maxsize=1024)
 def format_id(number: int) -> str:
     """Return the 13 letters that stand for `number` (0 to 2**63-1)."""
     pairs = _PAIRS

@@ -4,6 +4,7 @@ RFC 5321 §4.2 and RFC 3463. Code and enhanced code cannot disagree: a 4xx never
 """
 
 import re
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -33,13 +34,11 @@ class Reply(Struct, frozen=True, array_like=True):
         if not 200 <= self.code <= 599:
             raise InvalidReply(f"reply code {self.code} is not between 200 and 599")
         if self.enhanced:
-            if not _ENHANCED.fullmatch(self.enhanced):
-                raise InvalidReply(f"{self.enhanced!r} is not an enhanced status code (RFC 3463)")
-            if int(self.enhanced[0]) != self.code // 100:
+            if _class_of(self.enhanced) != self.code // 100:
                 raise InvalidReply(
                     f"code {self.code} and enhanced code {self.enhanced} are of different classes"
                 )
-        if _TEXT_FORBIDDEN.search(self.text):
+        if not self.text.isprintable() and _TEXT_FORBIDDEN.search(self.text):
             raise InvalidReply(f"control character in reply text {self.text!r}")
 
     @property
@@ -83,3 +82,10 @@ class Reply(Struct, frozen=True, array_like=True):
     def __str__(self) -> str:
         words = [str(self.code), self.enhanced, " ".join(self.text.split("\n"))]
         return " ".join(word for word in words if word)
+
+
+@lru_cache(maxsize=1024)
+def _class_of(enhanced: str) -> int:
+    if not _ENHANCED.fullmatch(enhanced):
+        raise InvalidReply(f"{enhanced!r} is not an enhanced status code (RFC 3463)")
+    return int(enhanced[0])
