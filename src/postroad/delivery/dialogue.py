@@ -69,16 +69,18 @@ class Dialogue:
         """Say QUIT, wait a moment for the answer, close."""
         now = self._clock.monotonic()
         self.limit = now + _FAREWELL_SECONDS
-        if not self.machine.closing:
-            with contextlib.suppress(LocalProtocolError, TimeoutError):  # in the midst of something
-                self.machine.quit(now)
-                event = await self.event()
-                while not isinstance(event, (QuitDone, Lost)):
+        try:
+            if not self.machine.closing:
+                with contextlib.suppress(LocalProtocolError, TimeoutError):  # in the midst of something
+                    self.machine.quit(now)
                     event = await self.event()
-                if isinstance(event, QuitDone):
-                    # The server closes first: a TLS link then ends cleanly on both sides.
-                    await self.stream.receive(_PARTING_SECONDS)
-        self.stream.close()
+                    while not isinstance(event, (QuitDone, Lost)):
+                        event = await self.event()
+                    if isinstance(event, QuitDone):
+                        # The server closes first: a TLS link then ends cleanly on both sides.
+                        await self.stream.receive(_PARTING_SECONDS)
+        finally:
+            self.stream.close()  # also when we are cut off ourselves
 
     async def _send(self, data: bytes) -> None:
         try:

@@ -322,7 +322,9 @@ class Queue:
         await self._give_back_waiting()
         await workers.close_idle(clock.monotonic())
         await within(clock, self._grace_seconds, workers.tasks.wait())
-        await workers.tasks.cancel()
+        for _ in range(2):  # a worker that is cut off leaves its session to another task
+            await asyncio.sleep(0)  # a task that is to close a session must have begun, to close it
+            await workers.tasks.cancel()
         await self._give_back_waiting()
         if writer is not None and not writer.done():
             left = max(ends_at - clock.monotonic(), _LAST_WRITES_SECONDS)

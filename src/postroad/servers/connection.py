@@ -226,6 +226,8 @@ class Connection(asyncio.Protocol, Generic[M]):
             return
         self.transport = transport
         self.tls = describe_tls(transport.get_extra_info("ssl_object"))
+        if self.machine.closing:
+            return  # it ended during the handshake: we are shutting down, or the client said no more
         now = self._loop.time()
         self.machine.tls_started(now)
         if secured:

@@ -1,5 +1,7 @@
 """What a session makes of servers that behave, and of those that do not."""
 
+import asyncio
+
 import pytest
 
 from postroad.delivery import RelayHost
@@ -13,7 +15,7 @@ from postroad.model import (
     Unknown,
 )
 from postroad.ports import Attempt
-from tests.unit.delivery.world import CLOSE, HANG, ONE_MX, FakeServer, World, run, words
+from tests.unit.delivery.world import CLOSE, HANG, ONE_MX, FakeServer, FakeStream, World, run, words
 
 
 def outcomes(attempt: Attempt) -> list[Outcome]:
@@ -456,3 +458,24 @@ def test_lmtp_answers_for_each_recipient() -> None:
     assert kinds == [Delivered, PermanentFailure, TemporaryFailure]
     assert server.commands[0].startswith("LHLO")
     assert world.network.tried == [("127.0.0.3", 24)]
+
+
+def test_a_farewell_that_is_cut_off_closes_the_connection() -> None:
+    class Forever(FakeStream):
+        async def receive(self, timeout: float) -> bytes:
+            if "QUIT" in self.server.commands:
+                await asyncio.Event().wait()
+            return await super().receive(timeout)
+
+    async def scenario() -> None:
+        world = World(FakeServer(QUIT=HANG))
+        world.network.stream = Forever
+        session = await world.deliverer.connect(await world.deliverer.route("receiver.test"))
+        closing = asyncio.ensure_future(session.close())
+        await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.gather(closing, return_exceptions=True)
+        assert closing.cancelled()
+        assert all(stream.closed for stream in world.network.streams)
+
+    run(scenario())

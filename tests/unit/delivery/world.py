@@ -257,6 +257,7 @@ class FakeNetwork:
         self.servers = servers
         self.tried: list[tuple[str, int]] = []
         self.streams: list[FakeStream] = []
+        self.stream = FakeStream
         self._clock = clock
 
     async def connect(
@@ -269,7 +270,7 @@ class FakeNetwork:
                 self._clock.at += timeout
             raise ConnectFailed(server)
         server.connections += 1
-        stream = FakeStream(server, self._clock)
+        stream = self.stream(server, self._clock)
         self.streams.append(stream)
         return stream
 

@@ -27,7 +27,7 @@ from postroad.model import (
 )
 from postroad.ports import StorageError, StorageFull
 from postroad.queue import StreamPolicy, UnknownPolicy
-from tests.unit.queue.world import START, World, temporary
+from tests.unit.queue.world import OK, START, World, temporary
 
 Scenario = Callable[[World], Awaitable[None]]
 DAY = 86_400.0
@@ -465,6 +465,23 @@ def test_unknown_is_tried_again_by_default() -> None:
     play(scenario)
 
 
+@pytest.mark.parametrize("ours", [False, True])
+def test_a_content_that_cannot_be_read_is_no_fault_of_the_destination(ours: bool) -> None:
+    async def scenario(world: World) -> None:
+        server = world.server("there.example", breaks=True, ours=ours)
+        server.answer = lambda leased, each: temporary("the content cannot be read")
+        await world.start()
+        for _ in range(5):
+            await world.send("bob@there.example")
+        await world.clock.until(lambda: not world.queue.in_memory, 5)
+        server.answer = lambda leased, each: OK
+        good = await world.send("bob@there.example")
+        await world.clock.until(lambda: world.state(good).final, 5)
+        assert world.state(good).final is ours, "a destination that fails is left alone"
+
+    play(scenario, concurrency_initial=1)
+
+
 def test_hold_release_and_drop() -> None:
     async def scenario(world: World) -> None:
         slow = world.server("slow.example", seconds=100.0)
@@ -654,3 +671,17 @@ def test_a_deposit_that_cannot_be_made_at_once_goes_the_long_way() -> None:
         assert len(world.reports(message)) == 1
 
     play(scenario)
+
+
+async def test_a_stop_without_grace_leaves_no_session_open() -> None:
+    world = World(concurrency_initial=1, idle_session_seconds=1000.0)
+    quick = world.server("quick.example")
+    slow = world.server("slow.example", seconds=500.0)
+    await world.start()
+    message = await world.send("bob@quick.example")
+    await world.send("bob@slow.example")
+    await world.clock.until(lambda: world.state(message) is DeliveryState.DELIVERED, 10.0)
+    await world.clock.until(lambda: slow.sessions == 1, 10.0)
+    assert quick.sessions == 1  # it is kept for the next message
+    await world.stop(0.0)
+    assert (quick.sessions, slow.sessions) == (0, 0)
