@@ -33,11 +33,10 @@ class Reply(Struct, frozen=True, array_like=True):
     def __post_init__(self) -> None:
         if not 200 <= self.code <= 599:
             raise InvalidReply(f"reply code {self.code} is not between 200 and 599")
-        if self.enhanced:
-            if _class_of(self.enhanced) != self.code // 100:
-                raise InvalidReply(
-                    f"code {self.code} and enhanced code {self.enhanced} are of different classes"
-                )
+        if self.enhanced and _class_of(self.enhanced) != self.code // 100:
+            raise InvalidReply(
+                f"code {self.code} and enhanced code {self.enhanced} are of different classes"
+            )
         if not self.text.isprintable() and _TEXT_FORBIDDEN.search(self.text):
             raise InvalidReply(f"control character in reply text {self.text!r}")
 
