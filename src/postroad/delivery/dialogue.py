@@ -71,7 +71,8 @@ class Dialogue:
         self.limit = now + _FAREWELL_SECONDS
         try:
             if not self.machine.closing:
-                with contextlib.suppress(LocalProtocolError, TimeoutError):  # in the midst of something
+                # It may be in the midst of something.
+                with contextlib.suppress(LocalProtocolError, TimeoutError):
                     self.machine.quit(now)
                     event = await self.event()
                     while not isinstance(event, (QuitDone, Lost)):
