@@ -91,6 +91,26 @@ async def test_an_account_has_an_inbox(store: Store) -> None:
     assert await store.mailboxes.entries(1, [1]) == []
 
 
+async def test_small_messages_of_a_range_at_hand(store: Store) -> None:
+    await people(store)
+    bodies = [b"", b"\x00\xff\r\n", b"x" * 500, b"y" * 60_000, b"last"]  # the long one is a file
+    prefix = b"Return-Path: <>\r\n"
+    for body in bodies:
+        message = await accept(store, ANN, data=body)
+        await commit(store, attempted(message, result()), deposited(message))
+    mailboxes = store.mailboxes
+    whole = {uid: prefix + body for uid, body in enumerate(bodies, 1)}
+    found = await mailboxes.at_hand(INBOX, 1, 5, 100_000)
+    assert found.items() <= whole.items()
+    assert found.keys() >= {1, 2, 3, 5}
+    small = await mailboxes.at_hand(INBOX, 1, 4, 500 + len(prefix))
+    assert small == {uid: whole[uid] for uid in (1, 2, 3)}, "neither too large nor out of range"
+    await commit(store, Expunged(200.0, INBOX, (2,)))
+    assert await mailboxes.at_hand(INBOX, 2, 3, 1000) == {3: whole[3]}
+    assert await mailboxes.at_hand(INBOX, 3, 2, 100_000) == {}
+    assert await mailboxes.at_hand(1, 1, 5, 100_000) == {}
+
+
 async def test_deposit_list_fetch_expunge(store: Store) -> None:
     await people(store)
     messages = [await accept(store, ANN, data=b"x" * size) for size in (10, 5000, 30)]

@@ -160,6 +160,19 @@ class Maildrop:
         self._ahead.clear()
         indexes = self._worth_reading(first)
         uids = self.listing.uids
+        found = await self._store.at_hand(
+            self.listing.mailbox.id, uids[first], uids[indexes[-1]], self._bounds.piece_octets
+        )
+        self._ahead = {index: found[uids[index]] for index in indexes if uids[index] in found}
+        if len(self._ahead) < len(indexes):
+            await self._fetch_slowly(first, [i for i in indexes if i not in self._ahead])
+
+    async def _fetch_slowly(self, first: int, indexes: Sequence[int]) -> None:
+        """Read small messages that are kept in files, or are gone, all at the same time.
+
+        Raises only what concerns the message at `first`.
+        """
+        uids = self.listing.uids
         by_uid = {uids[index]: index for index in indexes}
         entries = await self._store.entries(self.listing.mailbox.id, list(by_uid))
         loop = asyncio.get_running_loop()

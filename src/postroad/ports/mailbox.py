@@ -1,6 +1,6 @@
 """What mailboxes ask of the store."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -41,6 +41,15 @@ class MailboxStore(Protocol):
 
     async def entries(self, mailbox: int, uids: Sequence[int]) -> list[Entry]:
         """Return these entries in the order asked; those that are gone are left out."""
+        ...
+
+    async def at_hand(
+        self, mailbox: int, first: int, last: int, max_octets: int
+    ) -> Mapping[int, bytes]:
+        """Return, by uid, the octets (prefix and content) of the entries from uid `first` to `last`
+        that have at most `max_octets` and can be had at once; others are left out. Who needs those
+        reads `entries` and their contents.
+        """
         ...
 
 

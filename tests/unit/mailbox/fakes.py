@@ -10,7 +10,10 @@ PREFIX = b"Return-Path: <a@source.test>\r\n"
 
 
 class FakeMailboxes:
-    def __init__(self, messages: Sequence[bytes] = (), *, mailbox: int = 101) -> None:
+    def __init__(
+        self, messages: Sequence[bytes] = (), *, mailbox: int = 101, in_files: bool = False
+    ) -> None:
+        self.in_files = in_files
         self.known = {mailbox: Mailbox(mailbox, 1, "INBOX", 777)}
         self.kept: dict[int, dict[int, bytes]] = {mailbox: {}}
         self.locked: set[int] = set()
@@ -51,6 +54,22 @@ class FakeMailboxes:
             for uid in uids
             if uid in kept
         ]
+
+    async def at_hand(
+        self, mailbox: int, first: int, last: int, max_octets: int
+    ) -> dict[int, bytes]:
+        self._fail("at_hand")
+        if self.in_files:
+            return {}
+        found = {
+            uid: PREFIX + message
+            for uid, message in self.kept[mailbox].items()
+            if first <= uid <= last
+            and len(PREFIX) + len(message) <= max_octets
+            and not self.broken & {f"content {uid}", f"cut {uid}"}
+        }
+        self.asked.append(list(found))
+        return found
 
     # ContentStore
 

@@ -37,8 +37,9 @@ def message(number: int, octets: int = 100) -> bytes:
     return (b"Subject: %05d\r\n\r\n" % number).ljust(octets - 2, b".") + b"\r\n"
 
 
-def test_what_is_read_is_prefix_and_content_of_the_size_that_was_told() -> None:
-    fake = FakeMailboxes([message(n, 100 + n) for n in range(200)])
+@pytest.mark.parametrize("in_files", [False, True])
+def test_what_is_read_is_prefix_and_content_of_the_size_that_was_told(in_files: bool) -> None:
+    fake = FakeMailboxes([message(n, 100 + n) for n in range(200)], in_files=in_files)
 
     async def work() -> None:
         drop = await opened(fake)
@@ -50,8 +51,9 @@ def test_what_is_read_is_prefix_and_content_of_the_size_that_was_told() -> None:
     run(work)
 
 
-def test_reading_in_order_asks_the_store_seldom() -> None:
-    fake = FakeMailboxes([message(n) for n in range(1000)])
+@pytest.mark.parametrize("in_files", [False, True])
+def test_reading_in_order_asks_the_store_seldom(in_files: bool) -> None:
+    fake = FakeMailboxes([message(n) for n in range(1000)], in_files=in_files)
 
     async def work() -> None:
         drop = await opened(fake)
@@ -86,6 +88,19 @@ def test_what_is_read_ahead_is_bounded_in_octets() -> None:
 
     run(work)
     assert max(map(len, fake.asked)) * (1000 + len(PREFIX)) <= 5000
+
+
+def test_large_messages_are_not_read_ahead() -> None:
+    fake = FakeMailboxes([message(1), message(2), message(3, 5000), message(4), message(5)])
+
+    async def work() -> None:
+        drop = await opened(fake, ReadAhead(piece_octets=1000))
+        for index in (0, 1):
+            await drop.read(index)
+        assert fake.asked == [[1], [2, 4, 5]] or fake.asked == [[1, 2, 4]]
+        assert 2 not in drop._ahead
+
+    run(work)
 
 
 @pytest.mark.parametrize("piece", [1, 7, len(PREFIX), len(PREFIX) + 1, 64])
@@ -223,7 +238,7 @@ def test_contents_that_wait_are_read_at_the_same_time() -> None:
             self.reading -= 1
             return await super().read(ref, offset, limit)
 
-    fake = Slow([message(n) for n in range(200)])
+    fake = Slow([message(n) for n in range(200)], in_files=True)
 
     async def work() -> None:
         drop = await opened(fake)

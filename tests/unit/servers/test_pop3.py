@@ -355,7 +355,7 @@ def test_too_many_connections_from_one_address() -> None:
 
 
 def test_the_time_that_our_answer_takes_is_no_idleness(monkeypatch: pytest.MonkeyPatch) -> None:
-    slow = FakeMailboxes([SMALL])
+    slow = FakeMailboxes([SMALL], in_files=True)
     waited: list[float] = []
 
     async def read(ref: ContentRef, offset: int = 0, limit: int | None = None) -> bytes:

@@ -214,6 +214,17 @@ class MemoryMailboxes:
         entries = self._state.entries.get(mailbox, {})
         return [entries[uid] for uid in uids if uid in entries]
 
+    async def at_hand(
+        self, mailbox: int, first: int, last: int, max_octets: int
+    ) -> dict[int, bytes]:
+        """Return the octets of small entries of a range of uids; here all are at hand."""
+        contents = self._state.contents
+        return {
+            uid: entry.prefix + contents[entry.content.id]
+            for uid, entry in self._state.entries.get(mailbox, {}).items()
+            if first <= uid <= last and entry.size <= max_octets
+        }
+
 
 class MemoryLocks:
     """See `ports.MailboxLocks`; of this process alone."""

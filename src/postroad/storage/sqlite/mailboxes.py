@@ -58,6 +58,16 @@ class SqliteMailboxes:
             for uid, prefix, content, content_size, size in found
         ]
 
+    async def at_hand(
+        self, mailbox: int, first: int, last: int, max_octets: int
+    ) -> dict[int, bytes]:
+        """Return the octets of small entries of a range of uids, those not kept in files.
+
+        One statement for all: asked one by one, entry and content cost four times as much.
+        """
+        rows = self._database.read(SQL["entry_inline"], (mailbox, first, last, max_octets))
+        return {uid: prefix + data for uid, prefix, data in rows}
+
 
 def _columns(connection: apsw.Connection, mailbox: int) -> "tuple[array[int], array[int]]":
     uids, sizes = connection.execute(SQL["entry_listing"], (mailbox,)).get

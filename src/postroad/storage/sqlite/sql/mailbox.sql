@@ -40,3 +40,9 @@ FROM (SELECT uid, size FROM entry WHERE mailbox = ?1 ORDER BY uid);
 
 -- :name entry_get
 SELECT uid, prefix, content, content_size, size FROM entry WHERE mailbox = ?1 AND uid = ?2;
+
+-- :name entry_inline
+-- Small messages of a range, with their bytes; those in files are left out.
+SELECT uid, prefix, data
+FROM entry JOIN content ON content.id = entry.content
+WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 AND entry.size <= ?4 AND place = 'inline';
