@@ -16,9 +16,11 @@ from postroad.wire.smtp.events import Auth, DataBegin, Hello, Mail, Rcpt, StartT
 from postroad.wire.smtp.intake import ChunkIntake
 from postroad.wire.smtp.sasl import SaslServer
 from postroad.wire.smtp.settings import ServerConfig
-from postroad.wire.smtp.states import State, Verb
+from postroad.wire.smtp.states import LEGAL, State, Verb
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_BY_DATA = DataBegin(chunking=False)
+_BY_BDAT = DataBegin(chunking=True)
 _MOVES_MAIL = frozenset((Verb.MAIL, Verb.RCPT, Verb.DATA, Verb.BDAT, Verb.QUIT))
 
 
@@ -33,7 +35,7 @@ class Commands(Conversation):
         self._transactions = 0
 
     def _obey(self, line: bytes) -> None:
-        if self._tainted or not line.endswith(b"\r\n"):
+        if self._tainted or line[-2:] != b"\r\n":
             # RFC 5321 §2.3.8: only CRLF ends a line. What a bare LF cuts off is told so, piece by
             # piece, but never obeyed, lest somebody else took all of it for one line.
             self._tainted = not line.endswith(b"\r\n")
@@ -64,10 +66,11 @@ class Commands(Conversation):
                 self._part(say.TOO_MANY_COMMANDS, "too many commands")
                 return
         # BDAT objects by itself, for its chunk follows in any case.
-        objection = None if verb is Verb.BDAT else self._objection(verb)
-        if objection is not None:
-            self._answer(verb, objection)
-            return
+        if verb is not Verb.BDAT and (self._restricted or (self._state, verb) not in LEGAL):
+            objection = self._objection(verb)
+            if objection is not None:
+                self._answer(verb, objection)
+                return
         try:
             handler(self, argument)
         except RemoteProtocolError as error:
@@ -104,12 +107,11 @@ class Commands(Conversation):
             self._ask(Mail(envelope), Verb.MAIL)
 
     def _rcpt(self, argument: str) -> None:
-        transaction = self._transaction
         recipient = grammar.read_rcpt(
             argument,
             hostname=self._config.hostname,
             extended=self.extended,
-            utf8=transaction is not None and transaction.smtputf8,
+            utf8=self.smtputf8,
         )
         if len(self._recipients) >= self._config.max_recipients:
             self._answer(Verb.RCPT, say.TOO_MANY_RECIPIENTS)
@@ -122,7 +124,7 @@ class Commands(Conversation):
         elif len(self._buffer):
             self._answer(Verb.DATA, say.BODY_TOO_EARLY)
         else:
-            self._ask(DataBegin(chunking=False), Verb.DATA)
+            self._ask(_BY_DATA, Verb.DATA)
 
     def _bdat(self, argument: str) -> None:
         """RFC 3030 §2. The chunk is there whether we like the command or not, so it is read."""
@@ -144,7 +146,7 @@ class Commands(Conversation):
         if objection is not None:
             chunks.swallow(objection)
         elif begun is None and aborted is None:
-            self._ask(DataBegin(chunking=True), verb)
+            self._ask(_BY_BDAT, verb)
         elif begun is not None and aborted is not None:
             self._events.append(aborted)
 

@@ -6,6 +6,7 @@ lines hold for all. An answer that ends the connection leaves nothing to be obey
 
 from collections import deque
 from collections.abc import Sequence
+from functools import lru_cache
 
 from postroad.model import Envelope, Recipient, Reply
 from postroad.wire.smtp import server_replies as say
@@ -41,12 +42,13 @@ class Conversation:
         self._buffer = LineBuffer(
             config.max_line_octets, word=b"AUTH ", word_limit=config.max_auth_line_octets
         )
-        self._out = bytearray()
+        self._out: list[bytes] = []
         self._asked: ServerEvent | None = Opened()
         self._asked_by = Verb.OPEN
         self._events: deque[ServerEvent] = deque((self._asked,))
         self._transaction: Envelope | None = None
         self._recipients: list[Recipient] = []
+        self._envelope: Envelope | None = None  # made of both when it is asked for
         self._data: DataIntake | None = None
         self._chunks: ChunkIntake | None = None
         self._in_chunk = False
@@ -63,20 +65,31 @@ class Conversation:
         given = self._transaction
         if given is None:
             return None
-        return Envelope(
-            given.sender,
-            tuple(self._recipients),
-            given.body,
-            given.smtputf8,
-            given.ret,
-            given.envid,
-            given.size,
-        )
+        envelope = self._envelope
+        if envelope is None:
+            envelope = self._envelope = Envelope(
+                given.sender,
+                tuple(self._recipients),
+                given.body,
+                given.smtputf8,
+                given.ret,
+                given.envid,
+                given.size,
+            )
+        return envelope
+
+    @property
+    def smtputf8(self) -> bool:
+        """Whether the transaction has SMTPUTF8 (RFC 6531)."""
+        return self._transaction is not None and self._transaction.smtputf8
 
     def bytes_to_send(self) -> bytes:
         """Return what is to be sent, once."""
-        data = bytes(self._out)
-        self._out.clear()
+        out = self._out
+        if not out:
+            return b""
+        data = out[0] if len(out) == 1 else b"".join(out)
+        out.clear()
         return data
 
     @property
@@ -88,7 +101,7 @@ class Conversation:
         self._asked = event
         self._asked_by = verb
 
-    def _take_asked(self, replies: Sequence[Reply]) -> ServerEvent | None:
+    def _take_asked(self, *replies: Reply) -> ServerEvent | None:
         """Return the event that is being answered; None if nobody is left to hear the answer."""
         asked = self._asked
         if asked is None:
@@ -97,7 +110,7 @@ class Conversation:
             raise LocalProtocolError("no event waits for a reply")
         go_on = type(asked) is DataBegin
         for reply in replies:
-            if reply.code < 400 and reply.intermediate is not go_on:
+            if reply.code < 400 and (reply.code >= 300) is not go_on:
                 raise LocalProtocolError(f"{reply} is no answer to {type(asked).__name__}")
         self._asked = None
         return asked
@@ -125,9 +138,11 @@ class Conversation:
     def _answer_end(self, verb: Verb, replies: Sequence[Reply]) -> None:
         """Answer a message: with one reply, or with LMTP one for each accepted recipient."""
         granted = parting = False
+        utf8 = self.smtputf8
         for reply in replies:
-            self._send(verb, reply)
-            granted = granted or reply.positive
+            # Not by `_send`: such a reply, with the id of its message, is said but once.
+            self._out.append(encode_reply(reply, utf8=utf8))
+            granted = granted or reply.code < 300
             parting = parting or reply.code == 421
         if granted:
             self._errors = self._idle_commands = 0
@@ -144,11 +159,8 @@ class Conversation:
 
     def _send(self, verb: Verb, reply: Reply) -> None:
         transaction = self._transaction
-        self._out += encode_reply(
-            reply,
-            enhanced=verb not in _PLAIN,
-            utf8=transaction is not None and transaction.smtputf8,
-        )
+        utf8 = transaction is not None and transaction.smtputf8
+        self._out.append(_encode(reply, verb not in _PLAIN, utf8))
 
     def _move(self, verb: Verb, code: int) -> None:
         following = next_state(self._state, verb, code)
@@ -160,9 +172,7 @@ class Conversation:
         if following is State.CLOSED:
             self._close("quit" if verb is Verb.QUIT else "421")
         elif self._transaction is not None and following in _BACK:
-            self._transaction = None
-            self._recipients = []
-            self._chunks = None
+            self._forget_transaction()
             if verb in _GIVING_UP:
                 self._events.append(Reset())
 
@@ -196,8 +206,18 @@ class Conversation:
         self._asked = None
         self._events.clear()
         self._buffer.clear()
+        self._forget_transaction()
+        self._data = None
+        self._in_chunk = False
+
+    def _forget_transaction(self) -> None:
         self._transaction = None
         self._recipients = []
-        self._data = None
+        self._envelope = None
         self._chunks = None
-        self._in_chunk = False
+
+
+@lru_cache(maxsize=128)
+def _encode(reply: Reply, enhanced: bool, utf8: bool) -> bytes:
+    """As `encode_reply`, for what is said again and again."""
+    return encode_reply(reply, enhanced=enhanced, utf8=utf8)

@@ -42,6 +42,7 @@ class SMTPServer(Commands):
 
     def __init__(self, config: ServerConfig, now: float, *, secure: bool = False) -> None:
         super().__init__(config, now, secure=secure)
+        self._unread = False  # there may be enough in the buffer to go on
         self._early = False
         self._eof = False
         self._leaving = False
@@ -57,6 +58,7 @@ class SMTPServer(Commands):
         self._now = now
         if self._state not in _DEAF:
             self._buffer.append(data)
+            self._unread = True
         elif self._state is State.CONNECTED:
             # RFC 5321 §3.1: the client waits for the greeting; those that do not are spamware.
             self._early = self._early or bool(data)
@@ -75,7 +77,8 @@ class SMTPServer(Commands):
                 return self._say_closed()
             if self._leaving and not self._in_message:
                 self._part(say.SHUTTING_DOWN, "shutting down")
-            elif not self._advance():
+            elif not (self._unread and self._advance()):
+                self._unread = False
                 if not self._eof:
                     return None
                 self._close("eof")
@@ -86,16 +89,17 @@ class SMTPServer(Commands):
 
         Raises `LocalProtocolError` if nothing is pending, or the reply does not fit the event.
         """
-        asked = self._take_asked((reply,))
+        asked = self._take_asked(reply)
         if asked is None:
             return
         if now is not None:
             self._now = self._since = now
         verb = self._asked_by
-        if isinstance(asked, Opened):
-            self._greet(reply)
-        elif isinstance(asked, DataEnd):
+        kind = type(asked)
+        if kind is DataEnd:
             self._answer_end_alike(verb, reply)
+        elif kind is Opened:
+            self._greet(reply)
         elif isinstance(asked, DataBegin) and asked.chunking:
             self._begin_chunks(reply)
         elif isinstance(asked, Hello) and reply.positive:
@@ -112,7 +116,7 @@ class SMTPServer(Commands):
             due = len(self._recipients) if self._config.lmtp else 1
             if not isinstance(self._asked, DataEnd) or len(replies) != due:
                 raise LocalProtocolError(f"{len(replies)} replies are not what is due now")
-        if self._take_asked(replies) is not None:
+        if self._take_asked(*replies) is not None:
             if now is not None:
                 self._now = self._since = now
             self._answer_end(self._asked_by, replies)
@@ -179,6 +183,7 @@ class SMTPServer(Commands):
     def _grant(self, asked: ServerEvent) -> None:
         if isinstance(asked, Rcpt):
             self._recipients.append(asked.recipient)
+            self._envelope = None
         elif isinstance(asked, Mail):
             self._transaction = asked.envelope
         elif isinstance(asked, DataBegin):
