@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from postroad.lab.faults import Behaviour, Script
 from tests.violence.shim import Trouble
 from tests.violence.yard import Yard, yard
 
@@ -58,6 +59,8 @@ async def meet(there: Yard, trouble: Trouble) -> None:
 @pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.name)
 async def test_trouble_at_the_start(tmp_path: Path, trouble: Trouble) -> None:
     async with yard(tmp_path, 33) as there:
+        # Deliveries are in hand when the power goes, so the next start has something to write.
+        await there.sink.become(Script(behaviour=Behaviour.TIMEOUT))
         platter = await there.start_on_shim()
         await there.load(20, 0.0)
         await there.cut_power(platter)

@@ -289,4 +289,5 @@ class Courier:
         reply = Reply(451, "4.3.0", printable(f"the message's content cannot be read: {reason}"))
         transaction.log.step(self._clock.monotonic(), "data", reply.text)
         transaction.postponed.clear()
+        transaction.log.ours = True
         transaction.settle(TemporaryFailure(reply))

@@ -18,7 +18,7 @@ from postroad.ports import Attempt
 class JobLog:
     """Collects outcomes and steps of one job until they make an `Attempt`."""
 
-    __slots__ = ("job", "outcomes", "started", "started_at", "steps", "taken")
+    __slots__ = ("job", "ours", "outcomes", "started", "started_at", "steps", "taken")
 
     def __init__(self, job: LeasedDelivery) -> None:
         self.job = job
@@ -27,6 +27,7 @@ class JobLog:
         self.taken: RouteTaken | None = None
         self.started_at = 0.0
         self.started = 0.0  # monotonic
+        self.ours = False  # failed by a fault of this machine
 
     def begin(self, wall: float, monotonic: float) -> None:
         """Set the start, the first time."""
@@ -49,6 +50,7 @@ class JobLog:
             tuple([(d.ordinal, outcomes[d.ordinal]) for d in self.job.deliveries]),
             self.taken,
             tuple(self.steps),
+            ours=self.ours,
         )
 
 

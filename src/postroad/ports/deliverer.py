@@ -24,7 +24,8 @@ class Attempt(Struct, frozen=True):
     """What one attempt came to: an outcome per ordinal, in the order of the deliveries.
 
     `started_at` and `ended_at` are seconds since 1970. `changes` must be committed in the same group
-    as the outcomes (a local deposit).
+    as the outcomes (a local deposit). `ours`: it failed by a fault of this machine (a content that
+    cannot be read), which says nothing about the destination.
     """
 
     started_at: float
@@ -33,6 +34,7 @@ class Attempt(Struct, frozen=True):
     taken: RouteTaken | None = None
     steps: tuple[Step, ...] = ()
     changes: tuple[Change, ...] = ()
+    ours: bool = False
 
 
 class Session(Protocol):

@@ -231,6 +231,8 @@ class Workers:
         """The session is at its end: was it of any use?"""
         last: Reply | None = None
         for attempt in attempts:
+            if attempt.ours:
+                return
             for _, outcome in attempt.outcomes:
                 if isinstance(outcome, Delivered | PermanentFailure):
                     destination.succeeded()

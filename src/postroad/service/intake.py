@@ -26,7 +26,7 @@ from postroad.model import (
     format_id,
 )
 from postroad.policy import Accept, MessageReceived, Policy
-from postroad.ports import Clock, ContentStore, Entropy, StorageError, StorageFull
+from postroad.ports import Clock, Conflict, ContentStore, Entropy, StorageError, StorageFull
 from postroad.queue import Queue
 from postroad.service.recipients import Recipients, Target
 from postroad.service.streams import Streams
@@ -108,6 +108,7 @@ class Incoming:
         "_accepted",
         "_at",
         "_envelope",
+        "_handed_over",
         "_head",
         "_header",
         "_intake",
@@ -132,6 +133,7 @@ class Incoming:
         self._header = b""
         self._size = 0
         self._refusal: Reply | None = None
+        self._handed_over = False  # to the queue, which may have it for all we know
 
     def write(self, chunk: bytes) -> None:
         """Take bytes of the message. Trouble shows in `finish`."""
@@ -172,19 +174,26 @@ class Incoming:
         try:
             return await self._accept()
         except StorageFull:
+            self._handed_over = False  # nothing of it was written
             log.error("storage is full; message deferred", id=format_id(self.id))
             return self._refuse(Reply(452, "4.3.1", "Storage is full here, try again later"))
         except StorageError as error:
+            self._handed_over = self._handed_over and not isinstance(error, Conflict)
             log.error("storage failed; message deferred", id=format_id(self.id), error=str(error))
             return self._refuse(Reply(451, "4.3.0", "Storage failed here, try again later"))
         except BaseException:
-            self._writer.discard()
+            self.discard()
             raise
 
     def discard(self) -> None:
-        """Forget the message."""
+        """Forget the message.
+
+        A commit that we do not wait for any longer may yet happen, and one that failed to sync may be
+        found whole after a crash. The message must then have its bytes: they are left to the sweep.
+        """
         self._head = None
-        self._writer.discard()
+        if not self._handed_over:
+            self._writer.discard()
 
     def _refuse(self, reply: Reply) -> Reply:
         self._refusal = reply
@@ -247,6 +256,7 @@ class Incoming:
             message_id=message_id[1].decode("ascii") if message_id else "",
             stream=streams.of(self._envelope.sender, self._origin) if streams else "",
         )
+        self._handed_over = True
         await intake.queue.accept(message, self._deliveries(), staged)
         return Reply(250, "2.0.0", f"Ok: queued as {format_id(self.id)}")
 

@@ -469,7 +469,7 @@ def test_unknown_is_tried_again_by_default() -> None:
 def test_a_content_that_cannot_be_read_is_no_fault_of_the_destination(ours: bool) -> None:
     async def scenario(world: World) -> None:
         server = world.server("there.example", breaks=True, ours=ours)
-        server.answer = lambda leased, each: temporary("the content cannot be read")
+        server.answer = lambda leased, each: temporary(451, "4.3.0")
         await world.start()
         for _ in range(5):
             await world.send("bob@there.example")

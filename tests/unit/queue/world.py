@@ -127,6 +127,7 @@ class Server:
         self.dsn = False
         self.at_once = False
         self.breaks = False  # every session ends with its first attempt
+        self.ours = False  # what fails is our fault
         self.raises: Exception | None = None
         self.route_failure: Reply | None = None
         self.key = ""
@@ -187,7 +188,14 @@ class FakeSession:
                         )
             taken = RouteTaken(server.kind, "mx.there.example", "192.0.2.1", 25, dsn=server.dsn)
             attempts.append(
-                Attempt(started_at, clock.now(), outcomes, taken, changes=tuple(changes))
+                Attempt(
+                    started_at,
+                    clock.now(),
+                    outcomes,
+                    taken,
+                    changes=tuple(changes),
+                    ours=server.ours,
+                )
             )
         if server.breaks:
             self._open = False
