@@ -1,0 +1,50 @@
+"""The signed fields of a header, as the octets that are hashed."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from postroad.message.header import Header
+from postroad.trust.dkim import canonical
+from postroad.trust.dkim.canonical import Form
+
+
+class Selection:
+    """The fields of one header by name, each put into canonical form at most once."""
+
+    __slots__ = ("_by_name", "_canonical")
+
+    def __init__(self, header: Header) -> None:
+        self._by_name: dict[str, list[bytes]] = {}
+        self._canonical: dict[tuple[Form, str], list[bytes]] = {}
+        for field in header.fields:
+            if field.name:
+                self._by_name.setdefault(field.name.lower(), []).append(field.raw)
+
+    def count(self, name: str) -> int:
+        """Return how many fields have that name (lower case)."""
+        return len(self._by_name.get(name, ()))
+
+    def octets(self, names: Iterable[str], form: Form) -> bytes:
+        """Return the fields of those names (lower case), the last of several first.
+
+        A name more often than there are fields stands for nothing (RFC 6376 §5.4.2), so that no such
+        field can be added later.
+        """
+        used: dict[str, int] = {}
+        pieces = []
+        for name in names:
+            fields = self._canonical.get((form, name))
+            if fields is None:
+                fields = [canonical.field(raw, form) for raw in self._by_name.get(name, ())]
+                self._canonical[form, name] = fields
+            number = used[name] = used.get(name, 0) + 1
+            if number <= len(fields):
+                pieces.append(fields[-number])
+        return b"".join(pieces)
+
+
+def hash_own_field(hashed: Any, unsigned_field: bytes, form: Form) -> bytes:
+    """Add the signature's own field, without line end (RFC 6376 §3.7); return the digest."""
+    hashed.update(canonical.field(unsigned_field, form)[:-2])
+    digest: bytes = hashed.digest()
+    return digest

@@ -1,0 +1,149 @@
+"""Signing what we send (RFC 6376 §5).
+
+The body is hashed once for all keys; the signed fields are put into canonical form once. There is never
+an l= (RFC 6376 §8.2): the whole body is signed. The fields in `OVERSIGNED` are named once more than they
+occur, so that none of them can be added to the message later (RFC 6376 §8.15).
+"""
+
+import hashlib
+from binascii import b2a_base64
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from postroad.message.header import Header, header_end
+from postroad.trust.dkim.canonical import BodyHasher, BodyKind, Form
+from postroad.trust.dkim.keys import SigningKey
+from postroad.trust.dkim.selection import Selection, hash_own_field
+
+# What a reader sees, and what decides how the body is shown.
+OVERSIGNED = (
+    "from",
+    "to",
+    "cc",
+    "subject",
+    "date",
+    "reply-to",
+    "message-id",
+    "mime-version",
+    "content-type",
+    "content-transfer-encoding",
+)
+# Signed where they are there (RFC 6376 §5.4.1; RFC 8058 §4 asks for List-Unsubscribe-Post).
+SIGNED = (
+    "sender",
+    "in-reply-to",
+    "references",
+    "content-disposition",
+    "content-id",
+    "content-description",
+    "resent-from",
+    "resent-to",
+    "resent-cc",
+    "resent-date",
+    "resent-message-id",
+    "list-id",
+    "list-help",
+    "list-post",
+    "list-subscribe",
+    "list-unsubscribe",
+    "list-unsubscribe-post",
+    "list-owner",
+    "list-archive",
+    "feedback-id",
+    "auto-submitted",
+)
+MAX_OF_A_NAME = 100
+
+
+class SignSettings(Struct, frozen=True):
+    """How to sign. `expires_seconds`: for how long a signature holds (x=), None for always."""
+
+    header_form: Form = Form.RELAXED
+    body_form: Form = Form.RELAXED
+    expires_seconds: int | None = None
+
+
+DEFAULT_SETTINGS = SignSettings()
+
+
+class Signer:
+    """Signs messages with one or several keys: one signature for each."""
+
+    def __init__(
+        self, keys: Sequence[SigningKey], settings: SignSettings = DEFAULT_SETTINGS
+    ) -> None:
+        self.keys = tuple(keys)
+        self._settings = settings
+        self._body_kind = BodyKind(settings.body_form)
+        self._forms = f"{settings.header_form.value}/{settings.body_form.value}"
+
+    def body_hasher(self) -> BodyHasher:
+        """Return what to feed the body of one message to, for `sign`."""
+        return BodyHasher((self._body_kind,))
+
+    def sign(self, header: Header, body: BodyHasher, now: float) -> bytes:
+        """Return the fields to put on top of the header, the first key's topmost."""
+        selection = Selection(header)
+        names = signed_names(selection)
+        prefix = hashlib.sha256(selection.octets(names, self._settings.header_form))
+        body_hash = b2a_base64(body.digest(self._body_kind), newline=False).decode("ascii")
+        time = int(now)
+        times = f"t={time};"
+        if self._settings.expires_seconds is not None:
+            times += f" x={time + self._settings.expires_seconds};"
+        end = f"\r\n\t{times} bh={body_hash};\r\n\th={folded_names(names)};\r\n\tb="
+        fields = []
+        for key in self.keys:
+            unsigned = (
+                f"DKIM-Signature: v=1; a={key.algorithm.value}; c={self._forms};"
+                f"\r\n\td={key.domain}; s={key.selector};{end}"
+            ).encode()
+            digest = hash_own_field(prefix.copy(), unsigned, self._settings.header_form)
+            fields.append(unsigned + folded_base64(key.sign(digest)))
+        return b"".join(fields)
+
+
+def sign(
+    message: bytes,
+    keys: Sequence[SigningKey],
+    now: float,
+    settings: SignSettings = DEFAULT_SETTINGS,
+) -> bytes:
+    """Return the fields to put on top of a whole message."""
+    signer = Signer(keys, settings)
+    body = signer.body_hasher()
+    end = header_end(message)
+    if end >= 0:
+        body.write(memoryview(message)[end:])
+    return signer.sign(Header.parse(message), body, now)
+
+
+def signed_names(selection: Selection) -> list[str]:
+    """Return what h= is to have (RFC 6376 §5.4)."""
+    names = []
+    for name in OVERSIGNED:
+        names.extend([name] * (min(selection.count(name), MAX_OF_A_NAME) + 1))
+    for name in SIGNED:
+        names.extend([name] * min(selection.count(name), MAX_OF_A_NAME))
+    return names
+
+
+def folded_names(names: Sequence[str]) -> str:
+    """Return a list of names with colons, in lines of at most 78 octets."""
+    lines = []
+    line = ""
+    for name in names:
+        if line and len(line) + len(name) > 70:
+            lines.append(line)
+            line = ""
+        line += f"{name}:"
+    lines.append(line[:-1])
+    return "\r\n\t ".join(lines)
+
+
+def folded_base64(octets: bytes) -> bytes:
+    """Return octets as base64 in lines of at most 78 octets, with the end of the field."""
+    text = b2a_base64(octets, newline=False)
+    pieces = [text[start : start + 72] for start in range(0, len(text), 72)]
+    return b"\r\n\t ".join(pieces) + b"\r\n"
