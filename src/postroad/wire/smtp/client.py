@@ -25,7 +25,7 @@ from postroad.wire.smtp.events import (
     TransactionFailed,
 )
 from postroad.wire.smtp.exchange import BODIES, QUIET, Exchange, Stage
-from postroad.wire.smtp.framing import BareLineBreak, DotWriter, LineBreakGuard
+from postroad.wire.smtp.framing import BareLineBreak, DotWriter, LineBreakGuard, PlainWriter
 from postroad.wire.smtp.parameters import read_extensions
 from postroad.wire.smtp.sasl import SaslClient
 from postroad.wire.smtp.settings import ClientTimeouts
@@ -65,7 +65,7 @@ class SMTPClient(Exchange):
         self._mail_refused = False
         self._chunking = False
         self._abandoned = False  # the message was refused before its end: what follows is dropped
-        self._dots = DotWriter()
+        self._writer: DotWriter | PlainWriter = DotWriter()
         self._guard: LineBreakGuard | None = None
         self._piece = b""
 
@@ -132,28 +132,39 @@ class SMTPClient(Exchange):
 
         `ascii_headers` says that SMTPUTF8 is not needed for the header's sake (RFC 6531 §3.4).
         """
-        if "SMTPUTF8" not in self.extensions:
+        extensions = self.extensions
+        if "SMTPUTF8" not in extensions:
             needed = envelope.smtputf8 and not ascii_headers
             if needed or not _all_ascii(envelope, recipients):
                 return "SMTPUTF8"
-        if envelope.body is Body.EIGHT_BIT_MIME and "8BITMIME" not in self.extensions:
+        if envelope.body is Body.SEVEN_BIT:
+            return None
+        if envelope.body is Body.EIGHT_BIT_MIME and "8BITMIME" not in extensions:
             return "8BITMIME"
         if envelope.body is Body.BINARY_MIME:
             for keyword in ("BINARYMIME", "CHUNKING"):
-                if keyword not in self.extensions:
+                if keyword not in extensions:
                     return keyword
         return None
 
     def mail(
-        self, envelope: Envelope, recipients: Sequence[Recipient], size: int, now: float
+        self,
+        envelope: Envelope,
+        recipients: Sequence[Recipient],
+        size: int,
+        now: float,
+        *,
+        plain: bool = False,
     ) -> None:
         """Begin a transaction: MAIL, a RCPT for each of `recipients`, DATA.
 
-        `size` is the message's, in octets. With PIPELINING it may be called as soon as ``end`` was,
-        before the answer to the message before. A transaction that failed halfway is reset first.
+        `size` is the message's, in octets; `plain` vouches that it has neither a bare CR or LF nor a
+        line that begins with a dot, and so can be sent unread by DATA. With PIPELINING it may be called
+        as soon as ``end`` was, before the answer to the message before. A transaction that failed
+        halfway is reset first.
         Raises `LocalProtocolError`, also for addresses that need SMTPUTF8 where it is not offered.
         """
-        behind = bool(self._awaited) and all(verb in BODIES for verb, _ in self._awaited)
+        behind = self._only_ends_awaited()
         if not (behind and self.pipelining and self._stage is Stage.BETWEEN and not self._todo):
             self._check_free(Verb.RSET)
         if self._state in (State.GREETED, State.CONNECTED):
@@ -161,29 +172,30 @@ class SMTPClient(Exchange):
         if not recipients:
             raise LocalProtocolError("a transaction needs a recipient")
         extensions = self.extensions
-        utf8 = "SMTPUTF8" in extensions and (
-            envelope.smtputf8 or not _all_ascii(envelope, recipients)
-        )
-        missing = self.missing_extension(envelope, recipients, ascii_headers=True)
-        if missing in ("SMTPUTF8", "BINARYMIME", "CHUNKING"):
-            raise LocalProtocolError(f"the message needs {missing}, which is not offered")
-        lines = [(grammar.write_mail(envelope, size, utf8=utf8, extensions=extensions), Verb.MAIL)]
-        rcpts = [grammar.write_rcpt(each, extensions=extensions) for each in recipients]
         binary = envelope.body is Body.BINARY_MIME
+        utf8 = envelope.smtputf8 or not _all_ascii(envelope, recipients)
+        if utf8 or binary:
+            missing = self.missing_extension(envelope, recipients, ascii_headers=True)
+            if missing in ("SMTPUTF8", "BINARYMIME", "CHUNKING"):
+                raise LocalProtocolError(f"the message needs {missing}, which is not offered")
+            utf8 = utf8 and "SMTPUTF8" in extensions
+        mail = grammar.write_mail(envelope, size, utf8=utf8, extensions=extensions)
+        rcpts = [grammar.write_rcpt(each, extensions=extensions) for each in recipients]
+        todo = self._todo
         if self._chunking if behind else self._state is not State.READY:
-            self._todo.append((b"RSET\r\n", Verb.RSET, QUIET))
+            todo.append((b"RSET\r\n", Verb.RSET, QUIET))
         self._chunking = binary or (self._prefer_chunking and "CHUNKING" in extensions)
-        self._guard = None if binary else LineBreakGuard()
-        self._dots = DotWriter()
+        self._guard = LineBreakGuard() if self._chunking and not binary else None
+        self._writer = PlainWriter() if plain else DotWriter()
         self._piece = b""
         self._accepted = []
         self._refusal = None
         self._mail_refused = self._abandoned = False
         self._stage = Stage.ENVELOPE
-        self._todo.extend((line, verb, None) for line, verb in lines)
-        self._todo.extend((line, Verb.RCPT, index) for index, line in enumerate(rcpts))
+        todo.append((mail, Verb.MAIL, None))
+        todo.extend([(line, Verb.RCPT, index) for index, line in enumerate(rcpts)])
         if not self._chunking:
-            self._todo.append((b"DATA\r\n", Verb.DATA, None))
+            todo.append((b"DATA\r\n", Verb.DATA, None))
         self._flush(now)
 
     def body(self, chunk: bytes, now: float) -> None:
@@ -199,7 +211,7 @@ class SMTPClient(Exchange):
             self._since = now
         try:
             if not self._chunking:
-                if stuffed := self._dots.feed(chunk):
+                if stuffed := self._writer.feed(chunk):
                     self._out.append(stuffed)
                 return
             self._piece += chunk if self._guard is None else self._guard.feed(chunk)
@@ -220,7 +232,7 @@ class SMTPClient(Exchange):
         last = b""
         try:
             if not self._chunking:
-                last = self._dots.finish()
+                last = self._writer.finish()
             elif self._guard is not None:
                 self._guard.finish()
         except BareLineBreak as error:
@@ -380,7 +392,12 @@ class SMTPClient(Exchange):
 
 def _all_ascii(envelope: Envelope, recipients: Sequence[Recipient]) -> bool:
     sender = envelope.sender
-    return (sender is None or sender.is_ascii) and all(each.address.is_ascii for each in recipients)
+    if sender is not None and not sender.local_part.isascii():
+        return False
+    for each in recipients:  # noqa: SIM110: a generator costs as much as all the rest
+        if not each.address.local_part.isascii():
+            return False
+    return True
 
 
 _HEARD: dict[Verb, Callable[[SMTPClient, int | None, Reply], None]] = {

@@ -165,6 +165,13 @@ class Exchange:
         if (self._state, verb) not in LEGAL:
             raise LocalProtocolError(f"{verb} is not legal in state {self._state}")
 
+    def _only_ends_awaited(self) -> bool:
+        """Whether a message was sent and nothing behind it."""
+        awaited = self._awaited
+        if len(awaited) == 1:
+            return awaited[0][0] in BODIES
+        return bool(awaited) and all(verb in BODIES for verb, _ in awaited)
+
     def _say(self, data: bytes, verb: Verb, now: float, index: int | None = None) -> None:
         self._todo.append((data, verb, index))
         self._flush(now)

@@ -56,8 +56,8 @@ class Talk:
     def said(self) -> str:
         return self.client.bytes_to_send().decode()
 
-    def mail(self, *texts: str) -> None:
-        self.client.mail(envelope(), recipients(*texts), 10, 1.0)
+    def mail(self, *texts: str, plain: bool = False) -> None:
+        self.client.mail(envelope(), recipients(*texts), 10, 1.0, plain=plain)
 
 
 def fresh(lmtp: bool = False) -> SMTPClient:
@@ -385,6 +385,33 @@ class TestBody:
             send(talk.client)
         assert talk.client.closing
         assert talk.said() in ("", "a")
+
+    @pytest.mark.parametrize("chunking", [False, True])
+    def test_a_plain_message_goes_out_as_it_is(self, chunking: bool) -> None:
+        talk = Talk("PIPELINING", "CHUNKING", prefer_chunking=chunking)
+        talk.mail("a@b", plain=True)
+        talk.hear("250 OK\r\n250 OK\r\n354 go\r\n"[: 16 if chunking else None])
+        talk.said()
+        body = b"a.\r\nb"
+        talk.client.body(body, 1.0)
+        talk.client.end(1.0)
+        pieces = talk.client.pieces_to_send()
+        if chunking:
+            assert pieces == [b"BDAT 7 LAST\r\na.\r\nb\r\n"]
+        else:
+            assert pieces == [body, b"\r\n.\r\n"]
+            assert pieces[0] is body
+
+    def test_vouching_holds_for_one_message(self) -> None:
+        talk = Talk("PIPELINING")
+        for plain in (True, False):
+            talk.mail("a@b", plain=plain)
+            talk.hear("250 OK\r\n250 OK\r\n354 go\r\n")
+            talk.said()
+            talk.client.body(b".x\r\n", 1.0)
+            talk.client.end(1.0)
+            assert talk.said() == (".x\r\n.\r\n" if plain else "..x\r\n.\r\n")
+            talk.hear("250 OK\r\n")
 
     def test_not_before_data_ready(self) -> None:
         talk = Talk("PIPELINING")

@@ -12,6 +12,7 @@ from postroad.wire.smtp.framing import (
     LineBreakGuard,
     LineBuffer,
     LineTooLong,
+    PlainWriter,
     has_bare_line_break,
 )
 
@@ -170,6 +171,32 @@ class TestDots:
             writer = DotWriter()
             writer.feed(body)
             assert writer.finish() == end
+
+    @given(st.lists(LINE, max_size=8), st.lists(st.integers(0, 400), max_size=8))
+    def test_a_plain_body_is_written_as_any_other(
+        self, lines: list[bytes], places: list[int]
+    ) -> None:
+        pieces = cuts(b"\r\n".join(line.lstrip(b".") for line in lines), places)
+        dots, plain = DotWriter(), PlainWriter()
+        expected = b"".join(dots.feed(piece) for piece in pieces) + dots.finish()
+        assert b"".join(plain.feed(piece) for piece in pieces) + plain.finish() == expected
+
+    @given(st.one_of(BODY, NASTY), st.lists(st.integers(0, 400), max_size=8))
+    def test_dotless_is_said_of_no_body_with_a_dot_at_the_start_of_a_line(
+        self, wire: bytes, places: list[int]
+    ) -> None:
+        reader = DotReader()
+        body = b"".join(reader.feed(piece) for piece in cuts(wire + b"\r\n.\r\n", places))
+        if reader.dotless:
+            assert b"\r\n." not in b"\r\n" + body
+
+    @pytest.mark.parametrize("place", range(10))
+    def test_dotless_bodies_are_known_as_such(self, place: int) -> None:
+        reader = DotReader()
+        wire = b"a.\r\nb.c\r\n.\r\n"
+        reader.feed(wire[:place])
+        reader.feed(wire[place:])
+        assert reader.dotless
 
     @pytest.mark.parametrize("body", [b"a\nb", b"a\rb", b"\n", b"a\r\r\n", b"a\n\r\n", b"a\r"])
     def test_bare_line_breaks_never_leave(self, body: bytes) -> None:
