@@ -41,7 +41,7 @@ class LargeMessage(MemoryContest):
             "growth with a 50 MB message in and out",
             "MiB",
             better=Better.LOWER,
-            goal=Goal(must=_LARGE / _MIB),
+            goal=Goal(must=8.0),
         ),
     )
     seconds = 10.0
@@ -79,7 +79,7 @@ class IdleConnections(MemoryContest):
     def __init__(self, connections: int) -> None:
         self.name = f"memory-idle-{connections}"
         title = f"growth per idle SMTP connection, {connections:,} of them"
-        self.rows = (Row(self.name, title, "KiB", "", Better.LOWER),)
+        self.rows = (Row(self.name, title, "KiB", "", Better.LOWER, Goal(must=25.0)),)
         self._connections = connections
 
     def open(self, stack: ExitStack, scale: Scale) -> tuple[Side, None]:
@@ -104,7 +104,16 @@ class LongMailbox(MemoryContest):
     """A POP3 session on a mailbox of 100,000 messages that has listed them all."""
 
     name = "memory-pop3"
-    rows = (Row(name, "growth with a POP3 session of 100,000 messages", "MiB", "", Better.LOWER),)
+    rows = (
+        Row(
+            name,
+            "growth with a POP3 session of 100,000 messages",
+            "MiB",
+            "",
+            Better.LOWER,
+            Goal(must=64.0),
+        ),
+    )
     seconds = 20.0
 
     def open(self, stack: ExitStack, scale: Scale) -> tuple[Side, None]:

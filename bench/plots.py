@@ -28,6 +28,8 @@ def draw(results: Sequence[Result], directory: Path) -> list[Path]:
             written.append(_save(_ratios(compared), directory / "ratios.svg"))
         if latency:
             written.append(_save(_latency(latency), directory / "latency.svg"))
+        if growth := _growing(measured):
+            written.append(_save(_growth(growth), directory / "growth.svg"))
     return written
 
 
@@ -85,6 +87,42 @@ def _latency(results: Sequence[Result]) -> Figure:
     axes.set_xscale("log")
     axes.set_xlabel("ms from submission's 250 to visible in POP3 (lines: must; dotted: aim)")
     axes.spines[["top", "right"]].set_visible(False)
+    return chart
+
+
+_GROWTH = {
+    "queue": ("deliveries that wait", "a message to a mailbox"),
+    "mailbox-deposit": ("messages in the mailbox", "a message to it"),
+    "mailbox-retr": ("messages in the mailbox", "RETR"),
+    "size": ("octets of the message", "a message to a mailbox"),
+}
+
+
+def _growing(results: Sequence[Result]) -> dict[str, list[tuple[float, float]]]:
+    """Return (size, microseconds) by what grows: ``growth-mailbox-1000-retr`` is one of them."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for result in results:
+        match result.name.split("-"):
+            case ["growth", what, size, *more]:
+                points = found.setdefault("-".join([what, *more]), [])
+                points.append((float(size), result.ours or 0.0))
+    return found
+
+
+def _growth(found: dict[str, list[tuple[float, float]]]) -> Figure:
+    chart = Figure(figsize=(9, 2.6), layout="constrained")
+    for axes, what in zip(chart.subplots(1, len(found), squeeze=False)[0], found, strict=True):
+        sizes, values = zip(*found[what], strict=True)
+        axes.plot(sizes, values, marker="o", color="#1a7f37")
+        axes.set_xscale("log")
+        axes.set_ylim(0, max(values) * 1.25)
+        if what == "size":
+            axes.set_yscale("log")
+            axes.set_ylim(min(values) * 0.5, max(values) * 2)
+        across, up = _GROWTH.get(what, (what, what))
+        axes.set_xlabel(across)
+        axes.set_ylabel(f"µs for {up}")
+        axes.spines[["top", "right"]].set_visible(False)
     return chart
 
 
