@@ -144,7 +144,7 @@ class Clients:
             writer.write("".join(f"{line}\r\n" for line in lines).encode())
             replies = [await _reply(reader) for _ in lines]
             if not replies[-1].startswith(b"354"):
-                self.refused[number] = replies[-1]
+                self.refused[number] = next(each for each in replies if each[:3] != b"250")
                 return
             assert all(reply.startswith(b"250") for reply in replies[:-1]), replies
             self.sent.add(number)
