@@ -28,6 +28,7 @@ async def test_a_disk_in_trouble(tmp_path: Path, rounds: int, seed: int) -> None
         for _ in range(rounds):
             for trouble in there.random.sample(TROUBLES, len(TROUBLES)):
                 await meet(there, trouble)
+        await asyncio.sleep(1.5)  # outcomes that could not be stored are tried again each second
         # What a failed sync did not write must not be missing after all.
         await there.cut_power(platter)
         assert await there.missing() == [], there.words()
