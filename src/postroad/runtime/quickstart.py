@@ -127,15 +127,22 @@ def _give_to_user(plan: Plan) -> None:
             os.chown(each, user.pw_uid, user.pw_gid)
 
 
+def _user_line(plan: Plan) -> str:
+    if plan.user:
+        return f'user = "{plan.user}"  # started as root, the server becomes this user\n'
+    if is_root():
+        return (
+            "# Root made this directory to try things out. For real mail, name a user here instead.\n"
+            "run_as_root = true\n"
+        )
+    return ""
+
+
 def config_text(plan: Plan) -> str:
     """Return the configuration file, commented."""
     ports = _HIGH_PORTS if plan.high_ports else _STANDARD_PORTS
     listen = "\n".join(f'{service} = ["*:{port}"]' for service, port in ports.items())
-    user = (
-        f'user = "{plan.user}"  # started as root, the server becomes this user\n'
-        if plan.user
-        else ""
-    )
+    user = _user_line(plan)
     why_high = (
         "# Ports that need no privileges; the usual ones are 25, 587, 465, 110 and 995.\n"
         if plan.high_ports
