@@ -24,7 +24,7 @@ from postroad.wire.smtp.events import (
     TlsRefused,
     TransactionFailed,
 )
-from postroad.wire.smtp.exchange import BODIES, QUIET, Exchange, Stage
+from postroad.wire.smtp.exchange import QUIET, Exchange, Stage
 from postroad.wire.smtp.framing import BareLineBreak, DotWriter, LineBreakGuard, PlainWriter
 from postroad.wire.smtp.parameters import read_extensions
 from postroad.wire.smtp.sasl import SaslClient
@@ -394,7 +394,7 @@ def _all_ascii(envelope: Envelope, recipients: Sequence[Recipient]) -> bool:
     sender = envelope.sender
     if sender is not None and not sender.local_part.isascii():
         return False
-    for each in recipients:  # noqa: SIM110: a generator costs as much as all the rest
+    for each in recipients:  # noqa: SIM110 - a generator costs as much as all the rest
         if not each.address.local_part.isascii():
             return False
     return True
