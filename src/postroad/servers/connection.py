@@ -1,15 +1,17 @@
 """A wire machine joined to a service: the driver that all our servers share.
 
-Bytes in, events, handler, bytes out. Handlers are coroutines that are run at once, in the callback that
-brought the bytes; one becomes a task only when it really waits (`policy.eager`). While it waits, the
-machine gets bytes but hands out no event, so pipelined commands stay in order.
+Bytes in, events, handler, bytes out, all in the callback that brought the bytes. A handler that may
+have to wait returns a coroutine; that too is run at once, and becomes a task only when it really waits
+(`policy.eager`). While it waits, the machine gets bytes but hands out no event, so pipelined commands
+stay in order.
 
 If a handler raises, the client gets 421 and the connection ends; what was not acknowledged is discarded.
 """
 
 import asyncio
 import ssl
-from typing import Any, Generic, Protocol, TypeVar, cast
+from collections.abc import Awaitable
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 import structlog
 
@@ -61,6 +63,8 @@ class Connection(asyncio.Protocol, Generic[M]):
     """The client's IP address, or ``""`` on a UNIX socket."""
     tls: str | None = None
     """Protocol version and cipher once secure."""
+    whole_answers: ClassVar[bool] = False
+    """Whether the machine gives all that it has to send at once, and never waits for it to be sent."""
 
     def __init__(self, registry: Registry, loop: asyncio.AbstractEventLoop) -> None:
         self._registry = registry
@@ -81,9 +85,12 @@ class Connection(asyncio.Protocol, Generic[M]):
         """Return the machine of a new connection."""
         raise NotImplementedError
 
-    async def handle(self, event: Any) -> None:
-        """Answer one event of the machine."""
+    def handle(self, event: Any) -> Awaitable[None] | None:
+        """Answer one event of the machine; return what has to be awaited until it is, if anything."""
         raise NotImplementedError
+
+    def waited(self) -> None:
+        """What the client said is answered, and that took longer than the callback that brought it."""
 
     def lost(self) -> None:
         """The connection is over: discard what is unfinished."""
@@ -184,10 +191,9 @@ class Connection(asyncio.Protocol, Generic[M]):
         """Cut the connection now."""
         self.transport.abort()
 
-    async def flush(self) -> bool:
-        """Write what the machine has to send, and wait while the client is slow to read it.
-
-        Return whether there was anything.
+    async def flush(self) -> None:
+        """In the midst of an answer: write what the machine has to send, and wait while the client is
+        slow to read it.
         """
         machine = self.machine
         writes = 0
@@ -197,8 +203,7 @@ class Connection(asyncio.Protocol, Generic[M]):
             if self._write_paused:
                 await self._drain()
             elif writes % WRITES_IN_A_ROW == 0:
-                await asyncio.sleep(0)  # a long answer is made piece by piece; others have a turn
-        return writes > 0
+                await asyncio.sleep(0)
 
     async def upgrade(self) -> None:
         """Send what is there (the 220) and start TLS; the machine forgets what it knew."""
@@ -238,28 +243,58 @@ class Connection(asyncio.Protocol, Generic[M]):
     def _pump(self) -> None:
         self._busy = True
         try:
-            outcome = eager.start(self._process(), self._loop)
+            waiting = self._turn()
+            if waiting is None:
+                self._rest()
+            else:
+                outcome = eager.start(self._go_on(waiting), self._loop)
+                if isinstance(outcome, asyncio.Task):
+                    self._task = outcome
+                    outcome.add_done_callback(self._pumped)
         except Exception:
             self._failed()
             return
-        if isinstance(outcome, asyncio.Task):
-            self._task = outcome
-            outcome.add_done_callback(self._pumped)
         if self._timer is None and not self._gone:
             self._arm_timer()
 
-    async def _process(self) -> None:
+    def _turn(self) -> Awaitable[object] | None:
+        """Answer and write as far as that goes without waiting; return what is to be awaited before the
+        next turn, or None where nothing is left to be answered or written.
+        """
         machine = self.machine
+        writes = 0
         while True:
-            event = machine.next_event()
-            if event is not None:
-                await self.handle(event)
-            elif not await self.flush():
-                # Flushing may have waited while bytes came, and a machine may hold back events until
-                # an answer is sent: it has to have nothing more to say and nothing more to send.
-                break
+            while (event := machine.next_event()) is not None:
+                waiting = self.handle(event)
+                if waiting is not None:
+                    return waiting
+            if self._gone or self.transport.is_closing():
+                return None
+            data = machine.bytes_to_send()
+            if not data:
+                return None
+            self.transport.write(data)
+            if self._write_paused:
+                return self._drain()
+            if self.whole_answers:
+                return None
+            # Else there may be more to send, or an event that was held back until this was sent.
+            writes += 1
+            if writes == WRITES_IN_A_ROW:
+                return asyncio.sleep(0)  # a long answer is made piece by piece; others have a turn
+
+    async def _go_on(self, waiting: Awaitable[object]) -> None:
+        following: Awaitable[object] | None = waiting
+        while following is not None:
+            await following
+            following = self._turn()
+        self.waited()
+        self._rest()
+
+    def _rest(self) -> None:
+        """All is answered: wait for more, or end."""
         self._busy = False
-        if machine.closing:
+        if self.machine.closing:
             self.transport.close()
         elif self._read_paused and not self._gone:
             self._read_paused = False
@@ -283,7 +318,8 @@ class Connection(asyncio.Protocol, Generic[M]):
         self._busy = False
         if not self._gone:
             self.machine.time_out(self._loop.time())
-            self.transport.write(self.machine.bytes_to_send())
+            while data := self.machine.bytes_to_send():
+                self.transport.write(data)
             self.transport.close()
         else:
             self.lost()

@@ -106,12 +106,9 @@ class POP3Connection(Connection[POP3Server]):
             case _:
                 raise AssertionError(f"no handler for {event!r}")
 
-    async def flush(self) -> bool:
-        """As in `Connection`; while our answer is being made and read the client is not idle."""
-        sent = await super().flush()
-        if sent:
-            self.machine.touch(self._loop.time())
-        return sent
+    def waited(self) -> None:
+        """While our answer was being made and read the client was not idle."""
+        self.machine.touch(self._loop.time())
 
     async def _login(self, event: Login) -> None:
         machine = self.machine

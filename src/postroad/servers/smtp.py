@@ -10,7 +10,8 @@ import pwd
 import socket
 import ssl
 import struct
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import structlog
 from msgspec import Struct
@@ -42,6 +43,7 @@ from postroad.wire.smtp import (
     Rcpt,
     Reset,
     ServerConfig,
+    ServerEvent,
     SMTPServer,
     StartTls,
     Verify,
@@ -96,6 +98,8 @@ class SMTPService(Struct, frozen=True):
 class SMTPConnection(Connection[SMTPServer]):
     """One SMTP client."""
 
+    whole_answers = True
+
     def __init__(
         self, service: SMTPService, registry: Registry, loop: asyncio.AbstractEventLoop
     ) -> None:
@@ -129,56 +133,52 @@ class SMTPConnection(Connection[SMTPServer]):
         """Discard an unfinished message."""
         self._forget_transaction()
 
-    async def handle(self, event: object) -> None:
-        """Answer one event."""
-        match event:
-            case DataChunk():
-                if self._incoming is not None:
-                    self._incoming.write(event.data)
-            case Rcpt():
-                self.machine.reply(await self._rcpt(event.recipient))
-            case Mail():
-                self.machine.reply(await self._mail(event.envelope))
-            case DataBegin():
-                self._incoming = self._service.intake.begin(
-                    self._envelope(), self._accepted, self._from()
-                )
-                self.machine.reply(_GO_ON)
-            case DataEnd():
-                await self._data_end()
-            case DataAborted() | Reset() | Closed():
-                self._forget_transaction()
-            case Opened():
-                self.machine.reply(await self._opened())
-            case Hello():
-                self._forget_transaction()
-                self._origin = None
-                self.machine.reply(Reply(250, "", self._service.machine.hostname))
-            case Auth():
-                await self._auth(event)
-            case StartTls():
-                self.machine.reply(_READY_FOR_TLS)
-                self._forget_transaction()
-                self._account = self._origin = None
-                await self.upgrade()
-            case Verify():
-                self.machine.reply(_NOT_VERIFIED)
-            case _:
-                raise AssertionError(f"no handler for {event!r}")
+    def handle(self, event: ServerEvent) -> Awaitable[None] | None:
+        """Answer one event; what most messages consist of never waits but for recipients and commit."""
+        return _HANDLERS[type(event)](self, event)
+
+    async def _reply(self, answer: Awaitable[Reply]) -> None:
+        self.machine.reply(await answer)
+
+    def _on_opened(self, event: Opened) -> Awaitable[None]:
+        return self._reply(self._opened())
 
     async def _opened(self) -> Reply:
         refused = await self._refused(Connected, lambda: Connected(self._from()))
         name = self._service.machine.hostname
         return refused or Reply(220, "", f"{name} ESMTP {self._service.greeting}")
 
-    async def _mail(self, envelope: Envelope) -> Reply:
+    def _on_hello(self, event: Hello) -> None:
         self._forget_transaction()
+        self._origin = None
+        self.machine.reply(Reply(250, "", self._service.machine.hostname))
+
+    async def _on_starttls(self, event: StartTls) -> None:
+        self.machine.reply(_READY_FOR_TLS)
+        self._forget_transaction()
+        self._account = self._origin = None
+        await self.upgrade()
+
+    def _on_verify(self, event: Verify) -> None:
+        self.machine.reply(_NOT_VERIFIED)
+
+    def _on_mail(self, event: Mail) -> Awaitable[None] | None:
+        self._forget_transaction()
+        if self._account is not None or self._service.policy.has(MailFrom):
+            return self._reply(self._mail(event.envelope))
+        self.machine.reply(_OK)
+        return None
+
+    async def _mail(self, envelope: Envelope) -> Reply:
         if self._account is not None and self._service.check_sender and envelope.sender is not None:
             refusal = await self._sender_refused(envelope.sender, self._account)
             if refusal is not None:
                 return refusal
         refused = await self._refused(MailFrom, lambda: MailFrom(self._from(), envelope))
         return refused or _OK
+
+    async def _on_rcpt(self, event: Rcpt) -> None:
+        self.machine.reply(await self._rcpt(event.recipient))
 
     async def _rcpt(self, recipient: Recipient) -> Reply:
         service = self._service
@@ -189,11 +189,12 @@ class SMTPConnection(Connection[SMTPServer]):
         # An alias may lead outside; what the client itself named must be ours unless it logged in.
         if not (targets[0].is_local or self._may_relay or targets[0].address != address):
             return await self._refuse_recipient(_RELAY_DENIED)
-        refused = await self._refused(
-            RcptTo, lambda: RcptTo(self._from(), self._envelope(), address)
-        )
-        if refused is not None:
-            return await self._refuse_recipient(refused)
+        if service.policy.has(RcptTo):
+            refused = await self._refused(
+                RcptTo, lambda: RcptTo(self._from(), self._envelope(), address)
+            )
+            if refused is not None:
+                return await self._refuse_recipient(refused)
         self._accepted.append(Accepted(recipient, targets))
         return _RECIPIENT_OK
 
@@ -208,13 +209,21 @@ class SMTPConnection(Connection[SMTPServer]):
             await asyncio.sleep(limits.tarpit_seconds)
         return reply
 
-    async def _data_end(self) -> None:
+    def _on_data_begin(self, event: DataBegin) -> None:
+        self._incoming = self._service.intake.begin(self._envelope(), self._accepted, self._from())
+        self.machine.reply(_GO_ON)
+
+    def _on_chunk(self, event: DataChunk) -> None:
+        if self._incoming is not None:
+            self._incoming.write(event.data)
+
+    async def _on_data_end(self, event: DataEnd) -> None:
         incoming, self._incoming = self._incoming, None
         assert incoming is not None, "the machine ends only what began"
         self._accepted = []
-        self.machine.reply(await incoming.finish())
+        self.machine.reply(await incoming.finish(plain=event.plain))
 
-    async def _auth(self, event: Auth) -> None:
+    async def _on_auth(self, event: Auth) -> None:
         service = self._service
         if event.authorization_id and event.authorization_id != event.username:
             self.machine.reply(Reply(535, "5.7.8", "You may act only as yourself here"))
@@ -272,7 +281,7 @@ class SMTPConnection(Connection[SMTPServer]):
     def _from(self) -> Origin:
         """Where messages of this session come from; made once per session state."""
         machine = self.machine
-        utf8 = machine.envelope is not None and machine.envelope.smtputf8
+        utf8 = machine.smtputf8
         if self._origin is None or utf8 is not self._origin_utf8:
             self._origin_utf8 = utf8
             account = str(self._account.address) if self._account else self._local_user
@@ -288,11 +297,31 @@ class SMTPConnection(Connection[SMTPServer]):
             )
         return self._origin
 
+    def _on_end(self, event: DataAborted | Reset | Closed) -> None:
+        self._forget_transaction()
+
     def _forget_transaction(self) -> None:
         if self._incoming is not None:
             self._incoming.discard()
             self._incoming = None
         self._accepted = []
+
+
+_HANDLERS: dict[type[ServerEvent], Callable[[SMTPConnection, Any], Awaitable[None] | None]] = {
+    Opened: SMTPConnection._on_opened,
+    Hello: SMTPConnection._on_hello,
+    StartTls: SMTPConnection._on_starttls,
+    Auth: SMTPConnection._on_auth,
+    Verify: SMTPConnection._on_verify,
+    Mail: SMTPConnection._on_mail,
+    Rcpt: SMTPConnection._on_rcpt,
+    DataBegin: SMTPConnection._on_data_begin,
+    DataChunk: SMTPConnection._on_chunk,
+    DataEnd: SMTPConnection._on_data_end,
+    DataAborted: SMTPConnection._on_end,
+    Reset: SMTPConnection._on_end,
+    Closed: SMTPConnection._on_end,
+}
 
 
 def _protocol(extended: bool, utf8: bool, secure: bool, authenticated: bool) -> str:
