@@ -125,7 +125,13 @@ class Courier:
         message = log.job.message
         log.taken = link.taken
         try:
-            link.machine.mail(message.envelope, transaction.recipients, message.content.size, now)
+            link.machine.mail(
+                message.envelope,
+                transaction.recipients,
+                message.content.size,
+                now,
+                plain=message.content.plain,
+            )
         except LocalProtocolError as error:
             self._unsendable(transaction, str(error))
             return False

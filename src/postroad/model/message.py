@@ -18,10 +18,15 @@ class ServerKind(Enum):
 
 
 class ContentRef(Struct, frozen=True, array_like=True):
-    """Which content, and its size in octets as stored (CRLF line ends)."""
+    """Which content, and its size in octets as stored (CRLF line ends).
+
+    `plain` vouches that it can be sent by SMTP as it is, unread: it was seen to hold neither a bare CR
+    or LF nor a line that begins with a dot. Of what is not plain nothing is known.
+    """
 
     id: int
     size: int
+    plain: bool = False
 
 
 class Staged(Struct, frozen=True):

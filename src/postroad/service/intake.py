@@ -160,9 +160,10 @@ class Incoming:
             limit = self._intake.settings.max_header_octets
             self._refuse(Reply(552, "5.3.4", f"Message header is longer than {limit} octets"))
 
-    async def finish(self) -> Reply:
+    async def finish(self, *, plain: bool = False) -> Reply:
         """Check, store and queue the message; return the reply for the client.
 
+        `plain` vouches for what was written, `ContentRef.plain`; what we put above it is so anyway.
         2xx: it is on stable storage. 4xx and 5xx: nothing of it is left here.
         """
         if self._head is not None and self._refusal is None:
@@ -172,7 +173,7 @@ class Incoming:
         if self._refusal is not None:
             return self._refusal
         try:
-            return await self._accept()
+            return await self._accept(plain)
         except StorageFull:
             self._handed_over = False  # nothing of it was written
             log.error("storage is full; message deferred", id=format_id(self.id))
@@ -236,7 +237,7 @@ class Incoming:
                 self._header += b"Message-ID: " + made + b"\r\n"
         self._keep(above)
 
-    async def _accept(self) -> Reply:
+    async def _accept(self, plain: bool) -> Reply:
         intake = self._intake
         if intake.policy.has(MessageReceived):
             verdict = await intake.policy.ask(
@@ -250,7 +251,7 @@ class Incoming:
         message = Message(
             id=self.id,
             envelope=_with_recipients(self._envelope, self._accepted),
-            content=ContentRef(self.id, staged.ref.size),
+            content=ContentRef(self.id, staged.ref.size, plain),
             origin=self._origin,
             accepted_at=self._at,
             message_id=message_id[1].decode("ascii") if message_id else "",

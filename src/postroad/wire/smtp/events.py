@@ -62,9 +62,13 @@ class DataChunk(Notice, frozen=True):
 
 
 class DataEnd(Question, frozen=True):
-    """The message is complete: `octets` of it were handed out. 250 takes responsibility."""
+    """The message is complete: `octets` of it were handed out. 250 takes responsibility.
+
+    `plain` is said of what can be sent on unread, `ContentRef.plain`.
+    """
 
     octets: int
+    plain: bool = False
 
 
 class DataAborted(Notice, frozen=True):

@@ -51,6 +51,11 @@ class DataIntake(Intake):
         self._reader = DotReader()
         self.complete = False
 
+    @property
+    def plain(self) -> bool:
+        """Whether the body, if it was not refused, is fit to be sent as it is."""
+        return self._reader.dotless
+
     def take(self, buffer: LineBuffer) -> DataChunk | DataAborted | None:
         """Take all there is; at the end leave in `buffer` what came behind it."""
         reader = self._reader

@@ -234,7 +234,7 @@ class SMTPServer(Commands):
             self._events.append(event)
         if body.complete:
             self._data = None
-            self._end_body(Verb.END, body.octets, body.refusal)
+            self._end_body(Verb.END, body.octets, body.refusal, plain=body.plain)
         return True
 
     def _read_chunk(self, body: ChunkIntake) -> bool:
@@ -261,10 +261,12 @@ class SMTPServer(Commands):
             self._since = self._now
             self._answer(Verb.BDAT, body.refusal or body.received)
 
-    def _end_body(self, verb: Verb, octets: int, refusal: Reply | None) -> None:
+    def _end_body(
+        self, verb: Verb, octets: int, refusal: Reply | None, *, plain: bool = False
+    ) -> None:
         self._since = self._now
         if refusal is None:
-            self._ask(DataEnd(octets), verb)
+            self._ask(DataEnd(octets, plain), verb)
         elif self._recipients:
             self._answer_end_alike(verb, refusal)
         else:  # BDAT LAST out of order

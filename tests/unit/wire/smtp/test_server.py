@@ -73,7 +73,7 @@ class TestContract:
         body = b"Subject: x\r\n\r\n..a\r\n" * 100
         assert codes(say(clerk, body + b".\r\n")) == ["250 2.0.0"]
         stored = body.replace(b"\r\n..", b"\r\n.")
-        assert clerk.events == [DataChunk(stored), DataEnd(len(stored))]
+        assert clerk.events == [DataChunk(stored), DataEnd(len(stored), plain=False)]
         assert clerk.server.envelope is None
 
     def test_envelope_lists_the_accepted(self) -> None:
