@@ -83,8 +83,13 @@ class Signer:
         return BodyHasher((self._body_kind,))
 
     def sign(self, header: Header, body: BodyHasher, now: float) -> bytes:
-        """Return the fields to put on top of the header, the first key's topmost."""
+        """Return the fields to put on top of the header, the first key's topmost.
+
+        A message without From cannot be signed (RFC 6376 §5.4): that gives ``b""``.
+        """
         selection = Selection(header)
+        if not selection.count("from"):
+            return b""
         names = signed_names(selection)
         prefix = hashlib.sha256(selection.octets(names, self._settings.header_form))
         body_hash = b2a_base64(body.digest(self._body_kind), newline=False).decode("ascii")

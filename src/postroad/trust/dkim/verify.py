@@ -113,6 +113,11 @@ class Verification:
         check_key(signature, record)
         if self._selection is None:
             raise Refused(Result.NEUTRAL, "no signature can be read")
+        froms = self._selection.count("from")
+        if not froms:
+            raise Refused(Result.PERMERROR, "there is no From")
+        if froms > signature.signed.count("from"):
+            raise Refused(Result.POLICY, "there is a From that is not signed")
         hashed = hashlib.sha256(self._selection.octets(signature.signed, signature.header_form))
         digest = hash_own_field(hashed, signature.unsigned_field, signature.header_form)
         if not verifies(record, signature.signature, digest):

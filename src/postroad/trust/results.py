@@ -1,0 +1,208 @@
+"""Authentication-Results (RFC 8601): writing what we found, removing what others claim that we found.
+
+Whoever reads mail here believes the fields with our name in them; so none with our name may come in. A
+field whose name of a server cannot be read is removed too: some reader may read it differently.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+
+import idna
+from msgspec import Struct
+
+from postroad.message.header import Header, header_end
+from postroad.trust.arc.verify import Chain
+from postroad.trust.dkim.result import Checked
+
+_FIELD = "authentication-results"
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`{|}~]+\Z")
+_PVALUE = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`{|}~@/:]+\Z")
+_KEYWORD = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\Z")
+_UNSAFE = re.compile(r"[^ -~\xa0-\U0010ffff]|[\u2028\u2029]")
+_SPACE = b" \t\r\n"
+_ID_END = re.compile(rb"[ \t\r\n;(]")
+_SPACES = re.compile(rb"[ \t\r\n]+")
+_COMMENT_PARTS = re.compile(rb"\\.|[()]", re.DOTALL)
+_MAX_TEXT = 200
+_MAX_COMMENT_DEPTH = 50
+
+
+class Finding(Struct, frozen=True):
+    """What one method found (RFC 8601 §2.2).
+
+    `properties` are (ptype, property, value): ``("header", "d", "example.org")``.
+    """
+
+    method: str
+    result: str
+    reason: str = ""
+    comment: str = ""
+    properties: tuple[tuple[str, str, str], ...] = ()
+
+
+def dkim_findings(checked: Sequence[Checked]) -> tuple[Finding, ...]:
+    """Return what to say of DKIM: each signature, or that there is none (RFC 8601 §2.7.1)."""
+    if not checked:
+        return (Finding("dkim", "none", comment="no signature"),)
+    return tuple(_dkim_finding(each) for each in checked)
+
+
+def _dkim_finding(checked: Checked) -> Finding:
+    values = (
+        ("d", checked.domain),
+        ("i", checked.identity),
+        ("s", checked.selector),
+        ("a", checked.algorithm),
+        ("b", checked.start),  # RFC 6008 §4
+    )
+    return Finding(
+        "dkim",
+        checked.result.value,
+        reason="" if checked.result.value == "pass" else checked.reason,
+        comment=f"{checked.key_bits}-bit key" if checked.key_bits else "",
+        properties=tuple(("header", name, value) for name, value in values if value),
+    )
+
+
+def arc_finding(chain: Chain) -> Finding:
+    """Return what to say of ARC (RFC 8617 §6)."""
+    properties = tuple(("header", "d", sealer) for sealer in chain.sealers[:1])
+    reason = chain.reason if chain.status.value == "fail" else ""
+    return Finding("arc", chain.status.value, reason=reason, properties=properties)
+
+
+def results_value(authserv_id: str, findings: Sequence[Finding]) -> bytes:
+    """Return the value of the field, folded, without line end.
+
+    Raises `ValueError` where a method, result or property is no keyword: those are ours to choose.
+    Values and reasons may be anything; they are quoted, and what cannot be shown is replaced.
+    """
+    pieces = [_finding(each) for each in findings] or ["none"]
+    return ";\r\n\t".join([_value(authserv_id, _TOKEN), *pieces]).encode()
+
+
+def authentication_results(authserv_id: str, findings: Sequence[Finding]) -> bytes:
+    """Return the whole field, with its line end."""
+    return b"Authentication-Results: " + results_value(authserv_id, findings) + b"\r\n"
+
+
+def _finding(finding: Finding) -> str:
+    for word in (finding.method, finding.result):
+        _keyword(word)
+    text = f"{finding.method}={finding.result}"
+    if finding.comment:
+        text += f" ({_comment(finding.comment)})"
+    if finding.reason:
+        text += f"\r\n\t reason={_quoted(finding.reason)}"
+    for kind, name, value in finding.properties:
+        _keyword(kind)
+        _keyword(name)
+        text += f"\r\n\t {kind}.{name}={_value(value, _PVALUE)}"
+    return text
+
+
+def _keyword(word: str) -> None:
+    if not _KEYWORD.match(word):
+        raise ValueError(f"{word!r} is no keyword of Authentication-Results")
+
+
+def _value(text: str, plain: re.Pattern[str]) -> str:
+    return text if len(text) <= _MAX_TEXT and plain.match(text) else _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    return '"' + _shown(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _comment(text: str) -> str:
+    return re.sub(r"([\\()])", r"\\\1", _shown(text))
+
+
+def _shown(text: str) -> str:
+    if len(text) > _MAX_TEXT:
+        text = text[:_MAX_TEXT] + "…" if not text.isascii() else text[:_MAX_TEXT] + "..."
+    return _UNSAFE.sub("?", text.encode("utf-8", "replace").decode())
+
+
+def without_forged(head: bytes, authserv_ids: Collection[str]) -> tuple[bytes, int]:
+    """Return a header section without the results that claim to be ours, and how many there were.
+
+    RFC 8601 §5. What is behind the blank line is kept as it is.
+    """
+    if _FIELD.encode() not in head.lower():
+        return head, 0
+    ours = {_comparable(each) for each in authserv_ids}
+    header = Header.parse(head)
+    kept = [
+        field.raw
+        for field in header.fields
+        if field.name.lower() != _FIELD or not _claims(field.raw, ours)
+    ]
+    removed = len(header.fields) - len(kept)
+    if not removed:
+        return head, 0
+    end = header_end(head)
+    return b"".join(kept) + (head[end - 2 :] if end >= 0 else b""), removed
+
+
+def _claims(raw: bytes, ours: set[str]) -> bool:
+    name = read_authserv_id(raw.partition(b":")[2])
+    return name is None or _comparable(name) in ours
+
+
+def read_authserv_id(value: bytes) -> str | None:
+    """Return the authserv-id of a field's value (RFC 8601 §2.2), None where it cannot be read."""
+    rest = _without_comments(value)
+    if rest is None:
+        return None
+    if rest.startswith(b'"'):
+        match = re.match(rb'"((?:[^"\\]|\\.)*+)"', rest, re.DOTALL)
+        if match is None:
+            return None
+        name = re.sub(rb"\\(.)", rb"\1", match[1], flags=re.DOTALL)
+        name = re.sub(rb"[\r\n]", b"", name)
+        rest = rest[match.end() :]
+        if rest and not _ID_END.match(rest):
+            return None
+    else:
+        name = _ID_END.split(rest, 1)[0]
+    if not name or re.search(rb"[\0-\x1f\x7f\"\\]", name):
+        return None
+    try:
+        return name.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _without_comments(value: bytes) -> bytes | None:
+    """Return what is behind white space and comments (RFC 5322 §3.2.2), None where one has no end."""
+    value = value.lstrip(_SPACE)
+    if not value.startswith(b"("):
+        return value
+    start = 0
+    depth = 0
+    for match in _COMMENT_PARTS.finditer(value):
+        if match[0] == b"(":
+            depth += 1
+        elif match[0] == b")":
+            depth -= 1
+        if depth > _MAX_COMMENT_DEPTH:
+            return None
+        start = match.end()
+        if depth == 0:
+            spaces = _SPACES.match(value, start)
+            start = spaces.end() if spaces else start
+            if value[start : start + 1] != b"(":
+                break
+    return None if depth else value[start:]
+
+
+def _comparable(name: str) -> str:
+    """A name as names of hosts are compared: case, the dot at the end, A- and U-labels do not matter."""
+    name = name.strip().rstrip(".").lower()
+    if not name.isascii():
+        try:
+            return idna.encode(name, uts46=True).decode("ascii")
+        except idna.IDNAError:
+            return name
+    return name
