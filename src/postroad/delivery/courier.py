@@ -83,12 +83,14 @@ class Courier:
             await dialogue.flush()
             await self._read_first(transaction)
         while True:
-            event = await dialogue.event()
-            if isinstance(event, RcptDone):
-                transaction.rcpt(event.index, event.reply, self._clock.monotonic())
+            event = dialogue.event_at_hand()
+            if event is None:
+                await dialogue.proceed()
             elif isinstance(event, MailDone):
                 transaction.mail_accepted = event.reply.positive
-                transaction.mail_refusal = None if event.reply.positive else event.reply
+                transaction.mail_refusal = None if transaction.mail_accepted else event.reply
+            elif isinstance(event, RcptDone):
+                transaction.rcpt(event.index, event.reply, self._clock)
             elif isinstance(event, DataReady):
                 if transaction.problem:
                     self._content_lost(transaction, transaction.problem)
@@ -102,15 +104,20 @@ class Courier:
     async def body(self, transaction: Transaction, following: Transaction | None) -> None:
         """Send the content, begin `following` behind it if that can be, and take the answer."""
         link = self._link
+        machine = link.machine
+        piece, transaction.piece = transaction.piece or b"", None
+        now = self._clock.monotonic()
         try:
-            if not await self._send_content(transaction):
-                return
-            link.machine.end(self._clock.monotonic())
+            machine.body(piece, now)
+            if len(piece) < transaction.log.job.message.content.size:
+                if not await self._send_rest(transaction, len(piece)):
+                    return
+                now = self._clock.monotonic()
+            machine.end(now)
         except LocalProtocolError as error:
             self._unsendable(transaction, str(error))
             return
         if following is not None and self._may_pipeline(following):
-            now = self._clock.monotonic()
             following.log.begin(self._clock.now(), now)
             if self._say_mail(following, now) and following.piece is None:
                 await link.dialogue.flush()
@@ -123,7 +130,6 @@ class Courier:
         """Say the envelope; False where our own machine refuses to say such a thing."""
         link, log = self._link, transaction.log
         message = log.job.message
-        log.taken = link.taken
         try:
             link.machine.mail(
                 message.envelope,
@@ -133,6 +139,7 @@ class Courier:
                 plain=message.content.plain,
             )
         except LocalProtocolError as error:
+            log.taken = link.taken
             self._unsendable(transaction, str(error))
             return False
         link.messages += 1
@@ -153,8 +160,8 @@ class Courier:
         link = self._link
         return (
             link.pipelining
-            and not link.spent
             and not following.begun
+            and not link.spent
             and not following.log.job.message.envelope.smtputf8
             and self._refusal(following, ascii_headers=True) is None
         )
@@ -162,7 +169,7 @@ class Courier:
     def _refusal(self, transaction: Transaction, ascii_headers: bool) -> Reply | None:
         """Why this server can never take this message, before a word of it is said."""
         link, message = self._link, transaction.log.job.message
-        limit = link.machine.max_size
+        limit = link.max_size
         if limit and message.content.size > limit:
             text = f"message of {message.content.size} octets; {link.where} takes at most {limit}"
             return Reply(552, "5.3.4", text)
@@ -202,14 +209,10 @@ class Courier:
             transaction.problem = f"only {len(piece)} of {ref.size} octets are there"
         transaction.piece = piece
 
-    async def _send_content(self, transaction: Transaction) -> bool:
-        """Hand the content to the machine; all but its last piece is sent at once."""
-        link = self._link
-        machine, dialogue = link.machine, link.dialogue
-        piece, transaction.piece = transaction.piece or b"", None
+    async def _send_rest(self, transaction: Transaction, offset: int) -> bool:
+        """Hand the content from `offset` on to the machine; all but its last piece is sent at once."""
+        machine, dialogue = self._link.machine, self._link.dialogue
         ref = transaction.log.job.message.content
-        machine.body(piece, self._clock.monotonic())
-        offset = len(piece)
         while offset < ref.size:
             await dialogue.flush()
             await dialogue.poll()
@@ -234,8 +237,10 @@ class Courier:
         link, log = self._link, transaction.log
         expected = len(transaction.accepted) if link.lmtp else 1
         while expected:
-            event = await link.dialogue.event()
-            if isinstance(event, EndDone):
+            event = link.dialogue.event_at_hand()
+            if event is None:
+                await link.dialogue.proceed()
+            elif isinstance(event, EndDone):
                 expected -= 1
                 log.step(self._clock.monotonic(), "end", str(event.reply))
                 if event.index is None:

@@ -14,6 +14,9 @@ from postroad.wire.smtp import ClientEvent, LocalProtocolError, Lost, Phase, Qui
 _NO_DEADLINE_SECONDS = 300.0
 _FAREWELL_SECONDS = 2.0
 _PARTING_SECONDS = 0.5
+# A piece of a body of that size is not copied to make one write of it with what follows; the event loop
+# writes both together all the same.
+_LARGE_OCTETS = 16 * 1024
 
 
 class Dialogue:
@@ -31,24 +34,32 @@ class Dialogue:
 
     async def event(self) -> ClientEvent:
         """Return the next event; `Lost` where the peer is gone or the time is up."""
+        while (event := self.event_at_hand()) is None:
+            await self.proceed()
+        return event
+
+    def event_at_hand(self) -> ClientEvent | None:
+        """Return the next event, or None where there is none before `proceed`."""
+        return self._early.popleft() if self._early else self.machine.next_event()
+
+    async def proceed(self) -> None:
+        """Send what there is to say, then wait until the peer speaks, is gone, or the time is up."""
         machine = self.machine
-        while True:
-            event = self._early.popleft() if self._early else machine.next_event()
-            if event is not None:
-                return event
-            data = machine.bytes_to_send()
-            if data:
-                await self._send(data)
-            elif machine.closing:
-                return Lost(Phase.IDLE, "the connection is closed")
-            else:
-                await self._receive()
+        pieces = machine.pieces_to_send()
+        if pieces:
+            await self._send(pieces)
+            if machine.closing:
+                return  # an event tells why
+        elif machine.closing:
+            self._early.append(Lost(Phase.IDLE, "the connection is closed"))
+            return
+        await self._receive()
 
     async def flush(self) -> None:
         """Send what the machine has to say."""
-        data = self.machine.bytes_to_send()
-        if data:
-            await self._send(data)
+        pieces = self.machine.pieces_to_send()
+        if pieces:
+            await self._send(pieces)
 
     async def poll(self) -> None:
         """Look, without waiting, whether the peer spoke or closed in the midst of a body."""
@@ -83,9 +94,14 @@ class Dialogue:
         finally:
             self.stream.close()  # also when we are cut off ourselves
 
-    async def _send(self, data: bytes) -> None:
+    async def _send(self, pieces: list[bytes]) -> None:
         try:
-            await self.stream.send(data, self._send_seconds)
+            first = pieces[0]
+            if len(first) >= _LARGE_OCTETS:
+                await self.stream.send(first, self._send_seconds)
+                del pieces[0]
+            if pieces:
+                await self.stream.send(b"".join(pieces), self._send_seconds)
         except TimeoutError:
             self.machine.time_out(self._clock.monotonic())
 

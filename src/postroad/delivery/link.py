@@ -43,6 +43,7 @@ class Link:
         self.last_used = now
         self.lmtp = route.kind is RouteKind.LMTP
         self.pipelining = machine.pipelining
+        self.max_size = machine.max_size
         # RFC 9422: what the server takes, where it says so
         limits = machine.limits
         self.max_messages = min(
@@ -81,7 +82,7 @@ class Link:
     @property
     def spent(self) -> bool:
         """Whether no further message may be begun on it, as far as counts tell."""
-        return self.dead or self.messages >= self.max_messages
+        return self.broken or self.machine.closing or self.messages >= self.max_messages
 
     def usable(self, now: float) -> bool:
         """Whether a message may be begun on it at `now`, which is monotonic."""

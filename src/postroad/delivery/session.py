@@ -92,9 +92,8 @@ class RemoteSession:
             transaction.clear()
             waiting.appendleft(transaction)
         elif fate is Fate.READY:
-            rest = transaction.rest()
-            if rest is not None:
-                waiting.appendleft(rest)
+            if transaction.postponed:
+                waiting.appendleft(transaction.rest())
             await self._courier.body(transaction, waiting[0] if waiting else None)
 
     async def _renew(self, renewals: int) -> RouteFailed | None:

@@ -1,6 +1,6 @@
 """One job's way: its recipients in one or more transactions, and what became of each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from postroad.model import (
     Delivery,
@@ -12,7 +12,7 @@ from postroad.model import (
     Step,
     outcome_of,
 )
-from postroad.ports import Attempt
+from postroad.ports import Attempt, Clock
 
 
 class JobLog:
@@ -82,23 +82,26 @@ class Transaction:
         self.begun = False
         self.piece: bytes | None = None  # the content or its first piece, once it was read
         self.problem = ""  # why it cannot be read
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget what was answered: it is tried anew."""
-        self.begun = False
         self.mail_accepted = False
         self.mail_refusal: Reply | None = None
         self.accepted: list[int] = []
         self.postponed: list[int] = []
 
-    def rcpt(self, index: int, reply: Reply, now: float) -> None:
+    def clear(self) -> None:
+        """Forget what was answered: it is tried anew."""
+        self.begun = False
+        self.mail_accepted = False
+        self.mail_refusal = None
+        self.accepted = []
+        self.postponed = []
+
+    def rcpt(self, index: int, reply: Reply, clock: Clock) -> None:
         """Take the answer to one RCPT."""
         if reply.positive:
             self.accepted.append(index)
             return
         delivery = self.deliveries[index]
-        self.log.step(now, "rcpt", f"<{delivery.recipient}>: {reply}")
+        self.log.step(clock.monotonic(), "rcpt", f"<{delivery.recipient}>: {reply}")
         if self.accepted and reply.code == 452 and reply.enhanced in ("", "4.5.3"):
             # RFC 5321 §4.5.3.1.10: too many for one transaction, not wrong. Since some were taken,
             # the rest, sent again, makes progress.
@@ -118,20 +121,19 @@ class Transaction:
         """Give `outcome` to the recipient at `index` (LMTP, RFC 2033 §4.2)."""
         self.log.outcomes[self.deliveries[index].ordinal] = outcome
 
-    def rest(self) -> "Transaction | None":
-        """Return a transaction for those that were too many for this one."""
-        if not self.postponed:
-            return None
+    def rest(self) -> "Transaction":
+        """Return a transaction for those `postponed`, who were too many for this one."""
         rest = Transaction(self.log, [self.deliveries[index] for index in self.postponed])
         rest.piece = self.piece
         return rest
 
 
-def split(log: JobLog, most: int) -> Iterator[Transaction]:
+def split(log: JobLog, most: int) -> list[Transaction]:
     """Part a job's recipients into transactions of at most `most`."""
     deliveries = log.job.deliveries
     if len(deliveries) <= most:
-        yield Transaction(log, deliveries)
-        return
-    for start in range(0, len(deliveries), most):
-        yield Transaction(log, deliveries[start : start + most])
+        return [Transaction(log, deliveries)]
+    return [
+        Transaction(log, deliveries[start : start + most])
+        for start in range(0, len(deliveries), most)
+    ]

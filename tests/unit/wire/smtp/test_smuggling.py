@@ -1,12 +1,14 @@
 """End-of-data confusion (CVE-2023-51764, -51765, -51766): whatever looks like the end and is not."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroad.wire.smtp import Mail, SMTPServer
+from postroad.wire.smtp import DataEnd, Mail, SMTPServer
+from postroad.wire.smtp.framing import DotWriter, PlainWriter
 from tests.unit.wire.smtp.dialogue import Clerk, codes, config, say, serving
 
 FAKE_ENDS = [
@@ -77,6 +79,28 @@ def test_whatever_is_accepted_has_clean_lines(parts: list[bytes]) -> None:
         left = message.body.replace(b"\r\n", b"")
         assert b"\r" not in left
         assert b"\n" not in left
+
+
+@given(
+    st.lists(st.sampled_from([b"\r", b"\n", b".", b"\r\n", b"a", b"\r\n."]), max_size=12),
+    st.lists(st.integers(0, 24), max_size=3).map(sorted),
+)
+def test_what_is_called_plain_is_sent_on_unread_as_if_it_were_read(
+    parts: list[bytes], places: list[int]
+) -> None:
+    """The guarantee on which a bare CR or LF, or an end within a message, never leaves here."""
+    wire = b"".join(parts) + b"\r\n.\r\n"
+    clerk = serving(max_errors=1000)
+    say(clerk, START + b"DATA\r\n")
+    for start, end in pairwise([0, *places, len(wire)]):
+        say(clerk, wire[start:end])
+    ends = [event for event in clerk.events if isinstance(event, DataEnd)]
+    for message, event in zip(clerk.messages, ends, strict=True):
+        if event.plain:
+            plain, dots = PlainWriter(), DotWriter()
+            sent = plain.feed(message.body) + plain.finish()
+            assert sent == dots.feed(message.body) + dots.finish()
+            assert (b"\r\n" + sent).find(b"\r\n.\r\n") == len(sent) - 3
 
 
 def stuffed(data: bytes) -> bytes:
