@@ -2,6 +2,7 @@
 #   make run ARGS=--once    one message along the whole road, on a private internet (postroad lab)
 #   make test               the whole gate: lint, types, floors, tests, conformance table
 #   make bench              side by side with Postfix and Dovecot (ONLY=name runs one row)
+#   make sim SEED=1 COUNT=1000   the simulator: seeds in which the promises must hold (ARGS=--verbose tells all)
 #   make soak               the long runs
 
 PYTHON ?= python3
@@ -10,8 +11,10 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 ARGS   ?=
 ONLY   ?=
+SEED   ?= 1
+COUNT  ?= 1
 
-.PHONY: run test lint unit bench soak clean
+.PHONY: run test lint unit bench sim soak clean
 
 run: $(STAMP)
 	@$(BIN)/postroad lab $(ARGS)
@@ -32,6 +35,9 @@ unit: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+sim: $(STAMP)
+	$(BIN)/python -m tests.sim --seed $(SEED) --count $(COUNT) $(ARGS)
 
 soak: $(STAMP)
 	$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS)
