@@ -4,7 +4,9 @@ import re
 
 from postroad.trust.spf.result import SpfCheck, SpfResult
 
-_MAX_VALUE_OCTETS = 320
+# So that no line is longer than 998 octets (RFC 5322 §2.1.1), quoted or in UTF-8.
+_MAX_ASCII = 320
+_MAX_TEXT = 150
 _DOT_ATOM = re.compile(r"[0-9A-Za-z!#$%&'*+\-/=?^_`{|}~]+(?:\.[0-9A-Za-z!#$%&'*+\-/=?^_`{|}~]+)*")
 _NOT_TEXT = re.compile(r"[^ -~\u00a0-\U0010ffff]")
 _NEEDS_BACKSLASH = re.compile(r'(["\\])')
@@ -45,11 +47,15 @@ def received_spf(check: SpfCheck, receiver: str) -> bytes:
 
 
 def _value(text: str) -> str:
-    text = _NOT_TEXT.sub("?", text[:_MAX_VALUE_OCTETS])
+    text = _clean(text)
     if _DOT_ATOM.fullmatch(text):
         return text
     return '"' + _NEEDS_BACKSLASH.sub(r"\\\1", text) + '"'
 
 
 def _comment(text: str) -> str:
-    return _NOT_IN_COMMENT.sub("?", _NOT_TEXT.sub("?", text[:_MAX_VALUE_OCTETS]))
+    return _NOT_IN_COMMENT.sub("?", _clean(text))
+
+
+def _clean(text: str) -> str:
+    return _NOT_TEXT.sub("?", text[: _MAX_ASCII if text.isascii() else _MAX_TEXT])
