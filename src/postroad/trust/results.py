@@ -13,6 +13,8 @@ from msgspec import Struct
 from postroad.message.header import Header, header_end
 from postroad.trust.arc.verify import Chain
 from postroad.trust.dkim.result import Checked
+from postroad.trust.dmarc.result import DmarcCheck
+from postroad.trust.spf.result import Identity, SpfCheck, SpfResult
 
 _FIELD = "authentication-results"
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`{|}~]+\Z")
@@ -69,6 +71,33 @@ def arc_finding(chain: Chain) -> Finding:
     properties = tuple(("header", "d", sealer) for sealer in chain.sealers[:1])
     reason = chain.reason if chain.status.value == "fail" else ""
     return Finding("arc", chain.status.value, reason=reason, properties=properties)
+
+
+def spf_finding(check: SpfCheck) -> Finding:
+    """Return what to say of SPF (RFC 8601 §2.7.2)."""
+    helo = check.identity is Identity.HELO
+    properties = (("smtp", "helo", check.helo),) if helo else (("smtp", "mailfrom", check.sender),)
+    passed = check.result is SpfResult.PASS
+    return Finding(
+        "spf", check.result.value, reason="" if passed else check.reason, properties=properties
+    )
+
+
+def dmarc_findings(check: DmarcCheck) -> tuple[Finding, ...]:
+    """Return what to say of DMARC: each domain of the author, or why there is none (RFC 7489 §11.1)."""
+    if not check.domains:
+        return (Finding("dmarc", check.result.value, reason=check.reasons[0]),)
+    return tuple(
+        Finding(
+            "dmarc",
+            each.result.value,
+            comment=f"{each.tag or 'p'}={each.published.value} of {each.policy_domain}"
+            if each.record
+            else "",
+            properties=(("header", "from", each.domain),),
+        )
+        for each in check.domains
+    )
 
 
 def results_value(authserv_id: str, findings: Sequence[Finding]) -> bytes:
