@@ -110,14 +110,12 @@ class _Audit:
         sender, notify = message.envelope.sender, delivery.notify
         reachable = sender is not None and self._place(sender)
         failed = reachable and delivery.state in _FAILED and notify.on_failure
+        delivered = delivery.state is DeliveryState.DELIVERED
         if delivery.state is DeliveryState.DROPPED:
-            # Dropped while it was being tried: the end of that attempt may still be reported.
-            failed = (
-                reachable
-                and notify.on_failure
-                and times(Action.FAILED) == 1
-                and self._failed(message.id, delivery.ordinal)
-            )
+            # Dropped while it was being tried: what that attempt came to is reported all the same.
+            ends = self._ends(message.id, delivery.ordinal)
+            failed = reachable and notify.on_failure and any(end in _FAILED for end in ends)
+            delivered = DeliveryState.DELIVERED in ends
         if times(Action.FAILED) != failed:
             self.complain(
                 2, f"{where}: {times(Action.FAILED)} reports of failure, {delivery.state} {notify}"
@@ -130,7 +128,7 @@ class _Audit:
         success = (
             reachable
             and notify.on_success
-            and delivery.state is DeliveryState.DELIVERED
+            and delivered
             and not self._passed_on(message.id, delivery.ordinal)
         )
         if times(Action.DELIVERED, Action.RELAYED) != success:
@@ -155,13 +153,14 @@ class _Audit:
             if result.ordinal == ordinal
         ]
 
-    def _failed(self, number: int, ordinal: int) -> bool:
-        """Whether an attempt ended the delivery, as far as it knew."""
-        return any(
-            result.ordinal == ordinal and result.state in _FAILED
+    def _ends(self, number: int, ordinal: int) -> list[DeliveryState]:
+        """Return the ends that attempts brought, as far as they knew."""
+        return [
+            result.state
             for _, attempted in self.book.attempts[self.name, number]
             for result in attempted.results
-        )
+            if result.ordinal == ordinal and result.state.final
+        ]
 
     def _passed_on(self, number: int, ordinal: int) -> bool:
         """Whether the server that took it does DSN itself."""

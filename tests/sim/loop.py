@@ -25,17 +25,55 @@ class Stuck(AssertionError):
     """The simulation does too much at one moment: something runs in a circle without waiting."""
 
 
+class Handle:
+    """A callback that is to run: what `asyncio.Handle` and `TimerHandle` are, with less ado."""
+
+    __slots__ = ("_args", "_callback", "_cancelled", "_context", "_when", "loop")
+
+    def __init__(
+        self,
+        loop: "SimLoop",
+        when: float,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        context: contextvars.Context | None,
+    ) -> None:
+        self.loop = loop
+        self._when = when
+        self._callback = callback
+        self._args = args
+        self._context = contextvars.copy_context() if context is None else context
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        self._args = ()
+
+    def cancelled(self) -> bool:
+        return self._cancelled
+
+    def when(self) -> float:
+        return self._when
+
+    def run(self) -> None:
+        """Call it; what it raises is trouble for its loop."""
+        try:
+            self._context.run(self._callback, *self._args)
+        except Exception as error:
+            self.loop.call_exception_handler({"message": repr(self._callback), "exception": error})
+
+
 class Scheduler:
     """Runs the handles of all loops in one order."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.steps = 0
-        self.ready: deque[asyncio.Handle] = deque()
-        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self.ready: deque[Handle] = deque()
+        self._timers: list[tuple[float, int, Handle]] = []
         self._sequence = 0
 
-    def at(self, timer: asyncio.TimerHandle) -> None:
+    def at(self, timer: Handle) -> None:
         """Run it when its time has come."""
         self._sequence += 1
         heapq.heappush(self._timers, (timer.when(), self._sequence, timer))
@@ -67,7 +105,7 @@ class Scheduler:
                 handle = ready.popleft()
                 if handle._cancelled:
                     continue
-                loop: SimLoop = handle._loop  # type: ignore[attr-defined]
+                loop = handle.loop
                 if not loop.alive:
                     continue
                 if loop is not current:
@@ -77,7 +115,7 @@ class Scheduler:
                 same_moment += 1
                 if same_moment > 200_000:
                     raise Stuck(f"endless work at {self.now}: {handle!r}")
-                handle._run()
+                handle.run()
                 loop.fuse -= 1
                 if loop.fuse == 0 or loop.doomed:
                     loop.doomed = True
@@ -147,8 +185,8 @@ class SimLoop(_Base):  # type: ignore[misc]
         callback: Callable[..., object],
         *args: Any,
         context: contextvars.Context | None = None,
-    ) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self, context)
+    ) -> Handle:
+        handle = Handle(self, 0.0, callback, args, context)
         if self.alive:
             self.scheduler.ready.append(handle)
         return handle
@@ -159,7 +197,7 @@ class SimLoop(_Base):  # type: ignore[misc]
         callback: Callable[..., object],
         *args: Any,
         context: contextvars.Context | None = None,
-    ) -> asyncio.TimerHandle:
+    ) -> Handle:
         return self.call_at(self.scheduler.now + delay, callback, *args, context=context)
 
     def call_at(
@@ -168,14 +206,11 @@ class SimLoop(_Base):  # type: ignore[misc]
         callback: Callable[..., object],
         *args: Any,
         context: contextvars.Context | None = None,
-    ) -> asyncio.TimerHandle:
-        timer = asyncio.TimerHandle(when, callback, args, self, context)
+    ) -> Handle:
+        timer = Handle(self, when, callback, args, context)
         if self.alive:
             self.scheduler.at(timer)
         return timer
-
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """It stays in the heap until its time, and is then passed over."""
 
     def create_future(self) -> asyncio.Future[Any]:
         return asyncio.Future(loop=self)
