@@ -63,8 +63,8 @@ def acknowledge_before_commit(patch: pytest.MonkeyPatch) -> None:
 def acknowledge_a_failed_commit(patch: pytest.MonkeyPatch) -> None:
     real = Incoming.finish
 
-    async def finish(self: Incoming) -> Reply:
-        reply = await real(self)
+    async def finish(self: Incoming, **given: Any) -> Reply:
+        reply = await real(self, **given)
         return Reply(250, "2.0.0", "Ok: queued as 0000000000000") if reply.code == 451 else reply
 
     patch.setattr(Incoming, "finish", finish)

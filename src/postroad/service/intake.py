@@ -246,7 +246,6 @@ class Incoming:
             if not isinstance(verdict, Accept):
                 return self._refuse(verdict.reply)
         staged: Staged = await self._writer.finish()
-        message_id = _MESSAGE_ID.search(self._header)
         streams = intake.settings.streams
         message = Message(
             id=self.id,
@@ -254,7 +253,7 @@ class Incoming:
             content=ContentRef(self.id, staged.ref.size, plain),
             origin=self._origin,
             accepted_at=self._at,
-            message_id=message_id[1].decode("ascii") if message_id else "",
+            message_id=_message_id(self._header),
             stream=streams.of(self._envelope.sender, self._origin) if streams else "",
         )
         self._handed_over = True
@@ -287,6 +286,16 @@ class Incoming:
 
 
 _SUBMITTING = (ServerKind.SUBMISSION, ServerKind.LOCAL)
+
+
+def _message_id(header: bytes) -> str:
+    """Return the Message-ID with its angle brackets, ``""`` where there is none that is well formed."""
+    # To look for its place first takes a third of what searching by the expression does.
+    at = header.lower().find(b"message-id")
+    if at < 0:
+        return ""
+    found = _MESSAGE_ID.match(header, at) or _MESSAGE_ID.search(header, at)
+    return found[1].decode("ascii") if found else ""
 
 
 def _with_recipients(envelope: Envelope, accepted: Sequence[Accepted]) -> Envelope:

@@ -17,6 +17,8 @@ def too_many_hops(max_hops: int) -> Check:
 
     @check(stage=MessageReceived, name="too_many_hops")
     async def look(stage: MessageReceived) -> Verdict:
+        if stage.head.lower().count(b"received") <= max_hops:
+            return ACCEPT  # as in nearly all mail; what follows takes seven times as long
         hops = len(_RECEIVED.findall(stage.head))
         if hops > max_hops:
             text = f"Mail loop: this message has passed {hops} servers, {max_hops} are allowed"
