@@ -126,6 +126,8 @@ def _connect(path: Path, busy_timeout_seconds: float) -> apsw.Connection:
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     connection.set_busy_timeout(int(busy_timeout_seconds * 1000))
     connection.pragma("cache_size", -CACHE_KIB)
+    # Else values that are bound count as part of the plan, and statements are compiled again and again.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     return connection
 
 

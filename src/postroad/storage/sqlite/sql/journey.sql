@@ -22,7 +22,7 @@ SELECT coalesce(max(sequence), 0) FROM journey;
 -- :name journey_by_operators
 -- What a running server has to learn of commands that were given beside it.
 SELECT sequence, change FROM journey INDEXED BY journey_by_operator
-WHERE kind IN ('held', 'retried', 'dropped') AND sequence > ?1
+WHERE (kind = 'held' OR kind = 'retried' OR kind = 'dropped') AND sequence > ?1
 ORDER BY sequence LIMIT 1000;
 
 -- :name journey_page
