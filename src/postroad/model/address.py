@@ -80,13 +80,23 @@ class Address(Struct, frozen=True, array_like=True):
     @property
     def folded(self) -> str:
         """For comparing addresses of ours: local parts of local accounts ignore case."""
-        return f"{_quoted(self.local_part).lower()}@{self.domain}"
+        return _folded(self.local_part, self.domain)
 
     def __str__(self) -> str:
-        return f"{_quoted(self.local_part)}@{self.domain}"
+        return _text(self.local_part, self.domain)
 
 
 # A message asks ten times for the text of its few addresses.
+@lru_cache(maxsize=4096)
+def _folded(local_part: str, domain: str) -> str:
+    return f"{_quoted(local_part).lower()}@{domain}"
+
+
+@lru_cache(maxsize=4096)
+def _text(local_part: str, domain: str) -> str:
+    return f"{_quoted(local_part)}@{domain}"
+
+
 @lru_cache(maxsize=1024)
 def _quoted(local_part: str) -> str:
     if _DOT_STRING.fullmatch(local_part):

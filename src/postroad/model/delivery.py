@@ -24,7 +24,10 @@ class DeliveryState(Enum):
     @property
     def final(self) -> bool:
         """Whether nothing more will be done."""
-        return self not in (DeliveryState.DUE, DeliveryState.LEASED, DeliveryState.HELD)
+        return self not in _UNFINISHED
+
+
+_UNFINISHED = (DeliveryState.DUE, DeliveryState.LEASED, DeliveryState.HELD)
 
 
 class Delivery(Struct, frozen=True, omit_defaults=True):

@@ -12,6 +12,9 @@ from postroad.queue.settings import QueueSettings
 from postroad.queue.traffic import Traffic
 
 
+_LEASED = DeliveryState.LEASED
+
+
 class Birth(Struct, frozen=True):
     """The change that accepts a message, and the jobs that are ours once it is committed."""
 
@@ -48,7 +51,7 @@ class Admission:
             if delivery.due_at > now or not traffic.admits(delivery.destination, now):
                 self._turn_away()
                 return Birth(Accepted(now, message, (delivery,)))
-            born = (replace(delivery, state=DeliveryState.LEASED),)
+            born = (replace(delivery, state=_LEASED),)
             job = LeasedDelivery(message, born)
             return Birth(Accepted(now, message, born, self._settings.node, until), (job,))
         return self._admit_many(message, deliveries, now, until)
@@ -65,7 +68,7 @@ class Admission:
             if name not in welcome:
                 welcome[name] = self._traffic.admits(name, now)
             if room > 0 and delivery.due_at <= now and welcome[name]:
-                delivery = replace(delivery, state=DeliveryState.LEASED)
+                delivery = replace(delivery, state=_LEASED)
                 by_destination.setdefault(name, []).append(delivery)
                 room -= 1
             else:

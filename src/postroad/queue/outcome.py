@@ -38,6 +38,10 @@ class Notice(Struct, frozen=True):
     will_retry_until: float | None = None
 
 
+_DELIVERED = DeliveryState.DELIVERED
+_DEFAULT = Notify.DEFAULT
+
+
 class Judgement(Struct, frozen=True):
     """The results of an attempt, and the notices that follow."""
 
@@ -57,9 +61,9 @@ def judge(
         if (
             type(outcome) is Delivered
             and ordinal == delivery.ordinal
-            and (delivery.notify is Notify.DEFAULT or not delivery.notify.on_success)
+            and (delivery.notify is _DEFAULT or not delivery.notify.on_success)
         ):
-            return Judgement((Result(ordinal, outcome, DeliveryState.DELIVERED),))
+            return Judgement((Result(ordinal, outcome, _DELIVERED),))
     found = dict(outcomes)
     results: list[Result] = []
     notices: list[Notice] = []

@@ -51,6 +51,7 @@ Keys: TypeAlias = Sequence[tuple[int, int]]
 """Deliveries, each as (message, ordinal)."""
 
 _LAST_WRITES_SECONDS = 2.0
+_DUE, _DELIVERED = DeliveryState.DUE, DeliveryState.DELIVERED
 
 
 class Queue:
@@ -182,8 +183,9 @@ class Queue:
         more than deposits: a mailbox that is gone, a report that was asked for.
         """
         now = self._clock.now()
-        if any(each.due_at > now or each.notify.on_success for each in deliveries):
-            return False
+        for each in deliveries:
+            if each.due_at > now or each.notify.on_success:
+                return False
         job = LeasedDelivery(message, tuple(deliveries))
         attempt = await self._deliverer.at_once(job)
         if attempt is None:
@@ -192,7 +194,7 @@ class Queue:
         for ordinal, outcome in attempt.outcomes:
             if not isinstance(outcome, Delivered):
                 return False
-            results.append(Result(ordinal, outcome, DeliveryState.DELIVERED))
+            results.append(Result(ordinal, outcome, _DELIVERED))
         attempted = Attempted(
             attempt.ended_at,
             message.id,
@@ -308,7 +310,7 @@ class Queue:
             attempted = entry.changes[0]
             if isinstance(attempted, Attempted):
                 for result in attempted.results:
-                    if result.state is DeliveryState.DUE:
+                    if result.state is _DUE:
                         leaser.due(result.due_at)
         leaser.freed()
 

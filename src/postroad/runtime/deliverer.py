@@ -4,6 +4,8 @@ from postroad.model import LeasedDelivery, Route, RouteKind
 from postroad.ports import Attempt, Deliverer, Session
 from postroad.service.recipients import LOCAL
 
+_LOCAL = RouteKind.LOCAL
+
 
 class LocalOrRemote:
     """`ports.Deliverer` for all destinations.
@@ -17,9 +19,10 @@ class LocalOrRemote:
 
     async def at_once(self, job: LeasedDelivery) -> Attempt | None:
         """Deposit what stays here; None for what leaves."""
-        if all(delivery.destination == LOCAL for delivery in job.deliveries):
-            return await self._local.at_once(job)
-        return None
+        for delivery in job.deliveries:
+            if delivery.destination != LOCAL:
+                return None
+        return await self._local.at_once(job)
 
     async def route(self, destination: str) -> Route:
         """Return the way to ``"local"`` or to a domain. Raises `RouteFailed`."""
@@ -28,5 +31,5 @@ class LocalOrRemote:
 
     async def connect(self, route: Route) -> Session:
         """Open a session. Raises `RouteFailed`."""
-        chosen = self._local if route.kind is RouteKind.LOCAL else self.remote
+        chosen = self._local if route.kind is _LOCAL else self.remote
         return await chosen.connect(route)

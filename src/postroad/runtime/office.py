@@ -42,7 +42,9 @@ class Office:
         self.desk = QueueDesk(store=store.queue, journey=store.journey, ledger=ledger, clock=clock)
         self.history = History(journey=store.journey)
         self.journeys = Journeys(journey=store.journey, queue=store.queue)
-        self.recipients = Recipients(directory, hostname=config.server.hostname)
+        self.recipients = Recipients(
+            directory, hostname=config.server.hostname, monotonic=clock.monotonic
+        )
 
     @classmethod
     @asynccontextmanager

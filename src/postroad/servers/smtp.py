@@ -30,6 +30,7 @@ from postroad.servers.connection import Connection
 from postroad.servers.registry import Registry
 from postroad.service.authenticate import Authenticator, Throttled
 from postroad.service.intake import Accepted, Incoming, Intake
+from postroad.service.recipients import Target
 from postroad.wire.smtp import (
     Auth,
     Closed,
@@ -177,8 +178,20 @@ class SMTPConnection(Connection[SMTPServer]):
         refused = await self._refused(MailFrom, lambda: MailFrom(self._from(), envelope))
         return refused or _OK
 
-    async def _on_rcpt(self, event: Rcpt) -> None:
-        self.machine.reply(await self._rcpt(event.recipient))
+    def _on_rcpt(self, event: Rcpt) -> Awaitable[None] | None:
+        recipient = event.recipient
+        service = self._service
+        targets = service.intake.recipients.remembered(recipient.address)
+        if targets is None or service.policy.has(RcptTo) or not self._takes(recipient, targets):
+            return self._reply(self._rcpt(recipient))
+        self._accepted.append(Accepted(recipient, targets))
+        self.machine.reply(_RECIPIENT_OK)
+        return None
+
+    def _takes(self, recipient: Recipient, targets: tuple[Target, ...]) -> bool:
+        """An alias may lead outside; what the client itself named must be ours unless it logged in."""
+        first = targets[0]
+        return first.is_local or self._may_relay or first.address != recipient.address
 
     async def _rcpt(self, recipient: Recipient) -> Reply:
         service = self._service
@@ -186,8 +199,7 @@ class SMTPConnection(Connection[SMTPServer]):
         targets = await service.intake.recipients.resolve(address)
         if isinstance(targets, Reply):
             return await self._refuse_recipient(targets)
-        # An alias may lead outside; what the client itself named must be ours unless it logged in.
-        if not (targets[0].is_local or self._may_relay or targets[0].address != address):
+        if not self._takes(recipient, targets):
             return await self._refuse_recipient(_RELAY_DENIED)
         if service.policy.has(RcptTo):
             refused = await self._refused(

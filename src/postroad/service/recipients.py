@@ -5,6 +5,8 @@ Local parts of local domains are looked up as they are, then as an alias, then w
 ``a!b`` and ``"a@b"`` are just names (no open relay by old spellings).
 """
 
+from collections.abc import Callable
+
 from msgspec import Struct
 
 from postroad.model import Address, Domain, Reply
@@ -15,6 +17,10 @@ LOCAL = "local"
 
 MAX_ALIAS_DEPTH = 10
 MAX_ALIAS_TARGETS = 1000
+
+REMEMBER_SECONDS = 1.0
+"""How long an address that leads somewhere is not looked up again."""
+_REMEMBER_MAX = 10_000
 
 
 class Target(Struct, frozen=True):
@@ -34,11 +40,31 @@ class Target(Struct, frozen=True):
 
 
 class Recipients:
-    """Resolves addresses."""
+    """Resolves addresses.
 
-    def __init__(self, directory: Directory, *, hostname: str) -> None:
+    With `monotonic` (seconds), what an address leads to is remembered for `REMEMBER_SECONDS`: most mail
+    of a moment goes to few addresses. Refusals are not, so a new account has its mail at once. What was
+    removed meanwhile is found out when the mail is delivered.
+    """
+
+    def __init__(
+        self,
+        directory: Directory,
+        *,
+        hostname: str,
+        monotonic: Callable[[], float] | None = None,
+    ) -> None:
         self._directory = directory
         self._hostname = hostname
+        self._monotonic = monotonic
+        self._known: dict[Address, tuple[float, tuple[Target, ...]]] = {}
+
+    def remembered(self, address: Address) -> tuple[Target, ...] | None:
+        """Return what `resolve` found a moment ago, None where it has to be asked."""
+        known = self._known.get(address)
+        if known is None or self._monotonic is None or known[0] < self._monotonic():
+            return None
+        return known[1]
 
     async def resolve(self, address: Address) -> tuple[Target, ...] | Reply:
         """Return all targets of an address, or the reply that refuses it.
@@ -46,6 +72,17 @@ class Recipients:
         Refusals: 550 5.1.1 for a local part that nobody has, 550 5.2.1 for a disabled account,
         554 5.4.6 for aliases that lead in a circle, 554 5.3.5 for aliases without end.
         """
+        targets = self.remembered(address)
+        if targets is not None:
+            return targets
+        found = await self._look_up(address)
+        if self._monotonic is not None and not isinstance(found, Reply):
+            if len(self._known) >= _REMEMBER_MAX:
+                self._known.clear()
+            self._known[address] = (self._monotonic() + REMEMBER_SECONDS, found)
+        return found
+
+    async def _look_up(self, address: Address) -> tuple[Target, ...] | Reply:
         directory = self._directory
         domain = await directory.domain(address.domain)
         if domain is None:

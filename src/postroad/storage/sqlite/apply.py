@@ -78,30 +78,46 @@ def apply_rows(connection: apsw.Connection, rows: Rows, sweep: Sweep) -> None:
 
 
 def _deposit(connection: apsw.Connection, rows: Rows) -> None:
-    grown: dict[int, int] = {}
-    entries = []
+    """Give each entry the next uid and modseq of its mailbox, in the order of the deposits."""
+    execute = connection.execute
+    counters: dict[int, list[int]] = {}  # of each mailbox: next uid, modseq, how many more it has
+    fresh: list[Row] = []
+    later: list[Row] = []
     for change in rows.deposits:
-        earlier = grown.get(change.mailbox, 0)
-        grown[change.mailbox] = earlier + 1
+        mailbox = change.mailbox
+        counter = counters.get(mailbox)
+        if counter is None:
+            found = execute(SQL["mailbox_next"], (mailbox,)).fetchone()
+            if found is None:
+                raise Refused
+            counter = counters[mailbox] = [*found, 0]
+        uid, modseq, grown = counter
+        counter[:] = uid + 1, modseq + 1, grown + 1
         content = change.content
-        entries.append(
-            (
-                change.mailbox,
-                earlier,
-                change.message,
-                change.ordinal,
-                content.id,
-                content.size,
-                change.size,
-                change.at,
-                change.prefix,
-            )
+        entry = (
+            mailbox,
+            uid,
+            modseq + 1,
+            change.message,
+            content.id,
+            content.size,
+            change.size,
+            change.at,
+            change.prefix,
         )
-    before = connection.total_changes()
-    connection.executemany(SQL["entry_deposit"], entries)
-    if connection.total_changes() - before != len(entries):
-        raise Refused
-    connection.executemany(SQL["mailbox_grown"], grown.items())
+        if change.message in rows.kept:
+            fresh.append(entry)
+        else:
+            later.append((*entry, change.ordinal))
+    if fresh:
+        connection.executemany(SQL["entry_deposit"], fresh)
+    if later:
+        before = connection.total_changes()
+        connection.executemany(SQL["entry_deposit_later"], later)
+        if connection.total_changes() - before != len(later):
+            raise Refused
+    grown_by = [(mailbox, counter[2]) for mailbox, counter in counters.items()]
+    connection.executemany(SQL["mailbox_grown"], grown_by)
 
 
 def explain(connection: apsw.Connection, *parts: Rows) -> Conflict:

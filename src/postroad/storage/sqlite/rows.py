@@ -27,8 +27,8 @@ Row: TypeAlias = tuple[object, ...]
 Key: TypeAlias = tuple[int, int]
 
 _reply_encoder = msgspec.json.Encoder()
-_DUE = DeliveryState.DUE
-_WAITING = (DeliveryState.DUE, DeliveryState.LEASED)
+_DUE, _LEASED = DeliveryState.DUE, DeliveryState.LEASED
+_WAITING = (_DUE, _LEASED)
 
 
 class Rows:
@@ -36,19 +36,19 @@ class Rows:
 
     `keys` are the deliveries whose state these rows depend on; rows that touch the same delivery
     must not be merged. `ended` are messages of which a delivery ended and whose content may not be
-    needed any more. `_born` tells where the rows of deliveries are that the group itself accepted;
-    `_kept` are messages of these that it also deposited.
+    needed any more. `kept` are messages that came with their content and were deposited in the same
+    group. `_born` tells where the rows of deliveries are that the group itself accepted.
     """
 
     __slots__ = (
         "_born",
-        "_kept",
         "attempts",
         "contents",
         "deliveries",
         "deposits",
         "ended",
         "journey",
+        "kept",
         "keys",
         "messages",
     )
@@ -63,7 +63,7 @@ class Rows:
         self.journey: list[Row] = []
         self.keys: set[Key] = set()
         self._born: dict[int, dict[int, int]] = {}
-        self._kept: set[int] = set()
+        self.kept: set[int] = set()
 
     def extend(self, other: "Rows") -> None:
         """Append the other's rows."""
@@ -75,6 +75,7 @@ class Rows:
         self.ended += other.ended
         self.journey += other.journey
         self.keys |= other.keys
+        self.kept |= other.kept
 
     def add_staged(self, staged: Staged) -> None:
         """Add a content's row."""
@@ -90,12 +91,15 @@ class Rows:
         else:
             assert isinstance(change, Deposited)
             self.deposits.append(change)
-            if change.message in self._born:
-                self._kept.add(change.message)
+            if change.message in self._born and self._brings(change.content.id):
+                self.kept.add(change.message)
             self.keys.add((change.message, change.ordinal))
             self.journey.append(
                 (change.at, change.message, "deposited", encode_change(change).decode())
             )
+
+    def _brings(self, content: int) -> bool:
+        return any(row[0] == content for row in self.contents)
 
     def _accepted(self, change: Accepted) -> None:
         message = change.message
@@ -162,7 +166,7 @@ class Rows:
                 )
             )
             self.keys.add((message, result.ordinal))
-        if ended and message not in self._kept:
+        if ended and message not in self.kept:
             self.ended.append((message,))
         self.journey.append((change.at, message, "attempted", encode_change(change).decode()))
 
@@ -187,7 +191,7 @@ def plan(group: Group) -> Rows | list[Rows | Change]:
 def _delivery_row(delivery: Delivery, change: Accepted) -> Row:
     recipient, original, state = delivery.recipient, delivery.original, delivery.state
     folded = recipient.folded
-    if state is DeliveryState.LEASED:
+    if state is _LEASED:
         wake_at: float | None = change.until
     else:
         wake_at = delivery.due_at if state is _DUE else None
@@ -200,7 +204,7 @@ def _delivery_row(delivery: Delivery, change: Accepted) -> Row:
         state._value_,
         delivery.due_at,
         wake_at,
-        change.node if state is DeliveryState.LEASED else None,
+        change.node if state is _LEASED else None,
         delivery.attempts,
         delivery.delay_notified,
         None if delivery.last is None else _encode_reply(delivery.last),

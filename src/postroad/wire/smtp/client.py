@@ -35,6 +35,12 @@ _DEFAULT_TIMEOUTS = ClientTimeouts()
 _CHUNK_OCTETS = 65536  # RFC 3030 leaves the size to us; a reply comes for each chunk
 
 
+# A member of an enum is looked up by Python code (3.11); a name of the module is not.
+_CONNECTED, _GREETED, _READY = State.CONNECTED, State.GREETED, State.READY
+_MAIL, _RCPT, _DATA, _END = Verb.MAIL, Verb.RCPT, Verb.DATA, Verb.END
+_RSET, _BDAT, _BDAT_LAST = Verb.RSET, Verb.BDAT, Verb.BDAT_LAST
+
+
 class SMTPClient(Exchange):
     """One connection's client machine.
 
@@ -102,7 +108,7 @@ class SMTPClient(Exchange):
         """The handshake is done: the extensions are forgotten; say ``hello`` again. RFC 3207 §4.2."""
         if self._state is not State.HANDSHAKE:
             raise LocalProtocolError("TLS can start only after STARTTLS was answered with 220")
-        self._state = next_state(State.HANDSHAKE, Verb.TLS, 220) or State.GREETED
+        self._state = next_state(State.HANDSHAKE, Verb.TLS, 220) or _GREETED
         self._now = self._since = now
         self.secure = True
         self._forget()
@@ -166,8 +172,8 @@ class SMTPClient(Exchange):
         """
         behind = self._only_ends_awaited()
         if not (behind and self.pipelining and self._stage is Stage.BETWEEN and not self._todo):
-            self._check_free(Verb.RSET)
-        if self._state in (State.GREETED, State.CONNECTED):
+            self._check_free(_RSET)
+        if self._state in (_GREETED, _CONNECTED):
             raise LocalProtocolError("say hello first")
         if not recipients:
             raise LocalProtocolError("a transaction needs a recipient")
@@ -182,8 +188,8 @@ class SMTPClient(Exchange):
         mail = grammar.write_mail(envelope, size, utf8=utf8, extensions=extensions)
         rcpts = [grammar.write_rcpt(each, extensions=extensions) for each in recipients]
         todo = self._todo
-        if self._chunking if behind else self._state is not State.READY:
-            todo.append((b"RSET\r\n", Verb.RSET, QUIET))
+        if self._chunking if behind else self._state is not _READY:
+            todo.append((b"RSET\r\n", _RSET, QUIET))
         self._chunking = binary or (self._prefer_chunking and "CHUNKING" in extensions)
         self._guard = LineBreakGuard() if self._chunking and not binary else None
         self._writer = PlainWriter() if plain else DotWriter()
@@ -192,10 +198,10 @@ class SMTPClient(Exchange):
         self._refusal = None
         self._mail_refused = self._abandoned = False
         self._stage = Stage.ENVELOPE
-        todo.append((mail, Verb.MAIL, None))
-        todo.extend([(line, Verb.RCPT, index) for index, line in enumerate(rcpts)])
+        todo.append((mail, _MAIL, None))
+        todo.extend([(line, _RCPT, index) for index, line in enumerate(rcpts)])
         if not self._chunking:
-            todo.append((b"DATA\r\n", Verb.DATA, None))
+            todo.append((b"DATA\r\n", _DATA, None))
         self._flush(now)
 
     def body(self, chunk: bytes, now: float) -> None:
@@ -219,7 +225,7 @@ class SMTPClient(Exchange):
             self._close()
             raise LocalProtocolError(str(error)) from None
         if len(self._piece) >= _CHUNK_OCTETS:
-            self._say_chunk(Verb.BDAT, now)
+            self._say_chunk(_BDAT, now)
 
     def end(self, now: float) -> None:
         """End the message, with a CRLF if it has none at its end. RFC 5321 §4.1.1.4.
@@ -242,14 +248,14 @@ class SMTPClient(Exchange):
         if self._chunking:
             if self._guard is not None and not self._guard.at_line_start:
                 self._piece += b"\r\n"
-            self._say_chunk(Verb.BDAT_LAST, now)
+            self._say_chunk(_BDAT_LAST, now)
         else:
-            self._say(last, Verb.END, now)
+            self._say(last, _END, now)
 
     def reset(self, now: float) -> None:
         """Say RSET. RFC 5321 §4.1.1.5."""
-        self._check_free(Verb.RSET)
-        self._say(b"RSET\r\n", Verb.RSET, now)
+        self._check_free(_RSET)
+        self._say(b"RSET\r\n", _RSET, now)
 
     def quit(self, now: float) -> None:
         """Say QUIT. RFC 5321 §4.1.1.10."""
@@ -266,7 +272,7 @@ class SMTPClient(Exchange):
 
     def _say_chunk(self, verb: Verb, now: float) -> None:
         """RFC 3030 §2."""
-        last = " LAST" if verb is Verb.BDAT_LAST else ""
+        last = " LAST" if verb is _BDAT_LAST else ""
         piece, self._piece = self._piece, b""
         self._say(f"BDAT {len(piece)}{last}\r\n".encode() + piece, verb, now)
 
@@ -275,7 +281,7 @@ class SMTPClient(Exchange):
     def _answered(self, verb: Verb, index: int | None, reply: Reply) -> None:
         if index != QUIET:
             _HEARD[verb](self, index, reply)
-        elif verb is Verb.END:  # of the lone dot
+        elif verb is _END:  # of the lone dot
             self._fail(self._refusal or reply)
 
     def _hear_unasked(self, reply: Reply) -> None:
@@ -344,7 +350,7 @@ class SMTPClient(Exchange):
                 self._accepted.append(index or 0)
             else:
                 self._refusal = reply
-        if self._awaited or (self._todo and self._todo[0][1] is Verb.RCPT):
+        if self._awaited or (self._todo and self._todo[0][1] is _RCPT):
             return
         if not self._accepted:
             self._fail(self._refusal or reply)
@@ -358,10 +364,10 @@ class SMTPClient(Exchange):
             self._begin_body()
         elif self._lmtp:  # RFC 2033 §4.2: no recipient, no reply
             self._out.append(b".\r\n")
-            self._state = State.READY
+            self._state = _READY
             self._fail(self._refusal or reply)
         else:  # RFC 2920 §3.1: nobody gets it, but the server waits for it
-            self._say(b".\r\n", Verb.END, self._now, QUIET)
+            self._say(b".\r\n", _END, self._now, QUIET)
 
     def _begin_body(self) -> None:
         self._end_indexes = tuple(self._accepted) if self._lmtp else (None,)

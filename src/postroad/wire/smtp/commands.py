@@ -24,6 +24,12 @@ _BY_BDAT = DataBegin(chunking=True)
 _MOVES_MAIL = frozenset((Verb.MAIL, Verb.RCPT, Verb.DATA, Verb.BDAT, Verb.QUIT))
 
 
+# A member of an enum is looked up by Python code (3.11); a name of the module is not.
+_AUTHENTICATING = State.AUTHENTICATING
+_MAIL, _RCPT, _DATA = Verb.MAIL, Verb.RCPT, Verb.DATA
+_BDAT, _BDAT_LAST, _NOOP = Verb.BDAT, Verb.BDAT_LAST, Verb.NOOP
+
+
 class Commands(Conversation):
     """The part of a server machine that obeys."""
 
@@ -48,7 +54,7 @@ class Commands(Conversation):
             return
         if not text.isprintable() and _CONTROL.search(text):
             self._misunderstand(say.CONTROL_CHARACTER)
-        elif self._state is State.AUTHENTICATING:
+        elif self._state is _AUTHENTICATING:
             self._respond(text)
         else:
             self._command(text)
@@ -66,7 +72,7 @@ class Commands(Conversation):
                 self._part(say.TOO_MANY_COMMANDS, "too many commands")
                 return
         # BDAT objects by itself, for its chunk follows in any case.
-        if verb is not Verb.BDAT and (self._restricted or (self._state, verb) not in LEGAL):
+        if verb is not _BDAT and (self._restricted or (self._state, verb) not in LEGAL):
             objection = self._objection(verb)
             if objection is not None:
                 self._answer(verb, objection)
@@ -77,14 +83,14 @@ class Commands(Conversation):
             self._answer(verb, error.reply or say.UNKNOWN)
 
     def _misunderstand(self, reply: Reply) -> None:
-        authenticating = self._state is State.AUTHENTICATING
-        self._answer(Verb.RESPONSE if authenticating else Verb.NOOP, reply)
+        authenticating = self._state is _AUTHENTICATING
+        self._answer(Verb.RESPONSE if authenticating else _NOOP, reply)
 
     def _unknown(self, word: str) -> None:
         if word in say.HTTP_WORDS:
             self._part(say.NOT_HTTP, "spoke HTTP")
         else:
-            self._answer(Verb.NOOP, say.NOT_DONE if word in say.OLD_WORDS else say.UNKNOWN)
+            self._answer(_NOOP, say.NOT_DONE if word in say.OLD_WORDS else say.UNKNOWN)
 
     # The commands; each is called where the table says that it is legal
 
@@ -98,13 +104,13 @@ class Commands(Conversation):
         config = self._config
         self._transactions += 1
         if self._transactions > config.max_transactions:
-            self._answer(Verb.MAIL, say.TOO_MANY_TRANSACTIONS)
+            self._answer(_MAIL, say.TOO_MANY_TRANSACTIONS)
             return
         envelope = grammar.read_mail(argument, extended=self.extended, auth=bool(config.auth))
         if envelope.size is not None and envelope.size > config.max_message_octets:
-            self._answer(Verb.MAIL, say.SIZE_TOO_BIG)
+            self._answer(_MAIL, say.SIZE_TOO_BIG)
         else:
-            self._ask(Mail(envelope), Verb.MAIL)
+            self._ask(Mail(envelope), _MAIL)
 
     def _rcpt(self, argument: str) -> None:
         recipient = grammar.read_rcpt(
@@ -114,17 +120,17 @@ class Commands(Conversation):
             utf8=self.smtputf8,
         )
         if len(self._recipients) >= self._config.max_recipients:
-            self._answer(Verb.RCPT, say.TOO_MANY_RECIPIENTS)
+            self._answer(_RCPT, say.TOO_MANY_RECIPIENTS)
         else:
-            self._ask(Rcpt(recipient), Verb.RCPT)
+            self._ask(Rcpt(recipient), _RCPT)
 
     def _data_command(self, argument: str) -> None:
         if argument:
-            self._answer(Verb.DATA, say.ARGUMENT)
+            self._answer(_DATA, say.ARGUMENT)
         elif len(self._buffer):
-            self._answer(Verb.DATA, say.BODY_TOO_EARLY)
+            self._answer(_DATA, say.BODY_TOO_EARLY)
         else:
-            self._ask(_BY_DATA, Verb.DATA)
+            self._ask(_BY_DATA, _DATA)
 
     def _bdat(self, argument: str) -> None:
         """RFC 3030 §2. The chunk is there whether we like the command or not, so it is read."""
@@ -134,7 +140,7 @@ class Commands(Conversation):
             # Where the next command begins cannot be known.
             self._break_off(error.reply or say.ARGUMENT, "BDAT without a size")
             return
-        verb = Verb.BDAT_LAST if last else Verb.BDAT
+        verb = _BDAT_LAST if last else _BDAT
         objection = self._objection(verb)
         begun = self._chunks
         chunks = begun or ChunkIntake(self._config.max_message_octets)
@@ -195,7 +201,7 @@ class Commands(Conversation):
         self._answer(Verb.RSET, say.ARGUMENT if argument else say.OK)
 
     def _noop(self, argument: str) -> None:
-        self._answer(Verb.NOOP, say.OK)
+        self._answer(_NOOP, say.OK)
 
     def _help(self, argument: str) -> None:
         self._answer(Verb.HELP, say.HELP)

@@ -27,6 +27,12 @@ _BEFORE_TLS = frozenset((Verb.NOOP, Verb.EHLO, Verb.STARTTLS, Verb.QUIT))
 _BEFORE_AUTH = _BEFORE_TLS | {Verb.AUTH, Verb.HELO, Verb.RSET, Verb.HELP}
 
 
+# A member of an enum is looked up by Python code (3.11); a name of the module is not.
+_CLOSED, _CHUNKING, _HANDSHAKE = State.CLOSED, State.CHUNKING, State.HANDSHAKE
+_CONNECTED, _UNAVAILABLE = State.CONNECTED, State.UNAVAILABLE
+_OPEN, _DATA, _QUIT, _NOOP = Verb.OPEN, Verb.DATA, Verb.QUIT, Verb.NOOP
+
+
 class Conversation:
     """The part of a server machine that speaks; `Commands` and `SMTPServer` add those that listen."""
 
@@ -38,13 +44,13 @@ class Conversation:
         self.authenticated: str | None = None
         self._config = config
         self._restricted = config.tls_required or config.auth_required
-        self._state = State.CONNECTED
+        self._state = _CONNECTED
         self._buffer = LineBuffer(
             config.max_line_octets, word=b"AUTH ", word_limit=config.max_auth_line_octets
         )
         self._out: list[bytes] = []
         self._asked: ServerEvent | None = Opened()
-        self._asked_by = Verb.OPEN
+        self._asked_by = _OPEN
         self._events: deque[ServerEvent] = deque((self._asked,))
         self._transaction: Envelope | None = None
         self._recipients: list[Recipient] = []
@@ -94,7 +100,7 @@ class Conversation:
 
     @property
     def _in_message(self) -> bool:
-        return self._data is not None or self._in_chunk or self._state is State.CHUNKING
+        return self._data is not None or self._in_chunk or self._state is _CHUNKING
 
     def _ask(self, event: ServerEvent, verb: Verb) -> None:
         self._events.append(event)
@@ -117,7 +123,7 @@ class Conversation:
 
     def _answer(self, verb: Verb, reply: Reply) -> bool:
         """Send `reply` and move on; False if it came to nothing because the connection ends."""
-        if verb is Verb.DATA and len(self._buffer):
+        if verb is _DATA and len(self._buffer):
             # RFC 2920 §3.1: DATA ends a group. What stands behind it is a body that nobody asked
             # for; were DATA refused, its lines would be obeyed as commands.
             self._break_off(say.BODY_TOO_EARLY, "body before the answer to DATA")
@@ -169,8 +175,8 @@ class Conversation:
         if following is self._state:
             return
         self._state = following
-        if following is State.CLOSED:
-            self._close("quit" if verb is Verb.QUIT else "421")
+        if following is _CLOSED:
+            self._close("quit" if verb is _QUIT else "421")
         elif self._transaction is not None and following in _BACK:
             self._forget_transaction()
             if verb in _GIVING_UP:
@@ -179,7 +185,7 @@ class Conversation:
     def _objection(self, verb: Verb) -> Reply | None:
         """Return why the command cannot be obeyed now, if so."""
         config, state = self._config, self._state
-        if self._restricted and state is not State.UNAVAILABLE:
+        if self._restricted and state is not _UNAVAILABLE:
             if config.tls_required and not self.secure and verb not in _BEFORE_TLS:
                 return say.TLS_FIRST
             authenticated = self.authenticated is not None or not config.auth_required
@@ -189,19 +195,19 @@ class Conversation:
 
     def _part(self, reply: Reply, reason: str) -> None:
         """Say 421 and close. RFC 5321 §3.8."""
-        if self._state is not State.HANDSHAKE:  # nobody would understand it there
-            self._send(Verb.NOOP, say.named(self._config.hostname, reply))
+        if self._state is not _HANDSHAKE:  # nobody would understand it there
+            self._send(_NOOP, say.named(self._config.hostname, reply))
         self._close(reason)
 
     def _break_off(self, reply: Reply, reason: str) -> None:
         """Answer and close, where to go on would mean to guess what the client's octets are."""
-        self._send(Verb.NOOP, reply)
+        self._send(_NOOP, reply)
         self._close(reason)
 
     def _close(self, reason: str) -> None:
         if self._closed is None:
             self._closed = Closed(reason)
-        self._state = State.CLOSED
+        self._state = _CLOSED
         self.closing = True
         self._asked = None
         self._events.clear()

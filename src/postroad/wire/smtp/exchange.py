@@ -52,6 +52,10 @@ def _state_after(state: State, verb: Verb, code: int) -> State | None:
     return next_state(state, verb, code) or TOLERATED.get((state, verb, outcome_of_code(code)))
 
 
+# A member of an enum is looked up by Python code (3.11); a name of the module is not.
+_HANDSHAKE, _AUTHENTICATING, _CLOSED = State.HANDSHAKE, State.AUTHENTICATING, State.CLOSED
+
+
 class Exchange:
     """The part of a client machine that keeps order; `SMTPClient` adds what is said and heard."""
 
@@ -94,7 +98,7 @@ class Exchange:
         self._now = now
         if self.closing or not data:
             return
-        if self._state is State.HANDSHAKE:
+        if self._state is _HANDSHAKE:
             self._lose("plain text came after the answer to STARTTLS")
         else:
             self._reader.feed(data)
@@ -143,7 +147,7 @@ class Exchange:
             return self._since + self._seconds[self._awaited[0][0]]
         if self._stage is Stage.BODY:
             return self._since + self._block_seconds
-        if self._state is State.HANDSHAKE:
+        if self._state is _HANDSHAKE:
             return self._since + self._tls_seconds
         return None
 
@@ -238,14 +242,14 @@ class Exchange:
             return Phase.BODY
         if self._stage is Stage.ENVELOPE:
             return Phase.ENVELOPE
-        if self._state is State.HANDSHAKE:
+        if self._state is _HANDSHAKE:
             return Phase.TLS
-        if self._state is State.AUTHENTICATING:
+        if self._state is _AUTHENTICATING:
             return Phase.AUTH
         return _PHASES[awaited[0][0]] if awaited else Phase.IDLE
 
     def _close(self) -> None:
-        self._state = State.CLOSED
+        self._state = _CLOSED
         self._stage = Stage.BETWEEN
         self.closing = True
         self._todo.clear()

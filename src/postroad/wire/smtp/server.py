@@ -31,6 +31,11 @@ from postroad.wire.smtp.states import State, Verb
 _DEAF = frozenset((State.CONNECTED, State.HANDSHAKE, State.CLOSED))
 
 
+# A member of an enum is looked up by Python code (3.11); a name of the module is not.
+_CONNECTED, _AUTHENTICATING = State.CONNECTED, State.AUTHENTICATING
+_HANDSHAKE, _END = State.HANDSHAKE, Verb.END
+
+
 class SMTPServer(Commands):
     """One connection's server machine.
 
@@ -59,7 +64,7 @@ class SMTPServer(Commands):
         if self._state not in _DEAF:
             self._buffer.append(data)
             self._unread = True
-        elif self._state is State.CONNECTED:
+        elif self._state is _CONNECTED:
             # RFC 5321 §3.1: the client waits for the greeting; those that do not are spamware.
             self._early = self._early or bool(data)
 
@@ -152,7 +157,7 @@ class SMTPServer(Commands):
 
         Raises `LocalProtocolError` unless STARTTLS was answered with 220.
         """
-        if self._state is not State.HANDSHAKE:
+        if self._state is not _HANDSHAKE:
             raise LocalProtocolError("TLS can start only after STARTTLS was answered with 220")
         self._now = self._since = now
         self._buffer.clear()
@@ -213,7 +218,7 @@ class SMTPServer(Commands):
             return self._read_data(self._data)
         if self._in_chunk and self._chunks is not None:
             return self._read_chunk(self._chunks)
-        authenticating = self._state is State.AUTHENTICATING
+        authenticating = self._state is _AUTHENTICATING
         try:
             line = self._buffer.take_line(long=authenticating)
         except LineTooLong:
@@ -234,7 +239,7 @@ class SMTPServer(Commands):
             self._events.append(event)
         if body.complete:
             self._data = None
-            self._end_body(Verb.END, body.octets, body.refusal, plain=body.plain)
+            self._end_body(_END, body.octets, body.refusal, plain=body.plain)
         return True
 
     def _read_chunk(self, body: ChunkIntake) -> bool:

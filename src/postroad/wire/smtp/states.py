@@ -14,6 +14,8 @@ from enum import StrEnum
 class State(StrEnum):
     """Where a dialogue stands."""
 
+    __hash__ = str.__hash__  # `Enum` would have it computed by Python at each look-up
+
     CONNECTED = "Connected"
     UNAVAILABLE = "Unavailable"  # greeted with 554: only QUIT is left (RFC 5321 §3.1)
     GREETED = "Greeted"
@@ -30,6 +32,8 @@ class State(StrEnum):
 
 class Verb(StrEnum):
     """A command, or what is answered like one. EHLO stands for LHLO too."""
+
+    __hash__ = str.__hash__
 
     OPEN = "(greeting)"
     HELO = "HELO"
@@ -156,9 +160,12 @@ _NEXT: dict[tuple[State, Verb, int], State | None] = {
 }
 
 
+_CLOSED = State.CLOSED
+
+
 def next_state(state: State, verb: Verb, code: int) -> State | None:
     """Return the state after `verb` was answered with `code` in `state`; None if that is not legal."""
-    return State.CLOSED if code == 421 else _NEXT[state, verb, code // 100]
+    return _CLOSED if code == 421 else _NEXT[state, verb, code // 100]
 
 
 def diagram() -> str:

@@ -1,16 +1,21 @@
 -- Mailboxes and their entries.
 
 -- :name entry_deposit
--- One entry more. `?2` is how many the same transaction already put there before `uid_next` is moved.
--- Nothing is inserted where the mailbox or the content is gone, or where the delivery already ended:
--- its message has then been deposited before.
+-- Of a message that came in the same transaction, with its content.
 INSERT INTO entry (mailbox, uid, modseq, message, content, content_size, size, deposited_at, prefix)
-SELECT mailbox.id, mailbox.uid_next + ?2, mailbox.modseq + 1 + ?2, ?3, ?5, ?6, ?7, ?8, ?9
-FROM mailbox
-WHERE mailbox.id = ?1
-  AND EXISTS (SELECT 1 FROM content WHERE content.id = ?5)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- :name entry_deposit_later
+-- Nothing is inserted where the content is gone, or where the delivery already ended: its message
+-- has then been deposited before.
+INSERT INTO entry (mailbox, uid, modseq, message, content, content_size, size, deposited_at, prefix)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
+WHERE EXISTS (SELECT 1 FROM content WHERE content.id = ?5)
   AND NOT EXISTS (SELECT 1 FROM delivery
-                  WHERE message = ?3 AND ordinal = ?4 AND ended_at IS NOT NULL);
+                  WHERE message = ?4 AND ordinal = ?10 AND ended_at IS NOT NULL);
+
+-- :name mailbox_next
+SELECT uid_next, modseq FROM mailbox WHERE id = ?1;
 
 -- :name mailbox_grown
 UPDATE mailbox SET uid_next = uid_next + ?2, modseq = modseq + ?2 WHERE id = ?1;
