@@ -147,9 +147,7 @@ class Life:
         self.store = store = Mount(disk, loop, inline_max_octets)
         self._network = network
         config = _config(hostname)
-        self.recipients = Recipients(
-            store.directory, hostname=hostname, monotonic=clock.monotonic
-        )
+        self.recipients = Recipients(store.directory, hostname=hostname, monotonic=clock.monotonic)
         remote = RemoteDeliverer(
             resolver=names.host(),
             network=network.host(loop, address),

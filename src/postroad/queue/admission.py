@@ -11,7 +11,6 @@ from postroad.queue.inventory import Inventory, Job
 from postroad.queue.settings import QueueSettings
 from postroad.queue.traffic import Traffic
 
-
 _LEASED = DeliveryState.LEASED
 
 
