@@ -16,6 +16,7 @@ import apsw
 
 from postroad.ports import StorageError, StorageFull
 from postroad.storage.sqlite.migrations import load_migrations, migrate
+from postroad.storage.sqlite.turn import Turn
 
 T = TypeVar("T")
 
@@ -32,6 +33,7 @@ class Database:
         self.busy_timeout_seconds = busy_timeout_seconds
         try:
             _create(path)
+            self.turn = Turn(path.with_name(f"{path.name}-turn"))
             self.writer = _connect(path, busy_timeout_seconds)
             _prepare_writer(self.writer, path)
             self.reader = _connect(path, busy_timeout_seconds)
@@ -83,6 +85,7 @@ class Database:
         # On a disk in trouble the WAL cannot be moved; it stays, and the next start finds it.
         with contextlib.suppress(apsw.Error):
             self.writer.close()
+        self.turn.close()
 
 
 _MENDS: tuple[tuple[tuple[type[BaseException], ...], type[StorageError], str], ...] = (
