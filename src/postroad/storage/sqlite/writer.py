@@ -242,7 +242,14 @@ class Writer:
             error = caught
         else:
             self._turn.give()
-        self._loop.call_soon_threadsafe(self._committed, batch, error)
+        checkpointer = self._database.checkpointer
+        if error is None and checkpointer.due():
+            # Nobody whose commit this was need wait for it.
+            self._loop.call_soon_threadsafe(self._settle, batch, None)
+            checkpointer.finish()
+            self._loop.call_soon_threadsafe(self._next_batch)
+        else:
+            self._loop.call_soon_threadsafe(self._committed, batch, error)
         if error is None and sweep.files:
             self._unlink(sweep.files)
 
