@@ -6,6 +6,7 @@ the process ends with an error, so that its supervisor starts it again: what is 
 """
 
 import asyncio
+import gc
 import contextlib
 import os
 import signal
@@ -104,6 +105,17 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         return runner.run(main)
 
 
+def _settle_down() -> None:
+    """What is there now stays for good: the garbage collector need not look at it again and again.
+
+    A message makes some hundred objects and no cycle; with Python's own threshold of 700 the collector
+    runs every few messages, for 2 % of all instructions.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+
+
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
         import uvloop
@@ -142,6 +154,7 @@ class _Process:
             self._config, listeners=self._listeners, worker=self._worker
         ) as system:
             await system.start()
+            _settle_down()
             self._notify.ready(_status(system))
             log.info(
                 "ready",

@@ -6,6 +6,7 @@ to the same result. Readers raise `RemoteProtocolError` with the reply to send.
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 
 from postroad.model import Address, Envelope, InvalidAddress, Recipient
 from postroad.wire.smtp.errors import LocalProtocolError
@@ -36,6 +37,8 @@ _LOCAL_PART_OCTETS = 64
 _LABEL_OCTETS = 63
 
 
+# Few senders and recipients make most mail of a moment. A line is at most some KiB long.
+@lru_cache(maxsize=512)
 def read_mail(argument: str, *, extended: bool = True, auth: bool = False) -> Envelope:
     """Read ``FROM:<reverse-path> parameters``. RFC 5321 §4.1.1.2.
 
@@ -61,6 +64,7 @@ def read_mail(argument: str, *, extended: bool = True, auth: bool = False) -> En
     return envelope
 
 
+@lru_cache(maxsize=512)
 def read_rcpt(
     argument: str, *, hostname: str, extended: bool = True, utf8: bool = False
 ) -> Recipient:
