@@ -6,8 +6,8 @@ the process ends with an error, so that its supervisor starts it again: what is 
 """
 
 import asyncio
-import gc
 import contextlib
+import gc
 import os
 import signal
 import sys

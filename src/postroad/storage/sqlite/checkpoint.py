@@ -1,10 +1,10 @@
 """Moves what was committed from the WAL into the file, beside the writer and not in its way.
 
 SQLite's own checkpoint is part of the commit that makes the WAL long enough: all that wait for this
-commit wait 10 to 200 ms more, several times a second under load. Here a thread with a connection of its
-own copies the pages while the writer goes on appending; the few that came meanwhile are copied behind the
-next commit, and the one after it begins the WAL anew. Losing all of this costs nothing but the WAL's
-length: what is committed is found in it.
+commit wait 10 to 200 ms more, several times a second under load. Here a thread with a connection of
+its own copies the pages while the writer goes on appending; the few that came meanwhile are copied
+behind the next commit, and the one after it begins the WAL anew. Losing all of this costs nothing but
+the WAL's length: what is committed is found in it.
 """
 
 import threading

@@ -1,8 +1,8 @@
 """Whose turn it is to write, among the processes that share one file.
 
-SQLite lets one process write at a time, but those that find it taken can only look again and again, and
-whoever wrote last is the likeliest to come first. A lock of the operating system wakes the one that waits,
-as soon as the other has committed; it goes with the process that holds it, however that ends.
+SQLite lets one process write at a time, but those that find it taken can only look again and again,
+and whoever wrote last is the likeliest to come first. A lock of the operating system wakes the one that
+waits as soon as the other has committed; it goes with the process that holds it, however that ends.
 """
 
 import fcntl
