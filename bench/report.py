@@ -90,10 +90,11 @@ distance of the extremes from each other, as a share of the median, ours / peer.
 - The bare loop (`bench/bare_loop.py`) makes the same kind of commits in the same process model,
   without being a mail server; the ratio is the share of it that we reach.
 - POP3 rows read the same bytes on both sides with a client of our own (`bench/pop3_client.py`).
-  Dovecot has them in a Maildir whose file names hold the sizes, its best case. *Cold* is after a
-  restart of ours, and without its index for Dovecot. Passwords cost nothing on either side: Dovecot
-  compares plain text, and our server has seen the login before (the first login of an account costs
-  an argon2 hash).
+  Dovecot has them in a Maildir whose file names hold the sizes, its best case; ours are marked as
+  free of dots at line starts, as most mail that comes by SMTP is. *Cold* is after a restart of
+  ours, and without its index for Dovecot. Passwords cost nothing on either side: Dovecot compares
+  plain text, and our server has seen the login before (the first login of an account costs an
+  argon2 hash).
 - Latency is taken by logging in by POP3 every 2 ms, so one login is part of it. Half load is
   half of the rate that reaches a local mailbox at most, sent evenly to another user.
 - Memory is that of the server process (`VmRSS`, `VmHWM`), without TLS.

@@ -25,6 +25,7 @@ from postroad.model import (
     format_id,
 )
 from postroad.ports import (
+    AtHand,
     Entry,
     JourneyEvent,
     Listing,
@@ -214,16 +215,15 @@ class MemoryMailboxes:
         entries = self._state.entries.get(mailbox, {})
         return [entries[uid] for uid in uids if uid in entries]
 
-    async def at_hand(
-        self, mailbox: int, first: int, last: int, max_octets: int
-    ) -> dict[int, bytes]:
-        """Return the octets of small entries of a range of uids; here all are at hand."""
+    async def at_hand(self, mailbox: int, first: int, last: int, max_octets: int) -> list[AtHand]:
+        """Return small entries of a range of uids with their bytes; here all are at hand."""
         contents = self._state.contents
-        return {
-            uid: entry.prefix + contents[entry.content.id]
-            for uid, entry in self._state.entries.get(mailbox, {}).items()
+        entries = self._state.entries.get(mailbox, {})
+        return [
+            (uid, entry.prefix, contents[entry.content.id], entry.content.plain)
+            for uid, entry in sorted(entries.items())
             if first <= uid <= last and entry.size <= max_octets
-        }
+        ]
 
 
 class MemoryLocks:

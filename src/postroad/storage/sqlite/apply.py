@@ -102,6 +102,7 @@ def _deposit(connection: apsw.Connection, rows: Rows) -> None:
             content.id,
             content.size,
             change.size,
+            content.plain,
             change.at,
             change.prefix,
         )

@@ -112,6 +112,7 @@ CREATE TABLE entry (
     content      INTEGER NOT NULL,
     content_size INTEGER NOT NULL,
     size         INTEGER NOT NULL,          -- of prefix and content together
+    plain        INTEGER NOT NULL,          -- 1: the content was seen to be fit to be sent as it is
     deposited_at REAL    NOT NULL,
     modseq       INTEGER NOT NULL,
     flags        INTEGER NOT NULL DEFAULT 0,
