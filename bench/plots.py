@@ -18,7 +18,9 @@ def draw(results: Sequence[Result], directory: Path) -> list[Path]:
     written = []
     measured = [result for result in results if not result.skipped]
     compared = [result for result in measured if result.ratio is not None]
-    latency = [result for result in measured if result.name.startswith("latency-")]
+    latency = [
+        result for result in measured if result.name.startswith("latency-") and result.unit == "ms"
+    ]
     with mpl.rc_context():
         mpl.rcParams["svg.hashsalt"] = "postroad"  # the same figures make the same file
         mpl.rcParams["svg.fonttype"] = "none"
