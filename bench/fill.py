@@ -13,7 +13,7 @@ from postroad.model import ContentRef, Deposited, Group, Staged
 from postroad.runtime.office import Office
 
 _PREFIX = b"Return-Path: <sender@source.test>\r\n"
-_AT_ONCE = 1000
+_AT_ONCE = 5000
 _FIRST_ID = 1 << 40  # far below the ids that a clock makes
 
 

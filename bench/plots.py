@@ -112,7 +112,7 @@ def _growing(results: Sequence[Result]) -> dict[str, list[tuple[float, float]]]:
 
 
 def _growth(found: dict[str, list[tuple[float, float]]]) -> Figure:
-    chart = Figure(figsize=(9, 2.6), layout="constrained")
+    chart = Figure(figsize=(10, 3.0), layout="constrained")
     for axes, what in zip(chart.subplots(1, len(found), squeeze=False)[0], found, strict=True):
         sizes, values = zip(*found[what], strict=True)
         axes.plot(sizes, values, marker="o", color="#1a7f37")
@@ -123,7 +123,7 @@ def _growth(found: dict[str, list[tuple[float, float]]]) -> Figure:
             axes.set_ylim(min(values) * 0.5, max(values) * 2)
         across, up = _GROWTH.get(what, (what, what))
         axes.set_xlabel(across)
-        axes.set_ylabel(f"µs for {up}")
+        axes.set_title(f"µs for {up}", fontsize="medium")
         axes.spines[["top", "right"]].set_visible(False)
     return chart
 

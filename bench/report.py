@@ -140,7 +140,7 @@ distance of the extremes from each other, as a share of the median, ours / peer.
   half of the rate that reaches another user's mailbox at most from the same client while the same
   is looked for, sent evenly.
 - Memory is that of the server process (`VmRSS`, `VmHWM`), without TLS. MB and kB are 10⁶ and 10³.
-- Growth is measured once for each size, on a server filled through its store.
+- Growth is measured in three runs for each size, on a server filled through its store.
 
 ## Repeat it
     sudo apt-get install postfix dovecot-pop3d dovecot-imapd dovecot-lmtpd
