@@ -12,7 +12,7 @@ from bench.ours import DOMAIN, POLL_SECONDS, Postroad
 from peers.smtp_tools import SmtpSink, smtp_source
 
 WORKERS = 2
-_MESSAGES = 5000
+_MESSAGES = 3000
 _PATIENCE_SECONDS = 120
 
 
