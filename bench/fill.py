@@ -14,7 +14,7 @@ from postroad.model import ContentRef, Deposited, Group, Staged
 from postroad.runtime.office import Office
 
 _PREFIX = b"Return-Path: <sender@source.test>\r\n"
-_AT_ONCE = 1000
+_AT_ONCE = 5000
 _BARE_LINE_END = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 _FIRST_ID = 1 << 40  # far below the ids that a clock makes
 

@@ -10,6 +10,7 @@ from postroad.model import (
     Delivery,
     DeliveryState,
     LeasedDelivery,
+    Message,
     Notify,
     Outcome,
     PermanentFailure,
@@ -94,10 +95,8 @@ def _judge_one(
     if isinstance(outcome, PermanentFailure):
         notice = Notice(Action.FAILED, delivery, reply) if delivery.notify.on_failure else None
         return Result(ordinal, outcome, DeliveryState.BOUNCED), notice
-    if isinstance(outcome, Unknown):
-        policy = settings.unknown_of(leased.message.stream)
-        if policy is UnknownPolicy.HOLD:
-            return Result(ordinal, outcome, DeliveryState.HELD), None
+    if holds(outcome, leased.message, settings):
+        return Result(ordinal, outcome, DeliveryState.HELD), None
     message, now = leased.message, attempt.ended_at
     due_at = next_attempt(settings, message, delivery.attempts + 1, now, random())
     if due_at is None:
@@ -110,6 +109,13 @@ def _judge_one(
         notice = Notice(Action.DELAYED, delivery, reply, "", until)
         return Result(ordinal, outcome, DeliveryState.DUE, due_at, True), notice
     return Result(ordinal, outcome, DeliveryState.DUE, due_at), None
+
+
+def holds(outcome: Outcome, message: Message, settings: QueueSettings) -> bool:
+    """Whether a delivery waits for an operator after this, by the policy of its message's stream."""
+    return (
+        isinstance(outcome, Unknown) and settings.unknown_of(message.stream) is UnknownPolicy.HOLD
+    )
 
 
 def _success(attempt: Attempt) -> Action:
