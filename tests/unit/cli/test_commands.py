@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import re
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from postroad.cli.main import main
 from postroad.cli.reference import reference
@@ -20,7 +22,7 @@ from postroad.model import Address, Envelope, Origin, Recipient, ServerKind
 from postroad.runtime.compose import System
 from postroad.runtime.config import Config, load_config
 from postroad.runtime.lifecycle import run
-from postroad.runtime.quickstart import systemd_unit
+from postroad.runtime.quickstart import make_plan, systemd_unit
 from tests.unit.runtime.served import Served, environment, write_config
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -286,19 +288,35 @@ def test_the_systemd_unit_is_hardened(cli: Cli, tmp_path: Path) -> None:
     unit = cli("quickstart", "a.test", "--dir", str(tmp_path / "q"), "--systemd", config=False)
     assert not (tmp_path / "q").exists()
     assert f"serve --config {tmp_path}/q/postroad.toml" in unit
+    root = os.geteuid() == 0
     for line in (
-        "Type=notify-reload",
-        "User=postroad",
+        "Type=notify",
+        "ExecReload=/bin/kill -HUP $MAINPID",
+        f"User={'postroad' if root else pwd.getpwuid(os.getuid()).pw_name}",
         "AmbientCapabilities=CAP_NET_BIND_SERVICE",
         "CapabilityBoundingSet=CAP_NET_BIND_SERVICE",
         "NoNewPrivileges=yes",
         "ProtectSystem=strict",
-        "StateDirectory=postroad",
-        "RuntimeDirectory=postroad",
     ):
         assert line in unit.splitlines()
-    keys = [line.partition("=")[0] for line in systemd_unit(Path("/x")).splitlines() if "=" in line]
+    keys = [line.partition("=")[0] for line in unit.splitlines() if "=" in line]
     assert len(set(keys)) == len(keys) - 1  # only SystemCallFilter comes twice
+
+
+def test_the_unit_lets_the_server_write_where_its_files_are(tmp_path: Path) -> None:
+    own = make_plan("a.test", directory=Path("/srv/mail"))
+    assert "ReadWritePaths=/srv/mail" in systemd_unit(own).splitlines()
+    assert "StateDirectory" not in systemd_unit(own)
+    system = structs.replace(own, system_wide=True, user="postroad")
+    assert "User=postroad" in systemd_unit(system).splitlines()
+    assert "StateDirectory=postroad" in systemd_unit(system).splitlines()
+    assert "RuntimeDirectory=postroad" in systemd_unit(system).splitlines()
+    # A private /tmp is an empty one.
+    hidden = make_plan("a.test", directory=Path("/tmp/mail"))
+    assert "PrivateTmp=no" in systemd_unit(hidden).splitlines()
+    assert "ProtectHome=read-only" in systemd_unit(
+        make_plan("a.test", directory=Path("/home/jo/mail"))
+    )
 
 
 def test_quickstart_then_serve_then_send(
