@@ -44,7 +44,7 @@ def test_the_unit_has_nothing_that_systemd_does_not_know(
 def test_our_own_addresses_are_known_with_proc_subset_pid(require: Require) -> None:
     """`ProcSubset=pid` takes /proc/net away."""
     script = f"mount -t proc -o subset=pid proc /proc && exec {sys.executable} -c '{SEES_ITSELF}'"
-    unshare = [require("unshare"), "--mount", "--pid", "--fork", "--map-root-user"]
+    unshare = [str(require("unshare")), "--mount", "--pid", "--fork", "--map-root-user"]
     possible = subprocess.run(
         [*unshare, "mount", "-t", "proc", "-o", "subset=pid", "proc", "/proc"],
         capture_output=True,

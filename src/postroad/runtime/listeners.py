@@ -185,7 +185,7 @@ def _bind_tcp(host: str, port: int, backlog: int) -> socket.socket:
 
 
 def _bind_path(path: Path, mode: int, backlog: int) -> _Bound:
-    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    _make_passable(path.parent)
     _remove_stale(path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -197,6 +197,14 @@ def _bind_path(path: Path, mode: int, backlog: int) -> _Bound:
         sock.close()
         raise
     return _Bound(LOCAL, sock, path)
+
+
+def _make_passable(directory: Path) -> None:
+    """Make a directory that is not there yet, for others to pass, whatever our umask takes away."""
+    missing = [each for each in (directory, *directory.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(exist_ok=True)
+        each.chmod(0o755)
 
 
 def _remove_stale(path: Path) -> None:

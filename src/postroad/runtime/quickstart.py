@@ -110,8 +110,17 @@ async def set_up(plan: Plan) -> Done:
             await office.domains.add(plan.domain)
         if await office.directory.account(plan.first_account) is None:
             _, password = await office.accounts.add(plan.first_account)
+        for name in ("postmaster", "root"):
+            await _lead_to_first(office, Address(name, plan.domain), plan.first_account)
     _give_to_user(plan)
     return Done(config, is_self_signed(plan.certificate), password)
+
+
+async def _lead_to_first(office: Office, address: Address, first: Address) -> None:
+    """RFC 5321 §4.5.1 asks for postmaster; programs of the machine write to root."""
+    directory = office.directory
+    if await directory.account(address) is None and await directory.alias(address) is None:
+        await office.aliases.add(address, (first,))
 
 
 def _give_to_user(plan: Plan) -> None:
@@ -155,6 +164,8 @@ def config_text(plan: Plan) -> str:
 [server]
 # The public name of this machine: its MX, A, AAAA and PTR records should say the same.
 hostname = "{plan.hostname}"
+# Mail of this machine's programs to plain names, such as root, goes to that name here.
+origin = "{plan.domain}"
 data_dir = {_quoted(plan.data_dir)}
 {user}
 [listen]

@@ -4,6 +4,7 @@ import json
 import os
 import pwd
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -121,7 +122,7 @@ def test_a_password_from_a_file_is_not_printed(cli: Cli, tmp_path: Path) -> None
         (["queue", "show", "0000000000000"], 65, "there is no message 0000000000000 here"),
         (["queue", "show", "bad"], 64, "'bad' is not a queue id"),
         (["queue", "hold"], 64, "which? name ids (postroad queue hold ID)"),
-        (["queue", "list", "--state", "lost"], 64, "--state: one of ['lost'] is none of due,"),
+        (["queue", "list", "--state", "lost"], 64, "--state lost: none of due,"),
         (["journey", "bad"], 64, "'bad' is not a queue id"),
         (["journey", "--to", "a@b", "--message-id", "<x>"], 64, "name one of:"),
         (["frobnicate"], 64, "No such command 'frobnicate'"),
@@ -154,7 +155,13 @@ def test_the_queue(cli: Cli) -> None:
     shown = cli.json("queue", "show", id)
     assert [each["state"] for each in shown["deliveries"]] == ["due", "held", "dropped"]
     assert "dropped" in cli("queue", "show", id.lower())
+    cli("queue", "retry", f"{id}/1", code=65)
+    assert cli.error == f"postroad: {id}/1 is held: say: postroad queue release {id}/1\n"
     assert cli("queue", "release", id) == "1 delivery released\n"
+    cli("queue", "release", f"{id}/1", code=65)
+    assert "is due: there is nothing to release" in cli.error
+    cli("queue", "list", "--state", "nonsense", code=64)
+    assert cli.error.startswith("postroad: --state nonsense: none of due, ")
     assert cli.json("queue", "list")["counts"] == {"due": 2, "leased": 0, "held": 0}
     cli("queue", "drop", f"{id}/9", code=65)
     whats = [line["what"] for line in cli.json("journey", id)["journey"]]
@@ -211,7 +218,7 @@ def test_where_local_addresses_lead(cli: Cli) -> None:
     cli("account", "add", "jo@here.test")
     cli("alias", "add", "team@here.test", "jo@here.test", "x@out.test")
     assert "jo@here.test: a mailbox here" in cli("route", "jo+tag@here.test")
-    found = cli.json("route", "team@here.test", code=68)  # nobody answers at the name server
+    found = cli.json("route", "team@here.test", code=75)  # nobody answers at the name server
     assert [each["local"] for each in found["leads"]] == [True, False]
     assert found["leads"][1]["refusal"].startswith("451 4.4.3 ")
     refused = cli.json("route", "nobody@here.test", code=67)
@@ -273,6 +280,8 @@ def test_quickstart(
     assert (tmp_path / "mail" / "data").stat().st_mode & 0o777 == 0o700
     assert "no mistakes found" in cli("config", "check")
     assert load_config(cli.config, {}).listen.mx[0].port == 2525
+    assert load_config(cli.config, {}).server.origin == "example.test"
+    assert {each["address"] for each in cli.json("alias", "list")} == {"root@example.test"}
     assert cli.json("account", "list") == [{"address": "postmaster@example.test", "enabled": True}]
     # Again: nothing is overwritten, unless asked for; then accounts stay.
     before = cli.config.read_bytes()
@@ -282,6 +291,31 @@ def test_quickstart(
     again = json.loads(cli(*argv, "--force", "--json", config=False))
     assert again["password"] is None
     assert cli.config.read_bytes() == before
+
+
+def howto(heading: str) -> list[list[str]]:
+    """Return the postroad commands of a section of the how-to."""
+    text = (ROOT / "docs/howto/run-a-domain.md").read_text(encoding="utf-8")
+    section = text.partition(f"## {heading}")[2].partition("\n## ")[0]
+    lines = [
+        line.strip().removeprefix("sudo ") for line in section.splitlines() if line[:4] == "    "
+    ]
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("postroad ")]
+
+
+def test_the_howto_to_the_letter(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (setting_up,) = howto("1. Set up")
+    people = howto("5. People")
+    assert len(people) == 4
+    cli = Cli(tmp_path / "mail" / "postroad.toml", capsys)
+    cli(*setting_up, "--dir", str(tmp_path / "mail"), config=False)
+    for command in people:
+        cli(*command)
+    for name in ("postmaster@example.org", "root@example.org"):
+        assert "jane@example.org: a mailbox here" in cli("route", name)
+    assert "team@example.org" in cli("alias", "list")
+    assert "sam@example.org: a mailbox here" in cli("route", "postmaster@example.com")
+    assert "jane@example.org: a mailbox here" in cli("route", "postmaster@example.net")
 
 
 def test_the_systemd_unit_is_hardened(cli: Cli, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from postroad.runtime.config.values import (
     Endpoint,
     Endpoints,
     Hostname,
+    OptionalHostname,
     OptionalPath,
     Seconds,
     Section,
@@ -31,6 +32,11 @@ class ServerSection(Section):
     hostname: Hostname = Field(
         description="The public name of this machine, as its MX and PTR records say it. It stands in "
         "greetings, EHLO, Received fields and made-up Message-IDs. There is no default.",
+    )
+    origin: OptionalHostname = Field(
+        default="",
+        description="The domain of names without one, such as `root`, in what the `sendmail` command is "
+        "given; left empty, `hostname`.",
     )
     data_dir: Path = Field(
         default=Path("/var/lib/postroad"),

@@ -144,6 +144,9 @@ Octets = Annotated[int, BeforeValidator(_to_octets)]
 Seconds = Annotated[float, BeforeValidator(_to_seconds)]
 Strings = Annotated[tuple[str, ...], BeforeValidator(_to_list)]
 Hostname = Annotated[str, BeforeValidator(_to_hostname)]
+OptionalHostname = Annotated[
+    str, BeforeValidator(lambda value: _to_hostname(value) if value else "")
+]
 Endpoints = Annotated[
     tuple[Endpoint, ...],
     BeforeValidator(_to_endpoints),

@@ -227,7 +227,7 @@ class SMTPServer(Commands):
             return True
         except LineEndless:
             self._break_off(say.LINE_TOO_LONG, "a line without an end")
-            return False
+            return True
         if line is None:
             return False
         self._since = self._now
@@ -258,9 +258,9 @@ class SMTPServer(Commands):
 
     def _end_chunk(self, body: ChunkIntake) -> None:
         self._in_chunk = False
-        aborted = body.finish() if body.last else None
-        if aborted is not None:
-            self._events.append(aborted)
+        end = body.finish() if body.last else None
+        if end is not None:
+            self._events.append(end)
         if body.refusal is not None:
             self._chunks = None
         if body.last:
