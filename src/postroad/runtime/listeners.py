@@ -22,7 +22,6 @@ from postroad.runtime.config import Config, Endpoint
 from postroad.runtime.config.server import IMPLICIT_TLS_SERVICES
 
 LOCAL = "local"
-HANDSHAKE_SECONDS = 30.0
 
 ProtocolFactory: TypeAlias = Callable[[], asyncio.Protocol]
 _Key: TypeAlias = tuple[str, str]  # service, endpoint as text or path
@@ -101,7 +100,11 @@ class Listeners:
         self._bound.update(fresh)
 
     async def serve(
-        self, factories: dict[str, ProtocolFactory], tls: ssl.SSLContext | None, backlog: int
+        self,
+        factories: dict[str, ProtocolFactory],
+        tls: ssl.SSLContext | None,
+        backlog: int,
+        handshake_seconds: float,
     ) -> None:
         """Take connections on all sockets; where they are served already, by new servers."""
         loop = asyncio.get_running_loop()
@@ -119,7 +122,7 @@ class Listeners:
                     sock=each.sock.dup(),
                     backlog=backlog,
                     ssl=context,
-                    ssl_handshake_timeout=HANDSHAKE_SECONDS if context else None,
+                    ssl_handshake_timeout=handshake_seconds if context else None,
                 )
             if earlier is not None:
                 earlier.close()

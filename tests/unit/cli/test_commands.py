@@ -237,7 +237,7 @@ def test_a_smarthost_is_shown(cli: Cli) -> None:
     assert host["addresses"] == ["192.0.2.7"]
 
 
-def test_config(cli: Cli, tmp_path: Path) -> None:
+def test_config(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no mistakes found" in cli("config", "check")
     Config.model_validate(tomllib.loads(cli("config", "dump")))
     assert cli.json("config", "dump")["server"]["hostname"] == "mail.here.test"
@@ -252,8 +252,31 @@ def test_config(cli: Cli, tmp_path: Path) -> None:
     )
     problems = cli.json("config", "check", code=78)["problems"]
     assert len(problems) == 2
+    assert problems[0].startswith(f"{cli.config}: tls.certificate: ")
     assert "key.pem cannot be used" in problems[0]
-    assert "/no/password" in problems[1]
+    assert problems[1] == (
+        f'{cli.config}: routes."*".password_file = "/no/password": no such file or directory; '
+        "name a file that the server's user can read, with the password in its first line"
+    )
+    (tmp_path / "key.pem").unlink()
+    text = cli.config.read_text()
+    cli.config.write_text(
+        text.replace('pop3 = ["127.0.0.1:0"]', 'pop3 = ["127.0.0.1:77"]').replace(
+            'pop3s = ["127.0.0.1:0"]', 'pop3s = ["127.0.0.1:77"]'
+        )
+    )
+    problems = cli.json("config", "check", code=78)["problems"]
+    assert problems[0].startswith(f'{cli.config}: tls.key = "{tmp_path}/key.pem": no such file')
+    assert problems[2] == (
+        f"{cli.config}: listen.pop3s = 127.0.0.1:77: is in listen.pop3 already; "
+        "choose another port, or [] to turn the service off"
+    )
+    monkeypatch.setenv("POSTROAD_TLS__KEY", "/nope")
+    problems = cli.json("config", "check", code=78)["problems"]
+    assert problems[0].startswith('environment: POSTROAD_TLS__KEY = "/nope": ')
+    cli.config.write_text(text + "[mx]\ntls_required = 'yes'\n")
+    problems = cli.json("config", "check", code=78)["problems"]
+    assert problems == [f'{cli.config}: mx.tls_required = "yes": is neither true nor false']
     cli.config.write_text("[server]\n")
     cli("config", "check", code=78)
     assert "server.hostname: must be set" in cli.error

@@ -15,6 +15,7 @@ from postroad.runtime.config.values import (
     OptionalPath,
     Seconds,
     Section,
+    Switch,
 )
 
 
@@ -50,7 +51,7 @@ class ServerSection(Section):
     group: str = Field(
         default="", description="The group to become; left empty, the user's own group."
     )
-    run_as_root: bool = Field(
+    run_as_root: Switch = Field(
         default=False,
         description="Stay root instead of changing to `user`. Only for containers and laboratories.",
     )
