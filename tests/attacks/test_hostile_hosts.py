@@ -25,7 +25,7 @@ from postroad.network import (
 )
 from postroad.ports import RouteFailed
 from postroad.runtime.compose import System
-from tests.attacks.serving import BOB, inbox, serving
+from tests.attacks.serving import BOB, inbox, queued, serving
 from tests.interop.test_delivery_to_smtp_sink import OneContent, job
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -278,3 +278,58 @@ async def test_what_has_no_sender_is_never_reported(tmp_path: Path) -> None:
         assert len(found) == 3
         first = await system.journeys.of(found[-1].id)
         assert "nobody is told" in str(first)
+
+
+# Attack 26: the clock steps
+
+
+async def test_deliveries_go_on_when_the_clock_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New mail and its retries keep their times; what was due before waits no longer than the step."""
+    heard: list[bytes] = []
+    refusing = True
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 slow.test\r\n")
+        while line := await reader.readline():
+            if line.startswith(b"RCPT"):
+                heard.append(line)
+                writer.write(b"451 4.7.1 not yet\r\n" if refusing else b"250 ok\r\n")
+            elif line.startswith(b"DATA"):
+                if refusing:
+                    writer.write(b"503 no\r\n")
+                    continue
+                writer.write(b"354 go on\r\n")
+                await reader.readuntil(b"\r\n.\r\n")
+                writer.write(b"250 ok\r\n")
+            else:
+                writer.write(b"250 ok\r\n")
+
+    async def until(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():
+                await asyncio.sleep(0.02)
+
+    def count(name: bytes) -> int:
+        return sum(name in line for line in heard)
+
+    def step(seconds: float) -> None:
+        monkeypatch.setattr(SystemClock, "now", lambda self: time.time() + seconds)
+
+    async with hosting(talk) as host:
+        rules = {"*": {"via": f"127.0.0.1:{host.port}", "tls": "none"}}
+        quick = {"retry_first_seconds": 0.5, "poll_seconds": 0.1}
+        async with serving(tmp_path, routes=rules, queue=quick) as system:
+            await submit(system, "before@out.test")
+            await until(lambda: count(b"before") == 1)
+            step(-3600)
+            await submit(system, "after@out.test")
+            await until(lambda: count(b"after") == 1)
+            refusing = False
+            await until(lambda: count(b"after") == 2)
+            step(0)
+            await until(lambda: count(b"before") >= 2)
+            async with asyncio.timeout(10):
+                while await queued(system):
+                    await asyncio.sleep(0.02)
