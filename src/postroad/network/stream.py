@@ -11,6 +11,7 @@ import ipaddress
 import os
 import socket
 import ssl
+from pathlib import Path
 from typing import cast
 
 from postroad.model import TlsPolicy
@@ -264,6 +265,19 @@ class AsyncNetwork:
         except BaseException:
             sock.close()
             raise
+        return stream
+
+    async def connect_path(self, path: Path, *, timeout: float) -> Stream:
+        """Connect to a UNIX socket of this machine. Raises `ConnectFailed`."""
+        loop = asyncio.get_running_loop()
+        stream = AsyncStream(loop, self._tls)
+        try:
+            async with asyncio.timeout(timeout):
+                await loop.create_unix_connection(lambda: stream, str(path))
+        except TimeoutError as error:
+            raise ConnectFailed("timed out") from error
+        except OSError as error:
+            raise ConnectFailed(_reason(error)) from error
         return stream
 
 

@@ -78,9 +78,14 @@ class Bouncer:
         bounces: list[Bounce] = []
         steps: list[Step] = []
         sender = leased.message.envelope.sender
-        if sender is None or not notices:
+        if not notices:
             return bounces, steps
         seconds = max(0.0, attempt.ended_at - attempt.started_at)
+        if sender is None:
+            if any(notice.action is Action.FAILED for notice in notices):
+                text = "nobody is told: the message has no sender, as reports have none"
+                steps.append(Step(seconds, "report", text))
+            return bounces, steps
         place = await self._resolve(sender)
         if place is None:
             text = f"no report could be sent: the sender <{sender}> is unknown here"

@@ -66,13 +66,15 @@ def judge(
         ):
             return Judgement((Result(ordinal, outcome, _DELIVERED),))
     found = dict(outcomes)
+    has_sender = leased.message.envelope.sender is not None
     results: list[Result] = []
     notices: list[Notice] = []
     for delivery in deliveries:
         outcome = found.get(delivery.ordinal, _MISSING)
         result, notice = _judge_one(leased, delivery, outcome, attempt, settings, random)
         results.append(result)
-        if notice is not None and leased.message.envelope.sender is not None:
+        # Of what has no sender, only the end is to be noted (`Bouncer` says that nobody is told).
+        if notice is not None and (has_sender or notice.action is Action.FAILED):
             notices.append(notice)
     return Judgement(tuple(results), tuple(notices))
 

@@ -216,7 +216,12 @@ class System:
 
     async def _serve(self) -> None:
         context = self._tls.context if self._tls else None
-        await self._listeners.serve(self._doors.factories, context, self.config.listen.backlog)
+        await self._listeners.serve(
+            self._doors.factories,
+            context,
+            self.config.listen.backlog,
+            self.config.limits.tls_handshake_seconds,
+        )
 
     def _make_remote(self, config: Config) -> RemoteDeliverer:
         """Return remote delivery, which must know where we listen to see a loop."""

@@ -85,6 +85,7 @@ class Doors:
         for registry in self.registries.values():
             registry.max_connections = config.limits.max_connections
             registry.max_per_client = config.limits.max_connections_per_client
+            registry.handshake_seconds = config.limits.tls_handshake_seconds
 
     @property
     def factories(self) -> dict[str, ProtocolFactory]:

@@ -24,8 +24,6 @@ READ_HIGH_OCTETS = 256 * 1024
 DRAIN_SECONDS = 120.0
 """How long a client may leave our answers unread."""
 
-TLS_HANDSHAKE_SECONDS = 30.0
-
 WRITES_IN_A_ROW = 8
 """After so many writes (of about 64 KiB) to a client that keeps up, others have a turn."""
 
@@ -222,10 +220,11 @@ class Connection(asyncio.Protocol, Generic[M]):
                 self,
                 self.server_tls(),
                 server_side=True,
-                ssl_handshake_timeout=TLS_HANDSHAKE_SECONDS,
+                ssl_handshake_timeout=self._registry.handshake_seconds,
             )
         except (OSError, ssl.SSLError) as error:
-            log.info("tls handshake failed", peer=self.peer, error=str(error))
+            reason = str(error) or type(error).__name__
+            log.info("tls handshake failed", peer=self.peer, error=reason)
             self.transport.abort()
             return
         finally:

@@ -16,6 +16,7 @@ from postroad.runtime.config.values import (
     Seconds,
     Section,
     Strings,
+    Switch,
 )
 
 
@@ -48,7 +49,7 @@ class DeliverySection(Section):
         default=IpPreference.IPV4_FIRST,
         description="Which of a host's addresses are tried first, or at all.",
     )
-    allow_private: bool = Field(
+    allow_private: Switch = Field(
         default=False,
         description="Deliver to loopback and private addresses that the DNS names. Only for "
         "laboratories: it lets strangers reach into your network.",
@@ -64,7 +65,7 @@ class DeliverySection(Section):
         description="Recursive DNS servers, as `address` or `address:port`; left empty, those of "
         "/etc/resolv.conf.",
     )
-    nameservers_trusted: bool = Field(
+    nameservers_trusted: Switch = Field(
         default=False,
         description="Believe these servers' AD bit (DNSSEC). Loopback addresses are always believed.",
     )
@@ -74,7 +75,7 @@ class DeliverySection(Section):
     dns_total_seconds: Seconds = Field(
         default=15.0, ge=0.1, le=300, description="One DNS question, all tries together."
     )
-    strict_8bitmime: bool = Field(
+    strict_8bitmime: Switch = Field(
         default=False,
         description="Bounce 8-bit content for servers that do not offer 8BITMIME (RFC 6152 §3) "
         "instead of sending it as it is.",
@@ -174,7 +175,7 @@ class RouteRule(Section):
         description="As `delivery.tls`, and `implicit` for TLS from the first byte. Left out: `verify` "
         "with a login, else `opportunistic`.",
     )
-    login_without_tls: bool = Field(
+    login_without_tls: Switch = Field(
         default=False, description="Send the password in the clear. Only for laboratories."
     )
 

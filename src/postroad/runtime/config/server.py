@@ -11,9 +11,11 @@ from postroad.runtime.config.values import (
     Endpoint,
     Endpoints,
     Hostname,
+    OptionalHostname,
     OptionalPath,
     Seconds,
     Section,
+    Switch,
 )
 
 
@@ -32,6 +34,11 @@ class ServerSection(Section):
         description="The public name of this machine, as its MX and PTR records say it. It stands in "
         "greetings, EHLO, Received fields and made-up Message-IDs. There is no default.",
     )
+    origin: OptionalHostname = Field(
+        default="",
+        description="The domain of names without one, such as `root`, in what the `sendmail` command is "
+        "given; left empty, `hostname`.",
+    )
     data_dir: Path = Field(
         default=Path("/var/lib/postroad"),
         description="The directory of the store: queue, mailboxes, accounts.",
@@ -44,7 +51,7 @@ class ServerSection(Section):
     group: str = Field(
         default="", description="The group to become; left empty, the user's own group."
     )
-    run_as_root: bool = Field(
+    run_as_root: Switch = Field(
         default=False,
         description="Stay root instead of changing to `user`. Only for containers and laboratories.",
     )

@@ -221,8 +221,15 @@ class TestAuth:
 class TestLimits:
     def test_eight_mebibytes_in_one_line(self) -> None:
         clerk = serving()
-        for _ in range(128):
-            assert say(clerk, b"A" * 65536) == b""
+        assert say(clerk, b"A" * 65536) == b""
+        assert clerk.server.buffered <= 2048
+        assert codes(say(clerk, b"A" * 65536)) == ["500 5.5.2"]
+        assert clerk.events == [Closed("a line without an end")]
+
+    def test_a_line_too_long_is_refused_once_at_its_end(self) -> None:
+        clerk = serving()
+        for _ in range(10):
+            assert say(clerk, b"A" * 6000) == b""
             assert clerk.server.buffered <= 2048
         assert codes(say(clerk, b"\r\nNOOP\r\n")) == ["500 5.5.2", "250 2.0.0"]
 
