@@ -44,6 +44,14 @@ from postroad.model.outcome import (
 )
 from postroad.model.reply import InvalidReply, Reply
 from postroad.model.route import Host, Route, RouteKind, RouteTaken, Step, TlsPolicy
+from postroad.model.security import (
+    LinkPolicy,
+    PolicyType,
+    StsMode,
+    StsPolicy,
+    TlsFailure,
+    TlsResult,
+)
 
 __all__ = [
     "Accepted",
@@ -76,6 +84,7 @@ __all__ = [
     "InvalidReply",
     "Leased",
     "LeasedDelivery",
+    "LinkPolicy",
     "Mailbox",
     "Message",
     "Notify",
@@ -83,6 +92,7 @@ __all__ = [
     "Outcome",
     "PasswordSet",
     "PermanentFailure",
+    "PolicyType",
     "Recipient",
     "Released",
     "Reply",
@@ -95,8 +105,12 @@ __all__ = [
     "ServerKind",
     "Staged",
     "Step",
+    "StsMode",
+    "StsPolicy",
     "TemporaryFailure",
+    "TlsFailure",
     "TlsPolicy",
+    "TlsResult",
     "Unknown",
     "decode_change",
     "domain_to_ascii",
