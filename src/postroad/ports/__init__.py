@@ -14,6 +14,7 @@ from postroad.ports.mailbox import Entry, Listing, MailboxLocks, MailboxStore
 from postroad.ports.network import ConnectFailed, Network, Stream, TlsFailed
 from postroad.ports.queue import QueueFilter, QueueItem, QueueStore
 from postroad.ports.resolver import Answer, AnswerStatus, Resolver
+from postroad.ports.security import SecurityStore
 
 __all__ = [
     "Answer",
@@ -40,6 +41,7 @@ __all__ = [
     "QueueStore",
     "Resolver",
     "RouteFailed",
+    "SecurityStore",
     "Session",
     "StorageError",
     "StorageFull",
