@@ -231,6 +231,8 @@ class System:
             clock=self.office.clock,
             entropy=self.office.entropy,
             own_endpoints=own_endpoints(mx),
+            security=self.store.security,
+            ledger=self.store.ledger,
         )
 
     def _run(self, work: Coroutine[object, object, None], name: str) -> None:

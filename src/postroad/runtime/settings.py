@@ -140,6 +140,7 @@ def remote(config: Config, own_endpoints: Iterable[tuple[str, int]] = ()) -> Del
         lmtp=relays["lmtp"],
         source_ipv4=delivery.source_ipv4 or None,
         source_ipv6=delivery.source_ipv6 or None,
+        tls_reports=bool(config.tls_reports.contact),
         timeouts=ClientTimeouts(
             greeting_seconds=delivery.greeting_seconds,
             hello_seconds=delivery.command_seconds,
