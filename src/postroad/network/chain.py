@@ -7,7 +7,7 @@ beneath. See docs/notes/060-link.md.
 import ssl
 from typing import Any
 
-_DER = 1  # _ssl.ENCODING_DER
+_DER = 2  # _ssl.ENCODING_DER
 
 
 def peer_chain(connection: ssl.SSLObject | ssl.SSLSocket) -> tuple[bytes, ...]:
