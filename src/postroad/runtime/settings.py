@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from postroad.delivery.settings import DeliverySettings, RelayHost
 from postroad.mailbox import ReadAhead
-from postroad.model import ServerKind
+from postroad.model import Address, ServerKind
 from postroad.network import ResolverSettings, parse_nameserver
 from postroad.queue import QueueSettings, StreamPolicy
 from postroad.runtime.config import Config
@@ -16,6 +16,7 @@ from postroad.servers.smtp import SMTPLimits
 from postroad.service.authenticate import AuthenticatorSettings
 from postroad.service.intake import IntakeSettings
 from postroad.service.streams import StreamRule, Streams
+from postroad.service.tls_reports import TlsReportSettings
 from postroad.wire import pop3
 from postroad.wire.smtp import ClientTimeouts, ServerConfig
 
@@ -110,6 +111,16 @@ def resolver(config: Config) -> ResolverSettings:
         ),
         timeout_seconds=delivery.dns_timeout_seconds,
         total_seconds=delivery.dns_total_seconds,
+    )
+
+
+def tls_reports(config: Config) -> TlsReportSettings | None:
+    """Return what the sender of TLS reports is told; None: none are sent."""
+    section = config.tls_reports
+    if not section.contact:
+        return None
+    return TlsReportSettings(
+        Address.parse(section.contact), section.organization or config.server.hostname
     )
 
 

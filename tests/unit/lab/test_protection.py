@@ -1,6 +1,7 @@
 """Mail of the lab over DANE and over MTA-STS, and what does not travel."""
 
 import asyncio
+import email
 import smtplib
 import ssl
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ from postroad.lab.protection import protect_by_mta_sts
 from postroad.lab.world import World, words
 from postroad.model import Attempted, LinkPolicy, RouteTaken, StsMode
 from postroad.service.journeys import Journey
+from postroad.trust.tls_report import read_report
 
 ALICE = "alice@sender.test"
 
@@ -223,3 +225,29 @@ class TestRequireTls:
         assert (await taken(world, sent)).policy is LinkPolicy.OPPORTUNISTIC
         other = await world.send(ALICE, "bob@receiver.test", b"Subject: secret\r\n\r\nx\r\n")
         await deferred(world, other)
+
+
+async def test_a_tls_report_travels(world: World) -> None:
+    """Counted with the deliveries, mailed by our own queue, read at the other end."""
+    site = world.sites["sender.test"]
+    section = {"contact": ALICE, "organization": "The senders"}
+    changed = {**site.config.model_dump(), "tls_reports": section}
+    site.config = type(site.config).model_validate(changed)
+    await site.restart()
+    await world.add_domain("receiver.test", ["bob"], mta_sts="enforce")
+    world.dns.zones.add(
+        "_smtp._tls.receiver.test", "TXT", "v=TLSRPTv1; rua=mailto:bob@receiver.test"
+    )
+    await world.settled(await world.send(ALICE, "bob@receiver.test"))
+    reports = site.system.tls_reports
+    assert reports is not None
+    assert await reports.send_due("2099-01-01") == 1
+    _, data = await world.wait_for("bob@receiver.test", count=2)
+    _, _, part = email.message_from_bytes(data).walk()
+    packed = part.get_payload(decode=True)
+    assert isinstance(packed, bytes)
+    report = read_report(packed)
+    assert report.organization_name == "The senders"
+    (policy,) = report.policies
+    assert (policy.policy.policy_type, policy.policy.policy_domain) == ("sts", "receiver.test")
+    assert policy.summary.total_successful_session_count == 1
