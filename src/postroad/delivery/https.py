@@ -71,7 +71,7 @@ class Fetcher:
                 failure = FetchFailed(f"{host} [{address}]: {error.reason}", tls=True)
                 continue
             except (HttpBroken, TimeoutError) as error:
-                reason = str(error) or f"no whole answer in {self._settings.total_seconds:g} s"
+                reason = str(error) or f"not done within {self._settings.total_seconds:g} s"
                 raise FetchFailed(f"{host}: {reason}") from error
             finally:
                 stream.close()

@@ -125,7 +125,7 @@ def test_a_server_that_is_silent() -> None:
 
     server = HttpServer(b"")
     server.stream = Silent
-    assert "no whole answer in 60 s" in problem(server)
+    assert "not done within 60 s" in problem(server)
 
 
 def test_a_server_that_is_none() -> None:
