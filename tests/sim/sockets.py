@@ -152,6 +152,10 @@ class Stream(End):
     def source(self) -> str:
         return self.address
 
+    @property
+    def chain(self) -> tuple[bytes, ...]:
+        return ()
+
     async def receive(self, timeout: float) -> bytes:
         if not self._data and not self._at_end:
             self._waiter = self.loop.create_future()

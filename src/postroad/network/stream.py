@@ -14,7 +14,8 @@ import ssl
 from pathlib import Path
 from typing import cast
 
-from postroad.model import TlsPolicy
+from postroad.model import TlsFailure, TlsPolicy
+from postroad.network.chain import peer_chain
 from postroad.network.tls import ClientTls, TlsFilesInvalid, describe
 from postroad.ports import ConnectFailed, Stream, TlsFailed
 
@@ -35,6 +36,13 @@ _REASONS = {
     errno.EMFILE: "no file descriptors left in this process",
     errno.ENFILE: "no file descriptors left on this machine",
     errno.EAFNOSUPPORT: "this machine has no such address family",
+}
+# X509_V_ERR_CERT_NOT_YET_VALID, _CERT_HAS_EXPIRED, _HOSTNAME_MISMATCH, _IP_ADDRESS_MISMATCH
+_FAILURES = {
+    9: TlsFailure.EXPIRED,
+    10: TlsFailure.EXPIRED,
+    62: TlsFailure.HOST_MISMATCH,
+    64: TlsFailure.HOST_MISMATCH,
 }
 # The platform's number for the constant that Python does not name before 3.12.
 _IP_BIND_ADDRESS_NO_PORT = getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24)
@@ -59,6 +67,13 @@ class AsyncStream(asyncio.Protocol):
         self._writing_paused = False
         self._drain: asyncio.Future[None] | None = None
         self._linger: asyncio.TimerHandle | None = None
+
+    @property
+    def chain(self) -> tuple[bytes, ...]:
+        """The certificates that the peer showed (DER, its own first); none in clear."""
+        if self.tls is None or self._transport is None:
+            return ()
+        return peer_chain(self._transport.get_extra_info("ssl_object"))
 
     async def receive(self, timeout: float) -> bytes:
         """Return the next bytes, ``b""`` when the peer closed or broke the connection.
@@ -125,7 +140,8 @@ class AsyncStream(asyncio.Protocol):
             )
         except ssl.SSLCertVerificationError as error:
             raise TlsFailed(
-                f"certificate not valid for {server_name}: {error.verify_message}"
+                f"certificate not valid for {server_name}: {error.verify_message}",
+                _FAILURES.get(error.verify_code, TlsFailure.NOT_TRUSTED),
             ) from error
         except ssl.SSLError as error:
             raise TlsFailed(f"TLS handshake failed: {_ssl_reason(error)}") from error

@@ -14,6 +14,7 @@ from postroad.ports.mailbox import AtHand, Entry, Listing, MailboxLocks, Mailbox
 from postroad.ports.network import ConnectFailed, Network, Stream, TlsFailed
 from postroad.ports.queue import QueueFilter, QueueItem, QueueStore
 from postroad.ports.resolver import Answer, AnswerStatus, Resolver
+from postroad.ports.security import SecurityStore
 
 __all__ = [
     "Answer",
@@ -41,6 +42,7 @@ __all__ = [
     "QueueStore",
     "Resolver",
     "RouteFailed",
+    "SecurityStore",
     "Session",
     "StorageError",
     "StorageFull",

@@ -138,7 +138,7 @@ def same_for_all(
 def not_reached(
     leased: LeasedDelivery, failure: RouteFailed, started_at: float, ended_at: float
 ) -> Attempt:
-    """Return the attempt of a job whose destination could not be reached."""
+    """Return the attempt of a job whose destination could not be reached, with the failure's changes."""
     outcome = outcome_of(failure.reply)
     if isinstance(outcome, Delivered):  # a failure is none of these, whatever its code says
         outcome = TemporaryFailure(Reply(451, "4.3.0", failure.reply.text))
@@ -148,4 +148,5 @@ def not_reached(
         tuple((each.ordinal, outcome) for each in leased.deliveries),
         failure.taken,
         failure.steps,
+        failure.changes,
     )

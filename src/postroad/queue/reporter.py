@@ -10,6 +10,7 @@ from postroad.model import (
     Attempted,
     Change,
     DeliveryState,
+    Deposited,
     LeasedDelivery,
     Reply,
     Result,
@@ -94,7 +95,7 @@ class Reporter:
             log.error("an attempt cannot be recorded and is given up", id=name, error=str(error))
             return None
         log.warning("an attempt contradicts the store", id=name, error=str(error))
-        if attempt.changes:
+        if any(isinstance(change, Deposited) for change in attempt.changes):
             text = " ".join(str(error).split()) or "the mailbox changed meanwhile"
             outcome = TemporaryFailure(Reply(451, "4.2.0", _printable(text)))
             attempt = same_for_all(leased, outcome, attempt.started_at, attempt.ended_at)

@@ -32,12 +32,13 @@ from postroad.runtime.outbound import make_network, make_remote, make_resolver
 from postroad.service.authenticate import Authenticator
 from postroad.service.intake import Intake
 from postroad.service.maildrops import Maildrops
+from postroad.service.tls_reports import TlsReports
 
 log = structlog.get_logger("postroad.system")
 
 PRUNE_EVERY_SECONDS = 3600.0
 ABORT_GRACE_SECONDS = 5.0
-_NEEDS_RESTART = ("server", "storage", "queue", "streams", "pop3", "auth")
+_NEEDS_RESTART = ("server", "storage", "queue", "streams", "pop3", "auth", "tls_reports")
 
 
 class System:
@@ -72,6 +73,7 @@ class System:
         self._listeners = listeners or Listeners()
         self._resolvers: list[DnsResolver] = []
         self._tls = _make_tls(config)
+        self.tls_reports: TlsReports | None = None
         local = LocalDeliverer(
             mailboxes=store.mailboxes, directory=store.directory, clock=office.clock
         )
@@ -167,6 +169,9 @@ class System:
         self._run(self.queue.run(), "queue")
         if self.config.storage.retain_seconds and self._worker == 0:
             self._run(self._prune(), "prune")
+        self.tls_reports = self._make_tls_reports()
+        if self.tls_reports is not None and self._worker == 0:
+            self._run(self.tls_reports.run(), "tls reports")
 
     async def stop(self, grace_seconds: float | None = None) -> None:
         """Take no more connections, let what is in flight end, cut the rest. Safe to call twice."""
@@ -236,6 +241,21 @@ class System:
             clock=self.office.clock,
             entropy=self.office.entropy,
             own_endpoints=own_endpoints(mx),
+            security=self.store.security,
+            ledger=self.store.ledger,
+        )
+
+    def _make_tls_reports(self) -> TlsReports | None:
+        told = settings.tls_reports(self.config)
+        if told is None:
+            return None
+        return TlsReports(
+            security=self.store.security,
+            ledger=self.store.ledger,
+            resolver=self._given_resolver or self._resolvers[-1],
+            intake=self.intake,
+            clock=self.office.clock,
+            settings=told,
         )
 
     def _run(self, work: Coroutine[object, object, None], name: str) -> None:

@@ -264,6 +264,10 @@ class _Overheard:
     def source(self) -> str:
         return self._stream.source
 
+    @property
+    def chain(self) -> tuple[bytes, ...]:
+        return self._stream.chain
+
     async def receive(self, timeout: float) -> bytes:
         data = await self._stream.receive(timeout)
         for line in data.splitlines():

@@ -99,6 +99,11 @@ class ListenSection(Section):
     pop3s: Endpoints = Field(
         default=_everywhere(995), description="POP3, TLS from the first byte (RFC 8314)."
     )
+    mta_sts: Endpoints = Field(
+        default=(),
+        description="The MTA-STS policy of our domains by HTTPS, usually `*:443`; the certificate must "
+        "be valid for `mta-sts.DOMAIN` of each. Off unless set: a web server of yours may do it.",
+    )
     local: OptionalPath = Field(
         default=Path("/run/postroad/submit.sock"),
         description="UNIX socket of the `sendmail` command; the peer's user is its identity. "
@@ -119,8 +124,8 @@ class ListenSection(Section):
         return {name: getattr(self, name) for name in TCP_SERVICES}
 
 
-TCP_SERVICES = ("mx", "submission", "submissions", "pop3", "pop3s")
-IMPLICIT_TLS_SERVICES = frozenset({"submissions", "pop3s"})
+TCP_SERVICES = ("mx", "submission", "submissions", "pop3", "pop3s", "mta_sts")
+IMPLICIT_TLS_SERVICES = frozenset({"submissions", "pop3s", "mta_sts"})
 
 
 class TlsSection(Section):

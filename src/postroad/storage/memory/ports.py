@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 
+import msgspec
 from msgspec.structs import replace
 
 from postroad.model import (
@@ -22,6 +23,8 @@ from postroad.model import (
     Message,
     Retried,
     Staged,
+    StsPolicy,
+    TlsResult,
     format_id,
 )
 from postroad.ports import (
@@ -288,6 +291,26 @@ class MemoryJourney:
             folded in (queued.delivery.recipient.folded, queued.delivery.original.folded)
             for queued in self._state.ordinals(message.id)
         )
+
+
+class MemorySecurity:
+    """See `ports.SecurityStore`."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def sts_policy(self, domain: str) -> StsPolicy | None:
+        """Return the policy kept for a domain."""
+        return self._state.sts_policies.get(domain)
+
+    async def tls_days(self, before: str, limit: int = 100) -> list[tuple[str, str]]:
+        """Return (day, domain) of which there are results."""
+        return sorted(key for key in self._state.tls_results if key[0] < before)[:limit]
+
+    async def tls_results(self, day: str, domain: str) -> list[tuple[TlsResult, int]]:
+        """Return the results of a domain's day."""
+        found = self._state.tls_results.get((day, domain), {})
+        return sorted(found.items(), key=lambda item: msgspec.json.encode(item[0]))
 
 
 class MemoryContents:

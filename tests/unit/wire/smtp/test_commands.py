@@ -71,6 +71,17 @@ class TestHello:
             b"",
         ]
 
+    def test_requiretls_is_for_secure_links_alone(self) -> None:
+        for secure in (True, False):
+            clerk = serving(secure=secure)
+            assert (b"250-REQUIRETLS\r\n" in say(clerk, b"EHLO x\r\n")) is secure
+            answer = codes(say(clerk, b"MAIL FROM:<> REQUIRETLS\r\n"))
+            assert answer == (["250 2.1.0"] if secure else ["555 5.5.4"])
+            envelope = clerk.server.envelope
+            assert (envelope is not None and envelope.requiretls) is secure
+        clerk = serving(secure=True, lmtp=True)
+        assert b"REQUIRETLS" not in say(clerk, b"LHLO x\r\n")
+
     def test_helo_has_no_extensions(self) -> None:
         clerk = serving()
         assert say(clerk, b"HELO x\r\n") == b"250 mx.example hello x\r\n"

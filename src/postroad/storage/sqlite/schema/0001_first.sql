@@ -123,6 +123,23 @@ CREATE TABLE entry (
 CREATE UNIQUE INDEX entry_by_uid ON entry (mailbox, uid, size);  -- with size, so that a listing reads only this
 CREATE INDEX entry_by_content    ON entry (content);
 
+-- MTA-STS policies of other domains (RFC 8461), until they run out.
+CREATE TABLE sts_policy (
+    domain     TEXT PRIMARY KEY,
+    expires_at REAL NOT NULL,
+    policy     TEXT NOT NULL                -- StsPolicy, JSON
+) WITHOUT ROWID;
+CREATE INDEX sts_policy_by_expires_at ON sts_policy (expires_at);
+
+-- How links were secured, counted for TLS reports (RFC 8460), until the report is made.
+CREATE TABLE tls_result (
+    day    TEXT    NOT NULL,                -- UTC, 2026-11-25
+    domain TEXT    NOT NULL,
+    result TEXT    NOT NULL,                -- TlsResult, JSON
+    count  INTEGER NOT NULL,
+    PRIMARY KEY (day, domain, result)
+) WITHOUT ROWID;
+
 -- What the store knows about itself: 'node', the name under which this store's server leases.
 CREATE TABLE setting (
     name  TEXT PRIMARY KEY,
