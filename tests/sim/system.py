@@ -158,7 +158,9 @@ class Life:
                 settings.remote(config, [(address, 25)]), pipelined_messages=4, piece_octets=4096
             ),
         )
-        local = LocalDeliverer(mailboxes=store.mailboxes, directory=store.directory, clock=clock)
+        local = LocalDeliverer(
+            mailboxes=store.mailboxes, directory=store.directory, clock=clock, entropy=entropy
+        )
         self.queue = Queue(
             ledger=store.ledger,
             store=store.queue,

@@ -5,7 +5,7 @@ holds every durable change of state, of which the journey is made. Import from h
 ``from postroad.model import Address``.
 """
 
-from postroad.model.account import Account, Alias, Domain, Mailbox
+from postroad.model.account import JUNK, Account, Alias, Domain, Mailbox, uid_validity
 from postroad.model.address import Address, InvalidAddress, domain_to_ascii, parse_domain
 from postroad.model.change import (
     Accepted,
@@ -23,6 +23,7 @@ from postroad.model.change import (
     Group,
     Held,
     Leased,
+    MailboxAdded,
     PasswordSet,
     Released,
     Result,
@@ -44,8 +45,10 @@ from postroad.model.outcome import (
 )
 from postroad.model.reply import InvalidReply, Reply
 from postroad.model.route import Host, Route, RouteKind, RouteTaken, Step, TlsPolicy
+from postroad.model.ruling import Ruling, RulingKind
 
 __all__ = [
+    "JUNK",
     "Accepted",
     "Account",
     "AccountAdded",
@@ -77,6 +80,7 @@ __all__ = [
     "Leased",
     "LeasedDelivery",
     "Mailbox",
+    "MailboxAdded",
     "Message",
     "Notify",
     "Origin",
@@ -92,6 +96,8 @@ __all__ = [
     "Route",
     "RouteKind",
     "RouteTaken",
+    "Ruling",
+    "RulingKind",
     "ServerKind",
     "Staged",
     "Step",
@@ -105,4 +111,5 @@ __all__ = [
     "outcome_of",
     "parse_domain",
     "parse_id",
+    "uid_validity",
 ]

@@ -5,7 +5,7 @@ and `lab` choose an implementation.
 """
 
 from postroad.ports.clock import Clock, Entropy
-from postroad.ports.content import ContentStore, ContentWriter
+from postroad.ports.content import MAX_ABOVE_OCTETS, ContentStore, ContentWriter
 from postroad.ports.deliverer import Attempt, Deliverer, RouteFailed, Session
 from postroad.ports.directory import Directory
 from postroad.ports.journey import JourneyEvent, JourneyStore
@@ -16,6 +16,7 @@ from postroad.ports.queue import QueueFilter, QueueItem, QueueStore
 from postroad.ports.resolver import Answer, AnswerStatus, Resolver
 
 __all__ = [
+    "MAX_ABOVE_OCTETS",
     "Answer",
     "AnswerStatus",
     "Attempt",

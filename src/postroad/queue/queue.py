@@ -5,6 +5,7 @@ from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import structlog
+from msgspec.structs import replace
 
 from postroad.model import (
     Accepted,
@@ -20,6 +21,7 @@ from postroad.model import (
     Released,
     Result,
     Retried,
+    Ruling,
     Staged,
 )
 from postroad.ports import (
@@ -154,15 +156,21 @@ class Queue:
         return self._recorder.unrecorded
 
     async def accept(
-        self, message: Message, deliveries: Sequence[Delivery], staged: Staged
+        self,
+        message: Message,
+        deliveries: Sequence[Delivery],
+        staged: Staged,
+        rulings: tuple[Ruling, ...] = (),
     ) -> None:
-        """Take responsibility for a message: durable on return.
+        """Take responsibility for a message: durable on return. `rulings` go into its journey.
 
         Raises `StorageError`, and then nothing happened.
         """
-        if await self._deposited(message, deliveries, staged):
+        if await self._deposited(message, deliveries, staged, rulings):
             return
         birth = self._admission.admit(message, deliveries, self._clock.now())
+        if rulings:
+            birth = replace(birth, change=replace(birth.change, rulings=rulings))
         try:
             await self._ledger.commit(Group((birth.change,), (staged,)))
         except asyncio.CancelledError:
@@ -175,7 +183,11 @@ class Queue:
             self._admission.born(birth)
 
     async def _deposited(
-        self, message: Message, deliveries: Sequence[Delivery], staged: Staged
+        self,
+        message: Message,
+        deliveries: Sequence[Delivery],
+        staged: Staged,
+        rulings: tuple[Ruling, ...],
     ) -> bool:
         """Accept and deliver in one commit what only has to be put into mailboxes here.
 
@@ -203,9 +215,10 @@ class Queue:
             attempt.taken,
             attempt.steps,
         )
-        accepted = Accepted(now, message, job.deliveries)
+        accepted = Accepted(now, message, job.deliveries, rulings=rulings)
+        changes = (*attempt.made, accepted, *attempt.changes, attempted)
         try:
-            await self._ledger.commit(Group((accepted, *attempt.changes, attempted), (staged,)))
+            await self._ledger.commit(Group(changes, (staged,)))
         except Conflict:
             return False  # a mailbox went just now
         return True

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from postroad.network import ServerTls, TlsFilesInvalid
 from postroad.runtime import settings
+from postroad.runtime.checks import ChecksInvalid, make_policy
 from postroad.runtime.config import Config
 
 
@@ -14,6 +15,7 @@ def problems_of(config: Config) -> list[str]:
         *_data_problems(config),
         *_route_problems(config),
         *_listen_problems(config),
+        *_policy_problems(config),
     ]
 
 
@@ -50,6 +52,14 @@ def _route_problems(config: Config) -> list[str]:
         settings.remote(config)
     except (OSError, ValueError) as error:
         return [f"routes: {error}"]
+    return []
+
+
+def _policy_problems(config: Config) -> list[str]:
+    try:
+        make_policy(config)
+    except ChecksInvalid as error:
+        return error.problems
     return []
 
 

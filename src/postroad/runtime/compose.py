@@ -23,9 +23,10 @@ from postroad.ports import Clock, Entropy, Network, Resolver, StorageError
 from postroad.queue import Queue
 from postroad.runtime import settings
 from postroad.runtime.addresses import own_endpoints
+from postroad.runtime.checks import make_policy
 from postroad.runtime.config import Config
 from postroad.runtime.deliverer import LocalOrRemote
-from postroad.runtime.doors import Doors, make_policy
+from postroad.runtime.doors import Doors
 from postroad.runtime.listeners import Listeners
 from postroad.runtime.office import Office
 from postroad.runtime.outbound import make_network, make_remote, make_resolver
@@ -73,7 +74,10 @@ class System:
         self._resolvers: list[DnsResolver] = []
         self._tls = _make_tls(config)
         local = LocalDeliverer(
-            mailboxes=store.mailboxes, directory=store.directory, clock=office.clock
+            mailboxes=store.mailboxes,
+            directory=store.directory,
+            clock=office.clock,
+            entropy=office.entropy,
         )
         self._deliverer = LocalOrRemote(local, self._make_remote(config))
         self.queue = Queue(
@@ -92,7 +96,7 @@ class System:
             recipients=office.recipients,
             clock=office.clock,
             entropy=office.entropy,
-            policy=make_policy(config),
+            policy=make_policy(config, office.clock),
             settings=settings.intake(config),
         )
         self.authenticator = Authenticator(
@@ -196,7 +200,7 @@ class System:
         config = config or self.config
         tls = _make_tls(config)
         settings.remote(config)  # raises now what it would raise below
-        policy = make_policy(config)
+        policy = make_policy(config, self.office.clock)
         # Streams change with a restart, for intake and queue together: a message must not be in one
         # whose policy the queue does not know.
         streams = self.intake.settings.streams

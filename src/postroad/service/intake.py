@@ -13,6 +13,7 @@ from msgspec import Struct
 from postroad.message.header import header_end
 from postroad.message.trace import make_message_id, received, rfc5322_date
 from postroad.model import (
+    JUNK,
     Address,
     ContentRef,
     Delivery,
@@ -25,8 +26,23 @@ from postroad.model import (
     Staged,
     format_id,
 )
-from postroad.policy import Accept, MessageReceived, Policy
-from postroad.ports import Clock, Conflict, ContentStore, Entropy, StorageError, StorageFull
+from postroad.policy import (
+    NO_READINGS,
+    NOTHING,
+    Decision,
+    MessageBegun,
+    MessageReceived,
+    Policy,
+)
+from postroad.ports import (
+    MAX_ABOVE_OCTETS,
+    Clock,
+    Conflict,
+    ContentStore,
+    Entropy,
+    StorageError,
+    StorageFull,
+)
 from postroad.queue import Queue
 from postroad.service.recipients import Recipients, Target
 from postroad.service.streams import Streams
@@ -53,10 +69,11 @@ class IntakeSettings(Struct, frozen=True):
 
 
 class Accepted(Struct, frozen=True):
-    """A recipient that was taken at RCPT, with where it leads."""
+    """A recipient that was taken at RCPT, with where it leads; `quarantined`: into Junk."""
 
     recipient: Recipient
     targets: tuple[Target, ...]
+    quarantined: bool = False
 
 
 class Intake:
@@ -81,9 +98,18 @@ class Intake:
         self.policy = policy
         self.settings = settings
 
-    def begin(self, envelope: Envelope, accepted: Sequence[Accepted], origin: Origin) -> "Incoming":
-        """Start to take a message for the recipients that were accepted."""
-        return Incoming(self, envelope, accepted, origin)
+    def begin(
+        self,
+        envelope: Envelope,
+        accepted: Sequence[Accepted],
+        origin: Origin,
+        earlier: Decision = NOTHING,
+    ) -> "Incoming":
+        """Start to take a message for the recipients that were accepted.
+
+        `earlier` is what checks decided of connection, sender and recipients.
+        """
+        return Incoming(self, envelope, accepted, origin, earlier)
 
     async def submit(self, envelope: Envelope, data: bytes, origin: Origin) -> Reply:
         """Take a whole message (CRLF line ends) for all recipients of the envelope.
@@ -106,13 +132,17 @@ class Incoming:
 
     __slots__ = (
         "_accepted",
+        "_added",
         "_at",
+        "_earlier",
         "_envelope",
         "_handed_over",
         "_head",
         "_header",
         "_intake",
         "_origin",
+        "_policy",
+        "_readings",
         "_refusal",
         "_size",
         "_writer",
@@ -120,10 +150,19 @@ class Incoming:
     )
 
     def __init__(
-        self, intake: Intake, envelope: Envelope, accepted: Sequence[Accepted], origin: Origin
+        self,
+        intake: Intake,
+        envelope: Envelope,
+        accepted: Sequence[Accepted],
+        origin: Origin,
+        earlier: Decision = NOTHING,
     ) -> None:
         self.id = intake.entropy.id()
         self._intake = intake
+        self._policy = intake.policy  # the same to the end, whatever a reload does
+        self._readings = NO_READINGS
+        self._earlier = earlier
+        self._added = b""
         self._envelope = envelope
         self._accepted = accepted
         self._origin = origin
@@ -141,6 +180,8 @@ class Incoming:
             return
         self._size += len(chunk)
         if self._head is None:
+            if self._readings:
+                self._readings.write(chunk)
             self._keep(chunk)
             return
         head = self._head
@@ -149,13 +190,13 @@ class Incoming:
             if end >= 0:
                 # The common case: the whole header in the first chunk, copied once.
                 self._begin_content(chunk[:end])
-                self._keep(chunk)
+                self._keep_first(chunk, end)
                 return
         head += chunk
         end = header_end(head)
         if end >= 0:
             self._begin_content(bytes(head[:end]))
-            self._keep(bytes(head))
+            self._keep_first(bytes(head), end)
         elif len(head) > self._intake.settings.max_header_octets:
             limit = self._intake.settings.max_header_octets
             self._refuse(Reply(552, "5.3.4", f"Message header is longer than {limit} octets"))
@@ -169,7 +210,7 @@ class Incoming:
         if self._head is not None and self._refusal is None:
             head = bytes(self._head)
             self._begin_content(head)
-            self._keep(head)
+            self._keep_first(head, len(head))
         if self._refusal is not None:
             return self._refusal
         try:
@@ -212,6 +253,12 @@ class Incoming:
             log.error("storage failed; message deferred", id=format_id(self.id), error=str(error))
             self._refuse(Reply(451, "4.3.0", "Storage failed here, try again later"))
 
+    def _keep_first(self, data: bytes, end: int) -> None:
+        """Keep what begins with the header, which ends at `end`."""
+        if self._readings:
+            self._readings.write(data[end:])
+        self._keep(data)
+
     def _begin_content(self, header: bytes) -> None:
         """The header is known: write what we put above it."""
         self._head = None
@@ -229,23 +276,45 @@ class Incoming:
             recipient=only,
         )
         if settings.add_missing_headers and self._origin.server in _SUBMITTING:
-            if not _HAS_DATE.search(header):
-                above += b"Date: " + rfc5322_date(self._at).encode() + b"\r\n"
-            if not _HAS_MESSAGE_ID.search(header):
-                made = make_message_id(self.id, settings.hostname).encode()
-                above += b"Message-ID: " + made + b"\r\n"
-                self._header += b"Message-ID: " + made + b"\r\n"
+            self._added = self._missing(header)
+            above += self._added
+        if self._policy.reads:
+            self._readings = self._policy.readings(
+                MessageBegun(self._origin, self._envelope, header, self._added)
+            )
         self._keep(above)
+
+    def _missing(self, header: bytes) -> bytes:
+        """Return the fields that a client should have written (RFC 6409 §8)."""
+        added = b""
+        if not _HAS_DATE.search(header):
+            added += b"Date: " + rfc5322_date(self._at).encode() + b"\r\n"
+        if not _HAS_MESSAGE_ID.search(header):
+            made = make_message_id(self.id, self._intake.settings.hostname)
+            added += b"Message-ID: " + made.encode() + b"\r\n"
+        return added
 
     async def _accept(self, plain: bool) -> Reply:
         intake = self._intake
-        if intake.policy.has(MessageReceived):
-            verdict = await intake.policy.ask(
-                MessageReceived(self.id, self._origin, self._envelope, self._header, self._size)
-            )
-            if not isinstance(verdict, Accept):
-                return self._refuse(verdict.reply)
-        staged: Staged = await self._writer.finish()
+        decision = self._earlier
+        if self._policy.has(MessageReceived):
+            decision = decision.plus(await self._policy.ask(self._received(decision.facts)))
+            refused = decision.refused
+            if refused is not None:
+                log.info(
+                    "message refused",
+                    id=format_id(self.id),
+                    client=self._origin.client,
+                    sender=str(self._envelope.sender or "<>"),
+                    check=decision.rulings[-1].check,
+                    reason=decision.rulings[-1].reason,
+                )
+                return self._refuse(refused.reply)
+        above = b"".join(field.to_bytes() for field in decision.headers)
+        if len(above) > MAX_ABOVE_OCTETS:
+            log.error("checks add too many headers; deferred", id=format_id(self.id))
+            return self._refuse(Reply(451, "4.3.0", "A check failed here, try again later"))
+        staged: Staged = await self._writer.finish(above)
         streams = intake.settings.streams
         message = Message(
             id=self.id,
@@ -253,18 +322,32 @@ class Incoming:
             content=ContentRef(self.id, staged.ref.size, plain),
             origin=self._origin,
             accepted_at=self._at,
-            message_id=_message_id(self._header),
+            message_id=_message_id(self._header) or _message_id(self._added),
             stream=streams.of(self._envelope.sender, self._origin) if streams else "",
         )
         self._handed_over = True
-        await intake.queue.accept(message, self._deliveries(), staged)
+        deliveries = self._deliveries(decision.quarantined)
+        await intake.queue.accept(message, deliveries, staged, decision.rulings)
         return Reply(250, "2.0.0", f"Ok: queued as {format_id(self.id)}")
 
-    def _deliveries(self) -> list[Delivery]:
+    def _received(self, facts: tuple[object, ...]) -> MessageReceived:
+        return MessageReceived(
+            self.id,
+            self._origin,
+            self._envelope,
+            self._header,
+            self._size,
+            self._added,
+            self._readings,
+            facts=facts,
+        )
+
+    def _deliveries(self, quarantined: bool) -> list[Delivery]:
         deliveries: list[Delivery] = []
         seen: set[Address] = set()
         for accepted in self._accepted:
             recipient = accepted.recipient
+            junk = quarantined or accepted.quarantined
             for target in accepted.targets:
                 if target.address in seen:
                     continue  # two aliases, or a recipient said twice: one copy
@@ -280,6 +363,7 @@ class Incoming:
                         notify=recipient.notify,
                         orcpt=recipient.orcpt,
                         due_at=self._at,
+                        folder=JUNK if junk and target.is_local else "",
                     )
                 )
         return deliveries

@@ -5,6 +5,7 @@ from pydantic import Field, model_validator
 from postroad.runtime.config.delivery import DeliverySection, Routes
 from postroad.runtime.config.limits import AuthSection, LimitsSection, MxSection, SubmissionSection
 from postroad.runtime.config.mail import Pop3Section, QueueSection, StorageSection
+from postroad.runtime.config.policy import PolicySection
 from postroad.runtime.config.server import ListenSection, LogSection, ServerSection, TlsSection
 from postroad.runtime.config.streams import Streams
 from postroad.runtime.config.values import Section
@@ -19,6 +20,7 @@ class Config(Section):
     limits: LimitsSection = Field(default_factory=LimitsSection)
     mx: MxSection = Field(default_factory=MxSection)
     submission: SubmissionSection = Field(default_factory=SubmissionSection)
+    policy: PolicySection = Field(default_factory=PolicySection)
     pop3: Pop3Section = Field(default_factory=Pop3Section)
     auth: AuthSection = Field(default_factory=AuthSection)
     queue: QueueSection = Field(default_factory=QueueSection)
