@@ -209,6 +209,9 @@ auth_without_tls = true
 [pop3]
 auth_without_tls = true
 
+[trust]
+verify = false
+
 [log]
 level = "warning"
 

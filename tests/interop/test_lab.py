@@ -62,7 +62,8 @@ def test_once_tells_the_whole_road() -> None:
     ):
         assert step in where, output
     assert "local part 'bob', domain 'receiver.test'" in output
-    assert "octets as they were sent, plus Return-Path, Delivered-To, Received, Received" in output
+    added = "Return-Path, Delivered-To, Authentication-Results, Received, Received"
+    assert f"octets as they were sent, plus {added}" in output
     assert "\x1b" not in output
 
 
@@ -72,7 +73,13 @@ def test_once_as_json() -> None:
     assert data["ok"] is True
     assert data["problem"] == ""
     assert data["read_octets"] > data["sent_octets"]
-    assert data["added"] == ["Return-Path", "Delivered-To", "Received", "Received"]
+    assert data["added"] == [
+        "Return-Path",
+        "Delivered-To",
+        "Authentication-Results",
+        "Received",
+        "Received",
+    ]
     assert len(data["queue_id"]) == 13
     seconds = [milestone["seconds"] for milestone in data["milestones"]]
     assert seconds == sorted(seconds)

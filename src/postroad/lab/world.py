@@ -166,6 +166,7 @@ class World:
         zones.add_zone(name)
         self._add_host_records(site.hostname, site.address)
         zones.add(name, "MX", f"{preference} {site.hostname}.")
+        self._add_policy_records(name, site)
         zones.add(f"_submission._tcp.{name}", "SRV", f"0 1 {site.submission[1]} {site.hostname}.")
         zones.add(f"_submissions._tcp.{name}", "SRV", f"0 1 {site.submissions[1]} {site.hostname}.")
         zones.add(f"_pop3._tcp.{name}", "SRV", f"0 1 {site.pop3[1]} {site.hostname}.")
@@ -433,6 +434,15 @@ class World:
                 self.network.places[address, 25] = (real, server.port)
             return address, server
         raise NoRoom(f"no loopback address has a free port for {name}: {problem}")
+
+    def _add_policy_records(self, name: str, site: Site) -> None:
+        """Who may send for the domain, and that nobody else is to be believed (SPF, DMARC)."""
+        zones = self.dns.zones
+        addresses = dict.fromkeys((site.address, self._addresses.real(site.address)))
+        spf = f"v=spf1 {' '.join(f'ip4:{each}' for each in addresses)} -all"
+        for owner in (name, site.hostname):
+            zones.replace(owner, "TXT", spf)
+        zones.add(f"_dmarc.{name}", "TXT", "v=DMARC1; p=reject")
 
     def _add_host_records(self, hostname: str, address: str) -> None:
         zones = self.dns.zones

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from postroad.network import ServerTls, TlsFilesInvalid
+from postroad.network import DnsResolver, ServerTls, SystemClock, SystemEntropy, TlsFilesInvalid
 from postroad.runtime import settings
 from postroad.runtime.checks import ChecksInvalid, make_policy
 from postroad.runtime.config import Config
@@ -57,7 +57,7 @@ def _route_problems(config: Config) -> list[str]:
 
 def _policy_problems(config: Config) -> list[str]:
     try:
-        make_policy(config)
+        make_policy(config, SystemClock(), SystemEntropy(), DnsResolver())
     except ChecksInvalid as error:
         return error.problems
     return []

@@ -5,8 +5,13 @@ import sys
 from collections.abc import Iterable
 
 from postroad.policy import Check, Policy
+from postroad.policy.checks.dmarc import recognise_author
 from postroad.policy.checks.loops import too_many_hops
-from postroad.ports import Clock
+from postroad.policy.checks.results import write_results
+from postroad.policy.checks.signatures import recognise_sealers, recognise_signers
+from postroad.policy.checks.spf import recognise_client
+from postroad.ports import Clock, Entropy, Resolver
+from postroad.runtime import settings
 from postroad.runtime.config import Config
 
 
@@ -18,20 +23,31 @@ class ChecksInvalid(ValueError):
         self.problems = problems
 
 
-def make_policy(config: Config, clock: Clock | None = None) -> Policy:
+def make_policy(config: Config, clock: Clock, entropy: Entropy, resolver: Resolver) -> Policy:
     """Return the checks that the configuration asks for. Raises `ChecksInvalid`."""
     problems: list[str] = []
     own = load_checks(config, problems)
-    checks = [too_many_hops(config.limits.max_hops), *own]
+    checks = [too_many_hops(config.limits.max_hops)]
+    if config.trust.verify:
+        recognition = settings.recognition(config)
+        checks += [
+            recognise_client(recognition, resolver, clock),
+            recognise_signers(recognition, resolver, clock),
+            recognise_sealers(recognition, resolver),
+            recognise_author(recognition, resolver, entropy),
+            *own,
+            write_results(recognition),
+        ]
+    else:
+        checks += own
     problems += _names_problems(config, checks)
     if problems:
         raise ChecksInvalid(problems)
-    options = {} if clock is None else {"now": clock.now}
     return Policy(
         checks,
         deadline_seconds=config.limits.check_seconds,
         dry_run=config.policy.dry_run,
-        **options,
+        now=clock.now,
     )
 
 

@@ -72,6 +72,7 @@ class System:
         self._given_network = network
         self._listeners = listeners or Listeners()
         self._resolvers: list[DnsResolver] = []
+        self._resolver = self._make_resolver(config)
         self._tls = _make_tls(config)
         local = LocalDeliverer(
             mailboxes=store.mailboxes,
@@ -96,7 +97,7 @@ class System:
             recipients=office.recipients,
             clock=office.clock,
             entropy=office.entropy,
-            policy=make_policy(config, office.clock),
+            policy=make_policy(config, office.clock, office.entropy, self._resolver),
             settings=settings.intake(config),
         )
         self.authenticator = Authenticator(
@@ -200,7 +201,8 @@ class System:
         config = config or self.config
         tls = _make_tls(config)
         settings.remote(config)  # raises now what it would raise below
-        policy = make_policy(config, self.office.clock)
+        resolver = self._make_resolver(config)
+        policy = make_policy(config, self.office.clock, self.office.entropy, resolver)
         # Streams change with a restart, for intake and queue together: a message must not be in one
         # whose policy the queue does not know.
         streams = self.intake.settings.streams
@@ -208,7 +210,7 @@ class System:
         self._listeners.rebind(config)
         # Nothing below fails: from here on the new settings are in force.
         _warn_of_restart(self.config, config)
-        self.config, self._tls = config, tls
+        self.config, self._tls, self._resolver = config, tls, resolver
         self._deliverer.remote = self._make_remote(config)
         self.intake.policy, self.intake.settings = policy, intake_settings
         self._doors.configure(config, tls)
@@ -222,14 +224,18 @@ class System:
         context = self._tls.context if self._tls else None
         await self._listeners.serve(self._doors.factories, context, self.config.listen.backlog)
 
+    def _make_resolver(self, config: Config) -> Resolver:
+        if self._given_resolver is not None:
+            return self._given_resolver
+        self._resolvers.append(make_resolver(config))
+        return self._resolvers[-1]
+
     def _make_remote(self, config: Config) -> RemoteDeliverer:
         """Return remote delivery, which must know where we listen to see a loop."""
-        if self._given_resolver is None:
-            self._resolvers.append(make_resolver(config))
         mx = self.listening.get("mx", [])
         return make_remote(
             config,
-            resolver=self._given_resolver or self._resolvers[-1],
+            resolver=self._resolver,
             network=self._given_network or make_network(config),
             content=self.store.content,
             clock=self.office.clock,

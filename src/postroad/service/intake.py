@@ -22,6 +22,8 @@ from postroad.model import (
     Origin,
     Recipient,
     Reply,
+    Ruling,
+    RulingKind,
     ServerKind,
     Staged,
     format_id,
@@ -46,6 +48,7 @@ from postroad.ports import (
 from postroad.queue import Queue
 from postroad.service.recipients import Recipients, Target
 from postroad.service.streams import Streams
+from postroad.trust.results import without_forged
 
 log = structlog.get_logger("postroad.intake")
 
@@ -60,12 +63,14 @@ _NUL_IN_HEADER = Reply(554, "5.6.0", "NUL character in the message header")
 class IntakeSettings(Struct, frozen=True):
     """`hostname` is our name in Received; `add_missing_headers` lets submission add Date and
     Message-ID where the client left them out (RFC 6409 §8). `streams` chooses the stream of a message.
+    Authentication-Results that claim to be of `authserv_ids` are removed (RFC 8601 §5).
     """
 
     hostname: str
     max_header_octets: int = 1024 * 1024
     add_missing_headers: bool = True
     streams: Streams = Streams()
+    authserv_ids: tuple[str, ...] = ()
 
 
 class Accepted(Struct, frozen=True):
@@ -257,7 +262,19 @@ class Incoming:
         """Keep what begins with the header, which ends at `end`."""
         if self._readings:
             self._readings.write(data[end:])
+        ids = self._intake.settings.authserv_ids
+        if ids:
+            head, removed = without_forged(self._header, ids)
+            if removed:
+                self._note_forged(removed)
+                self._keep(head)
+                data = data[end:]
         self._keep(data)
+
+    def _note_forged(self, count: int) -> None:
+        reason = f"{count} with our name were there already and are removed"
+        ruling = Ruling("authentication-results", RulingKind.ACCEPT, reason, self._at, 0.0)
+        self._earlier = self._earlier.plus(Decision(rulings=(ruling,)))
 
     def _begin_content(self, header: bytes) -> None:
         """The header is known: write what we put above it."""

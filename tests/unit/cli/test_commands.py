@@ -313,7 +313,9 @@ def test_quickstart_then_serve_then_send(
     (tmp_path / "m.eml").write_text("Subject: hi\n\nhello\n.dot\n")
     text = re.sub(r'"\*:\d+"', '"127.0.0.1:0"', cli.config.read_text())
     cli.config.write_text(text)
-    with Served(cli.config, environment(POSTROAD_SERVER__RUN_AS_ROOT="1")) as served:
+    with Served(
+        cli.config, environment(POSTROAD_SERVER__RUN_AS_ROOT="1", POSTROAD_TRUST__VERIFY="0")
+    ) as served:
         ports = served.ports()
         send = ("send", str(tmp_path / "m.eml"), "--to", "postmaster@here.test")
         login = ("--user", "postmaster@here.test", "--password-file", str(tmp_path / "password"))

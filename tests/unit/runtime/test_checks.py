@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 
 from postroad.model import Address, DeliveryState, Envelope, Origin, Recipient, ServerKind
+from postroad.network import SystemClock, SystemEntropy
+from postroad.policy import Policy
 from postroad.ports import QueueFilter
-from postroad.runtime.checks import ChecksInvalid, make_policy
+from postroad.runtime import checks
 from postroad.runtime.compose import System
 from postroad.runtime.config import Config
+from tests.fake_dns import FakeDns
 
 ROOT = Path(__file__).resolve().parents[3]
 HOWTO = (ROOT / "docs/howto/write-a-check.md").read_text(encoding="utf-8")
@@ -36,9 +39,14 @@ def config_of(tmp_path: Path, **policy: Any) -> Config:
     return Config.model_validate(
         {
             "server": {"hostname": "mx.us.test", "data_dir": tmp_path / "data"},
+            "trust": {"verify": False},
             "policy": {"path": tmp_path / "checks", **policy},
         }
     )
+
+
+def policy_of(config: Config) -> Policy:
+    return checks.make_policy(config, SystemClock(), SystemEntropy(), FakeDns({}))
 
 
 async def test_the_example_of_the_documentation(tmp_path: Path, directory: Path) -> None:
@@ -88,7 +96,7 @@ def test_a_dry_run_by_name(tmp_path: Path, directory: Path) -> None:
     config = config_of(
         tmp_path, checks="house_rules:many_links", dry_run=["many_links", "too_many_hops"]
     )
-    assert [each.name for each in make_policy(config).checks] == ["too_many_hops", "many_links"]
+    assert [each.name for each in policy_of(config).checks] == ["too_many_hops", "many_links"]
 
 
 @pytest.mark.parametrize(
@@ -105,11 +113,11 @@ def test_a_dry_run_by_name(tmp_path: Path, directory: Path) -> None:
 def test_mistakes_name_key_and_value(
     tmp_path: Path, directory: Path, policy: dict[str, Any], words: str
 ) -> None:
-    with pytest.raises(ChecksInvalid, match=words):
-        make_policy(config_of(tmp_path, **policy))
+    with pytest.raises(checks.ChecksInvalid, match=words):
+        policy_of(config_of(tmp_path, **policy))
 
 
-@pytest.mark.parametrize("checks", ["many_links", "a b:c", ["a:b", "a:b"]])
-def test_what_names_no_check_is_refused_at_once(tmp_path: Path, checks: Any) -> None:
+@pytest.mark.parametrize("named", ["many_links", "a b:c", ["a:b", "a:b"]])
+def test_what_names_no_check_is_refused_at_once(tmp_path: Path, named: Any) -> None:
     with pytest.raises(ValueError, match=r"names no check|is there twice"):
-        config_of(tmp_path, checks=checks)
+        config_of(tmp_path, checks=named)

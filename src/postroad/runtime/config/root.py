@@ -8,6 +8,7 @@ from postroad.runtime.config.mail import Pop3Section, QueueSection, StorageSecti
 from postroad.runtime.config.policy import PolicySection
 from postroad.runtime.config.server import ListenSection, LogSection, ServerSection, TlsSection
 from postroad.runtime.config.streams import Streams
+from postroad.runtime.config.trust import TrustSection
 from postroad.runtime.config.values import Section
 
 
@@ -20,6 +21,7 @@ class Config(Section):
     limits: LimitsSection = Field(default_factory=LimitsSection)
     mx: MxSection = Field(default_factory=MxSection)
     submission: SubmissionSection = Field(default_factory=SubmissionSection)
+    trust: TrustSection = Field(default_factory=TrustSection)
     policy: PolicySection = Field(default_factory=PolicySection)
     pop3: Pop3Section = Field(default_factory=Pop3Section)
     auth: AuthSection = Field(default_factory=AuthSection)
