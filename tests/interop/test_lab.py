@@ -151,7 +151,7 @@ def _submit(host: str, port: int, system: dict[str, object]) -> None:
     with smtplib.SMTP(host, port, timeout=10) as client:
         client.starttls(context=ssl.create_default_context(cafile=str(system["ca_file"])))
         client.login(ALICE, accounts[ALICE])
-        client.sendmail(ALICE, [BOB], b"Subject: live\r\n\r\nHello\r\n")
+        client.sendmail(ALICE, [BOB], b"From: alice@sender.test\r\nSubject: live\r\n\r\nHello\r\n")
 
 
 # The world
