@@ -62,7 +62,16 @@ def test_once_tells_the_whole_road() -> None:
     ):
         assert step in where, output
     assert "local part 'bob', domain 'receiver.test'" in output
-    added = "Return-Path, Delivered-To, Authentication-Results, Received, Received"
+    for result in (
+        "sign: accept",
+        "spf: accept",
+        "pass: ip4:",
+        "dkim: accept",
+        "pass of sender.test",
+        "dmarc: accept",
+    ):
+        assert result in output
+    added = "Return-Path, Delivered-To, Authentication-Results, Received, DKIM-Signature, Received"
     assert f"octets as they were sent, plus {added}" in output
     assert "\x1b" not in output
 
@@ -78,6 +87,7 @@ def test_once_as_json() -> None:
         "Delivered-To",
         "Authentication-Results",
         "Received",
+        "DKIM-Signature",
         "Received",
     ]
     assert len(data["queue_id"]) == 13

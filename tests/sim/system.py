@@ -181,7 +181,10 @@ class Life:
             clock=clock,
             entropy=entropy,
             policy=Policy(
-                (too_many_hops(config.limits.max_hops), weak), deadline_seconds=CHECK_SECONDS
+                (too_many_hops(config.limits.max_hops), weak),
+                deadline_seconds=CHECK_SECONDS,
+                now=clock.now,
+                monotonic=clock.monotonic,
             ),
             settings=IntakeSettings(hostname=hostname),
         )

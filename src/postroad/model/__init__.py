@@ -46,6 +46,7 @@ from postroad.model.outcome import (
 from postroad.model.reply import InvalidReply, Reply
 from postroad.model.route import Host, Route, RouteKind, RouteTaken, Step, TlsPolicy
 from postroad.model.ruling import Ruling, RulingKind
+from postroad.model.signing import KeyState, StoredKey
 
 __all__ = [
     "JUNK",
@@ -77,6 +78,7 @@ __all__ = [
     "InvalidAddress",
     "InvalidId",
     "InvalidReply",
+    "KeyState",
     "Leased",
     "LeasedDelivery",
     "Mailbox",
@@ -101,6 +103,7 @@ __all__ = [
     "ServerKind",
     "Staged",
     "Step",
+    "StoredKey",
     "TemporaryFailure",
     "TlsPolicy",
     "Unknown",

@@ -69,7 +69,7 @@ class Policy:
 
     `deadline_seconds` is what one check may take before the client is deferred. Checks named in
     `dry_run` are asked, and what they would do is told in the journey and not done. `now` returns
-    seconds since 1970.
+    seconds since 1970, `monotonic` seconds that only grow.
     """
 
     def __init__(
@@ -79,11 +79,13 @@ class Policy:
         deadline_seconds: float = 30.0,
         dry_run: Collection[str] = (),
         now: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.checks = tuple(checks)
         self._deadline_seconds = deadline_seconds
         self._dry_run = frozenset(dry_run)
         self._now = now
+        self._monotonic = monotonic
         self._by_stage: dict[type[Any], tuple[Check, ...]] = {
             stage: tuple(check for check in self.checks if check.stage is stage)
             for stage in get_args(Stage)
@@ -109,9 +111,9 @@ class Policy:
         decision = NOTHING
         before = stage.facts
         for each in self._by_stage[type(stage)]:
-            began = loop.time()
+            began = self._monotonic()
             verdict = await self._ask_one(each, stage, loop)
-            seconds = loop.time() - began
+            seconds = self._monotonic() - began
             if verdict is ACCEPT and seconds < SLOW_SECONDS:
                 continue  # as in nearly all mail
             decision = decision.plus(self._ruled(each, verdict, seconds))

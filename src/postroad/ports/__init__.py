@@ -9,6 +9,7 @@ from postroad.ports.content import MAX_ABOVE_OCTETS, ContentStore, ContentWriter
 from postroad.ports.deliverer import Attempt, Deliverer, RouteFailed, Session
 from postroad.ports.directory import Directory
 from postroad.ports.journey import JourneyEvent, JourneyStore
+from postroad.ports.keys import KeyStore
 from postroad.ports.ledger import Conflict, Ledger, StorageError, StorageFull
 from postroad.ports.mailbox import Entry, Listing, MailboxLocks, MailboxStore
 from postroad.ports.network import ConnectFailed, Network, Stream, TlsFailed
@@ -31,6 +32,7 @@ __all__ = [
     "Entry",
     "JourneyEvent",
     "JourneyStore",
+    "KeyStore",
     "Ledger",
     "Listing",
     "MailboxLocks",

@@ -35,7 +35,7 @@ from postroad.ports import (
     StorageError,
 )
 from postroad.queue.admission import Admission
-from postroad.queue.bounce import Bouncer, Resolve
+from postroad.queue.bounce import Bouncer, Resolve, Sign
 from postroad.queue.dispatcher import Dispatcher
 from postroad.queue.inventory import Inventory, Job, Key
 from postroad.queue.leaser import Leaser
@@ -59,8 +59,8 @@ _DUE, _DELIVERED = DeliveryState.DUE, DeliveryState.DELIVERED
 class Queue:
     """The set of deliveries, and what moves them.
 
-    `resolve` tells where the address of a sender leads, for reports. Messages may be accepted before
-    `run` and after `stop`; they then wait in the store.
+    `resolve` tells where the address of a sender leads, for reports; `sign` signs these. Messages may be
+    accepted before `run` and after `stop`; they then wait in the store.
     """
 
     def __init__(
@@ -74,6 +74,7 @@ class Queue:
         entropy: Entropy,
         settings: QueueSettings,
         resolve: Resolve,
+        sign: Sign | None = None,
     ) -> None:
         self.settings = settings
         self._ledger = ledger
@@ -98,7 +99,12 @@ class Queue:
         self._reporter = Reporter(
             recorder=self._recorder,
             bouncer=Bouncer(
-                content=content, clock=clock, entropy=entropy, resolve=resolve, settings=settings
+                content=content,
+                clock=clock,
+                entropy=entropy,
+                resolve=resolve,
+                settings=settings,
+                sign=sign,
             ),
             admission=self._admission,
             clock=clock,

@@ -6,6 +6,8 @@ from postroad.network import DnsResolver, ServerTls, SystemClock, SystemEntropy,
 from postroad.runtime import settings
 from postroad.runtime.checks import ChecksInvalid, make_policy
 from postroad.runtime.config import Config
+from postroad.service.signing import KeyRing
+from postroad.storage.keys import FileKeys
 
 
 def problems_of(config: Config) -> list[str]:
@@ -57,7 +59,9 @@ def _route_problems(config: Config) -> list[str]:
 
 def _policy_problems(config: Config) -> list[str]:
     try:
-        make_policy(config, SystemClock(), SystemEntropy(), DnsResolver())
+        clock = SystemClock()
+        ring = KeyRing(FileKeys(config.server.data_dir / "keys"), clock)
+        make_policy(config, clock, SystemEntropy(), DnsResolver(), ring)
     except ChecksInvalid as error:
         return error.problems
     return []

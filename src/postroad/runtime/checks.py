@@ -13,6 +13,7 @@ from postroad.policy.checks.spf import recognise_client
 from postroad.ports import Clock, Entropy, Resolver
 from postroad.runtime import settings
 from postroad.runtime.config import Config
+from postroad.service.signing import KeyRing, sign_mail
 
 
 class ChecksInvalid(ValueError):
@@ -23,8 +24,13 @@ class ChecksInvalid(ValueError):
         self.problems = problems
 
 
-def make_policy(config: Config, clock: Clock, entropy: Entropy, resolver: Resolver) -> Policy:
-    """Return the checks that the configuration asks for. Raises `ChecksInvalid`."""
+def make_policy(
+    config: Config, clock: Clock, entropy: Entropy, resolver: Resolver, ring: KeyRing
+) -> Policy:
+    """Return the checks that the configuration asks for, the one that signs last.
+
+    Raises `ChecksInvalid`.
+    """
     problems: list[str] = []
     own = load_checks(config, problems)
     checks = [too_many_hops(config.limits.max_hops)]
@@ -40,6 +46,8 @@ def make_policy(config: Config, clock: Clock, entropy: Entropy, resolver: Resolv
         ]
     else:
         checks += own
+    if config.trust.sign:
+        checks.append(sign_mail(ring, clock))
     problems += _names_problems(config, checks)
     if problems:
         raise ChecksInvalid(problems)
@@ -48,6 +56,7 @@ def make_policy(config: Config, clock: Clock, entropy: Entropy, resolver: Resolv
         deadline_seconds=config.limits.check_seconds,
         dry_run=config.policy.dry_run,
         now=clock.now,
+        monotonic=clock.monotonic,
     )
 
 

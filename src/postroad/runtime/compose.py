@@ -33,6 +33,7 @@ from postroad.runtime.outbound import make_network, make_remote, make_resolver
 from postroad.service.authenticate import Authenticator
 from postroad.service.intake import Intake
 from postroad.service.maildrops import Maildrops
+from postroad.service.signing import KeyRing
 
 log = structlog.get_logger("postroad.system")
 
@@ -73,6 +74,7 @@ class System:
         self._listeners = listeners or Listeners()
         self._resolvers: list[DnsResolver] = []
         self._resolver = self._make_resolver(config)
+        self._ring = KeyRing(office.key_store, office.clock)
         self._tls = _make_tls(config)
         local = LocalDeliverer(
             mailboxes=store.mailboxes,
@@ -90,6 +92,7 @@ class System:
             entropy=office.entropy,
             settings=settings.queue(config, store.node, worker),
             resolve=office.recipients.place,
+            sign=self._sign_own if config.trust.sign else None,
         )
         self.intake = Intake(
             queue=self.queue,
@@ -97,7 +100,7 @@ class System:
             recipients=office.recipients,
             clock=office.clock,
             entropy=office.entropy,
-            policy=make_policy(config, office.clock, office.entropy, self._resolver),
+            policy=make_policy(config, office.clock, office.entropy, self._resolver, self._ring),
             settings=settings.intake(config),
         )
         self.authenticator = Authenticator(
@@ -170,6 +173,8 @@ class System:
         self._deliverer.remote = self._make_remote(self.config)
         await self._serve()
         self._run(self.queue.run(), "queue")
+        if self.config.trust.sign and self._worker == 0:
+            self._run(self._watch_keys(), "keys")
         if self.config.storage.retain_seconds and self._worker == 0:
             self._run(self._prune(), "prune")
 
@@ -202,7 +207,7 @@ class System:
         tls = _make_tls(config)
         settings.remote(config)  # raises now what it would raise below
         resolver = self._make_resolver(config)
-        policy = make_policy(config, self.office.clock, self.office.entropy, resolver)
+        policy = make_policy(config, self.office.clock, self.office.entropy, resolver, self._ring)
         # Streams change with a restart, for intake and queue together: a message must not be in one
         # whose policy the queue does not know.
         streams = self.intake.settings.streams
@@ -256,6 +261,12 @@ class System:
             error = RuntimeError(f"{task.get_name()} ended though nobody stopped it")
         if error is not None:
             self._failure.set_result(error)
+
+    def _sign_own(self, message: bytes) -> bytes:
+        return self._ring.sign_whole(message, self.config.server.hostname)
+
+    async def _watch_keys(self) -> None:
+        await self.office.keys.watch(lambda: self._resolver, self.config.trust.key_check_seconds)
 
     async def _prune(self) -> None:
         """Forget, now and then, what is long over."""

@@ -15,6 +15,8 @@ from postroad.ports import QueueFilter
 from postroad.runtime import checks
 from postroad.runtime.compose import System
 from postroad.runtime.config import Config
+from postroad.service.signing import KeyRing
+from postroad.storage.keys import FileKeys
 from tests.fake_dns import FakeDns
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -46,7 +48,9 @@ def config_of(tmp_path: Path, **policy: Any) -> Config:
 
 
 def policy_of(config: Config) -> Policy:
-    return checks.make_policy(config, SystemClock(), SystemEntropy(), FakeDns({}))
+    clock = SystemClock()
+    ring = KeyRing(FileKeys(config.server.data_dir / "keys"), clock)
+    return checks.make_policy(config, clock, SystemEntropy(), FakeDns({}), ring)
 
 
 async def test_the_example_of_the_documentation(tmp_path: Path, directory: Path) -> None:
@@ -96,7 +100,11 @@ def test_a_dry_run_by_name(tmp_path: Path, directory: Path) -> None:
     config = config_of(
         tmp_path, checks="house_rules:many_links", dry_run=["many_links", "too_many_hops"]
     )
-    assert [each.name for each in policy_of(config).checks] == ["too_many_hops", "many_links"]
+    assert [each.name for each in policy_of(config).checks] == [
+        "too_many_hops",
+        "many_links",
+        "sign",
+    ]
 
 
 @pytest.mark.parametrize(

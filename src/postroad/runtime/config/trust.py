@@ -107,3 +107,21 @@ class TrustSection(Section):
     max_signatures: int = Field(
         default=8, ge=1, le=100, description="DKIM signatures of a message that are verified."
     )
+    sign: bool = Field(
+        default=True,
+        description="Sign what our users and we ourselves send, for domains that have keys "
+        "(`postroad key add`).",
+    )
+    key_check_seconds: Seconds = Field(
+        default=300.0,
+        ge=1,
+        le=86_400,
+        description="How often the DNS is asked for the records of new keys.",
+    )
+    key_wait_seconds: Seconds = Field(
+        default=3600.0,
+        ge=0,
+        le=7 * 86_400,
+        description="How long a new key waits, once its record is seen, before it takes over from an "
+        "older one: as long as caches may still lack the record.",
+    )
