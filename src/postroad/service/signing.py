@@ -137,11 +137,12 @@ def sign_mail(ring: KeyRing, clock: Clock) -> Check:
 def _signer(ring: KeyRing, begun: MessageBegun, header: Header) -> Signer | None:
     sender = begun.envelope.sender
     domains = [] if sender is None else [sender.domain]
-    author = author_of(header)
-    if author.problem is None and len(author.domains) == 1:
-        mine = author.domains[0]
-        if begun.origin.server is ServerKind.LOCAL and mine not in domains:
-            domains.insert(0, mine)  # who is on this machine may send in any name of ours
+    if begun.origin.server is ServerKind.LOCAL:
+        author = author_of(header)
+        if author.problem is None and len(author.domains) == 1:
+            domains.insert(
+                0, author.domains[0]
+            )  # who is on this machine may send in any name of ours
     for domain in domains:
         signer = ring.signer(domain)
         if signer is not None:
