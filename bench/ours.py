@@ -51,6 +51,7 @@ class Postroad:
         login: bool = True,
         keys: Sequence[Algorithm] = (),
         nameserver: str = "",
+        workers: int = 1,
     ) -> None:
         self.address = LOOPBACK
         self.smtp_port = free_port()
@@ -60,6 +61,7 @@ class Postroad:
         self._login = login
         self._keys = keys
         self._nameserver = nameserver
+        self._workers = workers
         self._aliases = dict(aliases or {})
         self._routes = dict(routes or {})
         self._stack = ExitStack()
@@ -189,6 +191,7 @@ class Postroad:
             login="true" if self._login else "false",
             verify="true" if self._nameserver else "false",
             nameservers=f'["{self._nameserver}"]' if self._nameserver else "[]",
+            workers=self._workers,
             root="true" if os.geteuid() == 0 else "false",
             mx=self.smtp_port,
             submission=self.submission_port,
@@ -202,6 +205,7 @@ _TOML = """
 hostname = "postroad.bench.test"
 data_dir = "{data}"
 run_as_root = {root}
+workers = {workers}
 
 [listen]
 mx = ["127.0.0.1:{mx}"]

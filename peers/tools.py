@@ -45,6 +45,7 @@ _PACKAGES = {
     "smtp-sink": "postfix",
     "smtp-source": "postfix",
     "swaks": "swaks",
+    "systemd-analyze": "systemd",
     "unbound": "unbound",
     "unshare": "util-linux",
 }

@@ -6,7 +6,18 @@ from typing import Any
 
 import typer
 
-from postroad.cli import config, journey, key, people, queue, quickstart, route, send, serve
+from postroad.cli import (
+    config,
+    journey,
+    key,
+    mta_sts,
+    people,
+    queue,
+    quickstart,
+    route,
+    send,
+    serve,
+)
 from postroad.cli.errors import Exit, explain
 from postroad.cli.show import complain
 
@@ -30,6 +41,7 @@ app.add_typer(people.accounts, name="account")
 app.add_typer(people.domains, name="domain")
 app.add_typer(people.aliases, name="alias")
 app.add_typer(key.app, name="key")
+app.command("mta-sts")(mta_sts.mta_sts)
 app.add_typer(config.app, name="config")
 
 

@@ -28,6 +28,9 @@ from postroad.model.change import (
     Released,
     Result,
     Retried,
+    StsPolicyKept,
+    TlsCounted,
+    TlsReported,
     decode_change,
     encode_change,
 )
@@ -46,6 +49,14 @@ from postroad.model.outcome import (
 from postroad.model.reply import InvalidReply, Reply
 from postroad.model.route import Host, Route, RouteKind, RouteTaken, Step, TlsPolicy
 from postroad.model.ruling import Ruling, RulingKind
+from postroad.model.security import (
+    LinkPolicy,
+    PolicyType,
+    StsMode,
+    StsPolicy,
+    TlsFailure,
+    TlsResult,
+)
 from postroad.model.signing import KeyState, StoredKey
 
 __all__ = [
@@ -81,6 +92,7 @@ __all__ = [
     "KeyState",
     "Leased",
     "LeasedDelivery",
+    "LinkPolicy",
     "Mailbox",
     "MailboxAdded",
     "Message",
@@ -89,6 +101,7 @@ __all__ = [
     "Outcome",
     "PasswordSet",
     "PermanentFailure",
+    "PolicyType",
     "Recipient",
     "Released",
     "Reply",
@@ -104,8 +117,15 @@ __all__ = [
     "Staged",
     "Step",
     "StoredKey",
+    "StsMode",
+    "StsPolicy",
+    "StsPolicyKept",
     "TemporaryFailure",
+    "TlsCounted",
+    "TlsFailure",
     "TlsPolicy",
+    "TlsReported",
+    "TlsResult",
     "Unknown",
     "decode_change",
     "domain_to_ascii",

@@ -34,12 +34,13 @@ from postroad.service.authenticate import Authenticator
 from postroad.service.intake import Intake
 from postroad.service.maildrops import Maildrops
 from postroad.service.signing import KeyRing
+from postroad.service.tls_reports import TlsReports
 
 log = structlog.get_logger("postroad.system")
 
 PRUNE_EVERY_SECONDS = 3600.0
 ABORT_GRACE_SECONDS = 5.0
-_NEEDS_RESTART = ("server", "storage", "queue", "streams", "pop3", "auth")
+_NEEDS_RESTART = ("server", "storage", "queue", "streams", "pop3", "auth", "tls_reports")
 
 
 class System:
@@ -76,6 +77,7 @@ class System:
         self._resolver = self._make_resolver(config)
         self._ring = KeyRing(office.key_store, office.clock)
         self._tls = _make_tls(config)
+        self.tls_reports: TlsReports | None = None
         local = LocalDeliverer(
             mailboxes=store.mailboxes,
             directory=store.directory,
@@ -177,6 +179,9 @@ class System:
             self._run(self._watch_keys(), "keys")
         if self.config.storage.retain_seconds and self._worker == 0:
             self._run(self._prune(), "prune")
+        self.tls_reports = self._make_tls_reports()
+        if self.tls_reports is not None and self._worker == 0:
+            self._run(self.tls_reports.run(), "tls reports")
 
     async def stop(self, grace_seconds: float | None = None) -> None:
         """Take no more connections, let what is in flight end, cut the rest. Safe to call twice."""
@@ -227,7 +232,12 @@ class System:
 
     async def _serve(self) -> None:
         context = self._tls.context if self._tls else None
-        await self._listeners.serve(self._doors.factories, context, self.config.listen.backlog)
+        await self._listeners.serve(
+            self._doors.factories,
+            context,
+            self.config.listen.backlog,
+            self.config.limits.tls_handshake_seconds,
+        )
 
     def _make_resolver(self, config: Config) -> Resolver:
         if self._given_resolver is not None:
@@ -246,6 +256,21 @@ class System:
             clock=self.office.clock,
             entropy=self.office.entropy,
             own_endpoints=own_endpoints(mx),
+            security=self.store.security,
+            ledger=self.store.ledger,
+        )
+
+    def _make_tls_reports(self) -> TlsReports | None:
+        told = settings.tls_reports(self.config)
+        if told is None:
+            return None
+        return TlsReports(
+            security=self.store.security,
+            ledger=self.store.ledger,
+            resolver=self._given_resolver or self._resolvers[-1],
+            intake=self.intake,
+            clock=self.office.clock,
+            settings=told,
         )
 
     def _run(self, work: Coroutine[object, object, None], name: str) -> None:

@@ -7,6 +7,7 @@ the process ends with an error, so that its supervisor starts it again: what is 
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -28,6 +29,7 @@ from postroad.runtime.privileges import (
     UMASK,
     PrivilegesRefused,
     become,
+    check_program,
     give,
     identity,
     prepare_directory,
@@ -65,6 +67,7 @@ def serve(path: Path | None) -> int:
             if listeners.local_socket is not None:
                 give(listeners.local_socket, who)
             become(who)
+            check_program(who)
     except PrivilegesRefused as error:
         _complain([str(error)])
         return EX_NOPERM
@@ -108,6 +111,17 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         return runner.run(main)
 
 
+def _settle_down() -> None:
+    """What is there now stays for good: the garbage collector need not look at it again and again.
+
+    A message makes some hundred objects and no cycle; with Python's own threshold of 700 the collector
+    runs every few messages, for 2 % of all instructions.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+
+
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
         import uvloop
@@ -146,6 +160,7 @@ class _Process:
             self._config, listeners=self._listeners, worker=self._worker
         ) as system:
             await system.start()
+            _settle_down()
             self._notify.ready(_status(system))
             log.info(
                 "ready",

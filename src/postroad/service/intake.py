@@ -4,14 +4,14 @@ A message is ours when `Incoming.finish` returned a 2xx reply, and not before; w
 until then leaves nothing behind.
 """
 
-import re
 from collections.abc import Sequence
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from postroad.message.header import header_end
-from postroad.message.trace import make_message_id, received, rfc5322_date
+from postroad.message.trace import received
 from postroad.model import (
     JUNK,
     Address,
@@ -46,17 +46,13 @@ from postroad.ports import (
     StorageFull,
 )
 from postroad.queue import Queue
+from postroad.service.completion import message_id_of, missing_fields
 from postroad.service.recipients import Recipients, Target
 from postroad.service.streams import Streams
 from postroad.trust.results import without_forged
 
 log = structlog.get_logger("postroad.intake")
 
-_MESSAGE_ID = re.compile(
-    rb"^message-id[ \t]*:[ \t]*(?:\r\n[ \t]+)?(<[!-;=?-~]{1,990}>)", re.IGNORECASE | re.MULTILINE
-)
-_HAS_DATE = re.compile(rb"^date[ \t]*:", re.IGNORECASE | re.MULTILINE)
-_HAS_MESSAGE_ID = re.compile(rb"^message-id[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _NUL_IN_HEADER = Reply(554, "5.6.0", "NUL character in the message header")
 
 
@@ -293,23 +289,15 @@ class Incoming:
             recipient=only,
         )
         if settings.add_missing_headers and self._origin.server in _SUBMITTING:
-            self._added = self._missing(header)
+            self._added = missing_fields(
+                header, message=self.id, at=self._at, hostname=settings.hostname
+            )
             above += self._added
         if self._policy.reads:
             self._readings = self._policy.readings(
                 MessageBegun(self._origin, self._envelope, header, self._added)
             )
         self._keep(above)
-
-    def _missing(self, header: bytes) -> bytes:
-        """Return the fields that a client should have written (RFC 6409 §8)."""
-        added = b""
-        if not _HAS_DATE.search(header):
-            added += b"Date: " + rfc5322_date(self._at).encode() + b"\r\n"
-        if not _HAS_MESSAGE_ID.search(header):
-            made = make_message_id(self.id, self._intake.settings.hostname)
-            added += b"Message-ID: " + made.encode() + b"\r\n"
-        return added
 
     async def _accept(self, plain: bool) -> Reply:
         intake = self._intake
@@ -339,7 +327,7 @@ class Incoming:
             content=ContentRef(self.id, staged.ref.size, plain),
             origin=self._origin,
             accepted_at=self._at,
-            message_id=_message_id(self._header) or _message_id(self._added),
+            message_id=message_id_of(self._header) or message_id_of(self._added),
             stream=streams.of(self._envelope.sender, self._origin) if streams else "",
         )
         self._handed_over = True
@@ -389,25 +377,7 @@ class Incoming:
 _SUBMITTING = (ServerKind.SUBMISSION, ServerKind.LOCAL)
 
 
-def _message_id(header: bytes) -> str:
-    """Return the Message-ID with its angle brackets, ``""`` where there is none that is well formed."""
-    # To look for its place first takes a third of what searching by the expression does.
-    at = header.lower().find(b"message-id")
-    if at < 0:
-        return ""
-    found = _MESSAGE_ID.match(header, at) or _MESSAGE_ID.search(header, at)
-    return found[1].decode("ascii") if found else ""
-
-
 def _with_recipients(envelope: Envelope, accepted: Sequence[Accepted]) -> Envelope:
     if len(envelope.recipients) == len(accepted):
         return envelope
-    return Envelope(
-        sender=envelope.sender,
-        recipients=tuple(each.recipient for each in accepted),
-        body=envelope.body,
-        smtputf8=envelope.smtputf8,
-        ret=envelope.ret,
-        envid=envelope.envid,
-        size=envelope.size,
-    )
+    return replace(envelope, recipients=tuple(each.recipient for each in accepted))

@@ -5,7 +5,9 @@ from pydantic import Field, model_validator
 from postroad.runtime.config.delivery import DeliverySection, Routes
 from postroad.runtime.config.limits import AuthSection, LimitsSection, MxSection, SubmissionSection
 from postroad.runtime.config.mail import Pop3Section, QueueSection, StorageSection
+from postroad.runtime.config.mta_sts import MtaStsSection
 from postroad.runtime.config.policy import PolicySection
+from postroad.runtime.config.reports import TlsReportsSection
 from postroad.runtime.config.server import ListenSection, LogSection, ServerSection, TlsSection
 from postroad.runtime.config.streams import Streams
 from postroad.runtime.config.trust import TrustSection
@@ -35,6 +37,8 @@ class Config(Section):
         default_factory=dict,
         description="Servers for the mail of some domains; the key `*` is for all others.",
     )
+    mta_sts: MtaStsSection = Field(default_factory=MtaStsSection)
+    tls_reports: TlsReportsSection = Field(default_factory=TlsReportsSection)
     storage: StorageSection = Field(default_factory=StorageSection)
     log: LogSection = Field(default_factory=LogSection)
 

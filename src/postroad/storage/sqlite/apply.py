@@ -31,6 +31,7 @@ from postroad.model import (
 from postroad.ports import Conflict
 from postroad.storage import conflicts
 from postroad.storage.sqlite import apply_directory as directory
+from postroad.storage.sqlite import security
 from postroad.storage.sqlite.rows import Row, Rows
 from postroad.storage.sqlite.statements import SQL
 
@@ -103,6 +104,7 @@ def _deposit(connection: apsw.Connection, rows: Rows) -> None:
             content.id,
             content.size,
             change.size,
+            content.plain,
             change.at,
             change.prefix,
         )
@@ -241,6 +243,11 @@ def _directory(connection: apsw.Connection, change: Any, sweep: Sweep) -> None:
     write_journey(connection, change, change.at)
 
 
+def _security(connection: apsw.Connection, change: Any, sweep: Sweep) -> None:
+    """What can be fetched or counted anew is not in the journey."""
+    security.APPLY[type(change)](connection, change)
+
+
 _APPLY: dict[type, Any] = {
     Leased: _leased,
     Released: _released,
@@ -261,4 +268,5 @@ _APPLY: dict[type, Any] = {
         ),
         _directory,
     ),
+    **dict.fromkeys(security.APPLY, _security),
 }

@@ -15,13 +15,14 @@ from typing import Any, TypeVar
 import apsw
 
 from postroad.ports import StorageError, StorageFull
+from postroad.storage.sqlite.checkpoint import CHECKPOINT_PAGES, Checkpointer
 from postroad.storage.sqlite.migrations import load_migrations, migrate
+from postroad.storage.sqlite.turn import Turn
 
 T = TypeVar("T")
 
 PAGE_SIZE = 4096
 CACHE_KIB = 65_536  # so that a batch of large contents is not written to the WAL before its commit
-CHECKPOINT_PAGES = 4000  # 1000: a tenth slower; 16000: a tenth quicker, with longer stalls
 
 
 class Database:
@@ -32,8 +33,10 @@ class Database:
         self.busy_timeout_seconds = busy_timeout_seconds
         try:
             _create(path)
+            self.turn = Turn(path.with_name(f"{path.name}-turn"))
             self.writer = _connect(path, busy_timeout_seconds)
             _prepare_writer(self.writer, path)
+            self.checkpointer = Checkpointer(path, self.writer)
             self.reader = _connect(path, busy_timeout_seconds)
             self._browser = _connect(path, busy_timeout_seconds)
         except (apsw.Error, OSError) as error:
@@ -80,9 +83,11 @@ class Database:
         self.reader.close()
         with self._browser_lock:
             self._browser.close()
+        self.checkpointer.close()
         # On a disk in trouble the WAL cannot be moved; it stays, and the next start finds it.
         with contextlib.suppress(apsw.Error):
             self.writer.close()
+        self.turn.close()
 
 
 _MENDS: tuple[tuple[tuple[type[BaseException], ...], type[StorageError], str], ...] = (
@@ -135,6 +140,7 @@ def _prepare_writer(connection: apsw.Connection, path: Path) -> None:
     connection.pragma("page_size", PAGE_SIZE)  # only a new file takes it
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "full")  # or a power cut would take what we acknowledged
-    connection.pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
-    connection.pragma("journal_size_limit", 2 * CHECKPOINT_PAGES * PAGE_SIZE)
+    connection.pragma("wal_autocheckpoint", 0)  # see `checkpoint`
+    # A WAL that need not grow is synced sooner.
+    connection.pragma("journal_size_limit", 4 * CHECKPOINT_PAGES * PAGE_SIZE)
     migrate(connection, path, load_migrations())

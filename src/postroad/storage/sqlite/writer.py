@@ -59,6 +59,7 @@ class Writer:
     def __init__(self, database: Database, unlink: Callable[[Sequence[int]], None]) -> None:
         self._database = database
         self._connection = database.writer
+        self._turn = database.turn
         self._unlink = unlink
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Item] = deque()
@@ -115,14 +116,19 @@ class Writer:
     def _begin(self, batch: list[Item], *, each: bool) -> bool:
         """Begin and go on as far as the thread; False where nothing is left to commit."""
         try:
-            self._connection.set_busy_timeout(0)
-            self._connection.execute("BEGIN IMMEDIATE")
-        except apsw.BusyError:  # another process writes: wait for it in the thread, not here
-            self._work.put(partial(self._begin_in_thread, batch, each))
-            return True
-        except apsw.Error as error:
+            free = self._turn.take(wait=False)
+            if free:
+                self._connection.set_busy_timeout(0)
+                self._connection.execute("BEGIN IMMEDIATE")
+        except apsw.BusyError:
+            free = False
+        except (apsw.Error, OSError) as error:
+            self._turn.give()
             self._settle(batch, error)
             return False
+        if not free:  # another process writes: wait for it in the thread, not here
+            self._work.put(partial(self._begin_in_thread, batch, each))
+            return True
         return self._apply(batch, each=each)
 
     def _take(self) -> list[Item]:
@@ -176,6 +182,7 @@ class Writer:
     def _roll_back(self) -> None:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+        self._turn.give()
 
     def _explained(self, item: Item, error: Exception) -> Exception:
         if isinstance(error, Refused | apsw.ConstraintError):
@@ -233,7 +240,16 @@ class Writer:
             self._connection.execute("COMMIT")
         except apsw.Error as caught:
             error = caught
-        self._loop.call_soon_threadsafe(self._committed, batch, error)
+        else:
+            self._turn.give()
+        checkpointer = self._database.checkpointer
+        if error is None and checkpointer.due():
+            # Nobody whose commit this was need wait for it.
+            self._loop.call_soon_threadsafe(self._settle, batch, None)
+            checkpointer.finish()
+            self._loop.call_soon_threadsafe(self._next_batch)
+        else:
+            self._loop.call_soon_threadsafe(self._committed, batch, error)
         if error is None and sweep.files:
             self._unlink(sweep.files)
 
@@ -241,7 +257,8 @@ class Writer:
         error: Exception | None = None
         try:
             self._wait_for_lock()
-        except apsw.Error as caught:
+        except (apsw.Error, OSError) as caught:
+            self._turn.give()
             error = caught
         self._loop.call_soon_threadsafe(self._begun, batch, each, error)
 
@@ -249,7 +266,7 @@ class Writer:
         try:
             self._wait_for_lock()
             sweep = self._apply_each(batch)
-        except apsw.Error as error:
+        except (apsw.Error, OSError) as error:
             self._loop.call_soon_threadsafe(self._committed, batch, error)
         else:
             self._commit_in_thread(batch, sweep)
@@ -257,9 +274,10 @@ class Writer:
     def _wait_for_lock(self) -> None:
         """Begin as soon as other processes let us. Raises `apsw.BusyError` when that takes too long.
 
-        SQLite's own waiting sleeps for up to a tenth of a second between two looks; other workers
-        of this server commit every millisecond or so.
+        Those of our own kind wait for their turn. Of others we only see that the file is taken; SQLite's
+        own waiting sleeps for up to a tenth of a second between two looks.
         """
+        self._turn.take(wait=True)
         self._connection.set_busy_timeout(0)
         ends_at = time.monotonic() + self._database.busy_timeout_seconds
         pause = _SHORTEST_PAUSE_SECONDS

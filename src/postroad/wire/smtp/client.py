@@ -41,6 +41,10 @@ _MAIL, _RCPT, _DATA, _END = Verb.MAIL, Verb.RCPT, Verb.DATA, Verb.END
 _RSET, _BDAT, _BDAT_LAST = Verb.RSET, Verb.BDAT, Verb.BDAT_LAST
 
 
+_BETWEEN, _ENVELOPE, _BODY = Stage.BETWEEN, Stage.ENVELOPE, Stage.BODY
+_SEVEN_BIT, _EIGHT_BIT_MIME, _BINARY_MIME = Body.SEVEN_BIT, Body.EIGHT_BIT_MIME, Body.BINARY_MIME
+
+
 class SMTPClient(Exchange):
     """One connection's client machine.
 
@@ -143,11 +147,11 @@ class SMTPClient(Exchange):
             needed = envelope.smtputf8 and not ascii_headers
             if needed or not _all_ascii(envelope, recipients):
                 return "SMTPUTF8"
-        if envelope.body is Body.SEVEN_BIT:
+        if envelope.body is _SEVEN_BIT:
             return None
-        if envelope.body is Body.EIGHT_BIT_MIME and "8BITMIME" not in extensions:
+        if envelope.body is _EIGHT_BIT_MIME and "8BITMIME" not in extensions:
             return "8BITMIME"
-        if envelope.body is Body.BINARY_MIME:
+        if envelope.body is _BINARY_MIME:
             for keyword in ("BINARYMIME", "CHUNKING"):
                 if keyword not in extensions:
                     return keyword
@@ -171,14 +175,14 @@ class SMTPClient(Exchange):
         Raises `LocalProtocolError`, also for addresses that need SMTPUTF8 where it is not offered.
         """
         behind = self._only_ends_awaited()
-        if not (behind and self.pipelining and self._stage is Stage.BETWEEN and not self._todo):
+        if not (behind and self.pipelining and self._stage is _BETWEEN and not self._todo):
             self._check_free(_RSET)
         if self._state in (_GREETED, _CONNECTED):
             raise LocalProtocolError("say hello first")
         if not recipients:
             raise LocalProtocolError("a transaction needs a recipient")
         extensions = self.extensions
-        binary = envelope.body is Body.BINARY_MIME
+        binary = envelope.body is _BINARY_MIME
         utf8 = envelope.smtputf8 or not _all_ascii(envelope, recipients)
         if utf8 or binary:
             missing = self.missing_extension(envelope, recipients, ascii_headers=True)
@@ -197,7 +201,7 @@ class SMTPClient(Exchange):
         self._accepted = []
         self._refusal = None
         self._mail_refused = self._abandoned = False
-        self._stage = Stage.ENVELOPE
+        self._stage = _ENVELOPE
         todo.append((mail, _MAIL, None))
         todo.extend([(line, _RCPT, index) for index, line in enumerate(rcpts)])
         if not self._chunking:
@@ -244,7 +248,7 @@ class SMTPClient(Exchange):
         except BareLineBreak as error:
             self._close()
             raise LocalProtocolError(str(error)) from None
-        self._stage = Stage.BETWEEN
+        self._stage = _BETWEEN
         if self._chunking:
             if self._guard is not None and not self._guard.at_line_start:
                 self._piece += b"\r\n"
@@ -267,7 +271,7 @@ class SMTPClient(Exchange):
         self.pipelining = False
 
     def _check_body(self) -> None:
-        if self._stage is not Stage.BODY:
+        if self._stage is not _BODY:
             raise LocalProtocolError("there is no body to send before DataReady")
 
     def _say_chunk(self, verb: Verb, now: float) -> None:
@@ -285,7 +289,7 @@ class SMTPClient(Exchange):
             self._fail(self._refusal or reply)
 
     def _hear_unasked(self, reply: Reply) -> None:
-        if self._stage is Stage.BODY and reply.code >= 400:
+        if self._stage is _BODY and reply.code >= 400:
             # Refused before its end. The server may be reading still, or not, so this is the end.
             self._events.extend(EndDone(reply, index) for index in self._end_indexes)
             self._abandoned = True
@@ -296,7 +300,7 @@ class SMTPClient(Exchange):
     def _fail(self, reply: Reply) -> None:
         self._events.append(TransactionFailed(reply))
         self._todo.clear()
-        self._stage = Stage.BETWEEN
+        self._stage = _BETWEEN
 
     def _hear_greeting(self, index: int | None, reply: Reply) -> None:
         self._events.append(Greeting(reply))
@@ -371,7 +375,7 @@ class SMTPClient(Exchange):
 
     def _begin_body(self) -> None:
         self._end_indexes = tuple(self._accepted) if self._lmtp else (None,)
-        self._stage = Stage.BODY
+        self._stage = _BODY
         self._events.append(DataReady())
 
     def _hear_end(self, index: int | None, reply: Reply) -> None:
@@ -381,8 +385,8 @@ class SMTPClient(Exchange):
         if reply.positive:
             return
         self._events.extend(EndDone(reply, index) for index in self._end_indexes)
-        self._abandoned = self._stage is Stage.BODY
-        self._stage = Stage.BETWEEN
+        self._abandoned = self._stage is _BODY
+        self._stage = _BETWEEN
         self._todo.clear()
         quiet = [(verb, QUIET) for verb, _ in self._awaited]
         self._awaited.clear()

@@ -56,6 +56,9 @@ def _state_after(state: State, verb: Verb, code: int) -> State | None:
 _HANDSHAKE, _AUTHENTICATING, _CLOSED = State.HANDSHAKE, State.AUTHENTICATING, State.CLOSED
 
 
+_BETWEEN, _BODY = Stage.BETWEEN, Stage.BODY
+
+
 class Exchange:
     """The part of a client machine that keeps order; `SMTPClient` adds what is said and heard."""
 
@@ -63,7 +66,7 @@ class Exchange:
         self.closing = False
         self.pipelining = False
         self._state = State.CONNECTED
-        self._stage = Stage.BETWEEN
+        self._stage = _BETWEEN
         self._reader = ReplyReader()
         self._out: list[bytes] = []
         self._events: deque[ClientEvent] = deque()
@@ -145,7 +148,7 @@ class Exchange:
             return None
         if self._awaited:
             return self._since + self._seconds[self._awaited[0][0]]
-        if self._stage is Stage.BODY:
+        if self._stage is _BODY:
             return self._since + self._block_seconds
         if self._state is _HANDSHAKE:
             return self._since + self._tls_seconds
@@ -162,7 +165,7 @@ class Exchange:
         """Raises `LocalProtocolError` unless `verb` may be said now, alone."""
         if self.closing:
             raise LocalProtocolError(f"{verb}: the connection is closing")
-        if self._stage is not Stage.BETWEEN or self._todo:
+        if self._stage is not _BETWEEN or self._todo:
             raise LocalProtocolError(f"{verb} in the midst of a transaction")
         if self._awaited:
             raise LocalProtocolError(f"{verb} before {self._awaited[0][0]} was answered")
@@ -226,7 +229,7 @@ class Exchange:
         for verb, index in self._awaited:
             if verb in ENDS and index != QUIET:
                 self._events.append(EndDone(reply, index))
-        if self._stage is not Stage.BETWEEN:
+        if self._stage is not _BETWEEN:
             self._events.append(TransactionFailed(reply))
         self._close()
 
@@ -238,7 +241,7 @@ class Exchange:
         awaited = self._awaited
         if any(verb in ENDS and index != QUIET for verb, index in awaited):
             return Phase.BODY if self._end_unsent else Phase.END
-        if self._stage is Stage.BODY or any(verb in BODIES for _, verb, _ in self._todo):
+        if self._stage is _BODY or any(verb in BODIES for _, verb, _ in self._todo):
             return Phase.BODY
         if self._stage is Stage.ENVELOPE:
             return Phase.ENVELOPE
@@ -250,7 +253,7 @@ class Exchange:
 
     def _close(self) -> None:
         self._state = _CLOSED
-        self._stage = Stage.BETWEEN
+        self._stage = _BETWEEN
         self.closing = True
         self._todo.clear()
         self._awaited.clear()

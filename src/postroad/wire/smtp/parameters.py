@@ -29,6 +29,11 @@ _NOTIFY = {
 }
 
 
+# A member of an enum is looked up by Python code (3.11); a name of the module is not.
+_SEVEN_BIT, _EIGHT_BIT_MIME, _BINARY_MIME = Body.SEVEN_BIT, Body.EIGHT_BIT_MIME, Body.BINARY_MIME
+_DEFAULT = Notify.DEFAULT
+
+
 def wrong(code: int, enhanced: str, text: str) -> RemoteProtocolError:
     """Return the error that makes a server answer so."""
     return RemoteProtocolError(text, Reply(code, enhanced, text))
@@ -48,8 +53,10 @@ def split_parameters(text: str) -> dict[str, str | None]:
     return parameters
 
 
-def read_mail_parameters(text: str, *, auth: bool) -> dict[str, object]:
+def read_mail_parameters(text: str, *, auth: bool, requiretls: bool = False) -> dict[str, object]:
     """Return the fields of `Envelope` that the parameters of MAIL set.
+
+    REQUIRETLS (RFC 8689 §2) is known only where it is offered, which is under TLS.
 
     AUTH= (RFC 4954 §5) is known only where `auth` is offered; we trust no client's word for who
     wrote a message, so its value is checked and left.
@@ -73,6 +80,10 @@ def read_mail_parameters(text: str, *, auth: bool) -> dict[str, object]:
                 raise wrong(501, "5.5.4", "RET is FULL or HDRS") from None
         elif keyword == "ENVID":
             fields["envid"] = _read_xtext(keyword, value, ENVID_MAX_OCTETS)
+        elif keyword == "REQUIRETLS" and requiretls:
+            if value is not None:
+                raise wrong(501, "5.5.4", "REQUIRETLS takes no value")
+            fields["requiretls"] = True
         elif keyword == "AUTH" and auth:
             if value != "<>":
                 _read_xtext(keyword, value, ORCPT_MAX_OCTETS)
@@ -83,7 +94,7 @@ def read_mail_parameters(text: str, *, auth: bool) -> dict[str, object]:
 
 def read_rcpt_parameters(text: str, *, utf8: bool) -> tuple[Notify, str | None]:
     """Return what NOTIFY= and ORCPT= of RCPT say. RFC 3461 §4.1, §4.2."""
-    notify, orcpt = Notify.DEFAULT, None
+    notify, orcpt = _DEFAULT, None
     for keyword, value in split_parameters(text).items():
         if keyword == "NOTIFY":
             notify = _read_notify(value)
@@ -96,15 +107,15 @@ def read_rcpt_parameters(text: str, *, utf8: bool) -> tuple[Notify, str | None]:
 
 def _read_body(value: str | None) -> Body:
     if value is not None and value.upper() == "7BIT":
-        return Body.SEVEN_BIT
+        return _SEVEN_BIT
     if value is not None and value.upper() == "8BITMIME":
-        return Body.EIGHT_BIT_MIME
+        return _EIGHT_BIT_MIME
     # RFC 3030 §3: BINARYMIME is not offered, for lines are what DATA, POP3 and DKIM live on.
     raise wrong(555, "5.5.4", "BODY is 7BIT or 8BITMIME")
 
 
 def _read_notify(value: str | None) -> Notify:
-    notify = Notify.DEFAULT
+    notify = _DEFAULT
     for word in (value or "").upper().split(","):
         if word not in _NOTIFY:
             raise wrong(501, "5.5.4", "NOTIFY is NEVER, or a list of SUCCESS, FAILURE, DELAY")
@@ -149,12 +160,14 @@ def write_mail_parameters(
     text = ""
     if size is not None and "SIZE" in extensions:
         text += f" SIZE={size}"
-    if envelope.body is Body.EIGHT_BIT_MIME and "8BITMIME" in extensions:
+    if envelope.body is _EIGHT_BIT_MIME and "8BITMIME" in extensions:
         text += " BODY=8BITMIME"
-    elif envelope.body is Body.BINARY_MIME and "BINARYMIME" in extensions:
+    elif envelope.body is _BINARY_MIME and "BINARYMIME" in extensions:
         text += " BODY=BINARYMIME"
     if utf8:
         text += " SMTPUTF8"
+    if envelope.requiretls and "REQUIRETLS" in extensions:
+        text += " REQUIRETLS"
     if "DSN" in extensions:
         if envelope.ret is not None:
             text += f" RET={envelope.ret.value}"
@@ -168,7 +181,7 @@ def write_rcpt_parameters(recipient: Recipient, *, extensions: Collection[str]) 
     if "DSN" not in extensions:
         return ""
     text = ""
-    if recipient.notify is not Notify.DEFAULT:
+    if recipient.notify is not _DEFAULT:
         words = ",".join(word for word, flag in _NOTIFY.items() if recipient.notify & flag)
         text += f" NOTIFY={words}"
     if recipient.orcpt is not None:
