@@ -92,7 +92,7 @@ class Signer:
         selection = Selection(header)
         if not selection.count("from"):
             return b""
-        names, folded = _names(tuple(map(selection.count, _ALL)))
+        names, folded = _names(selection.counts(_ALL))
         prefix = hashlib.sha256(selection.octets(names, self._settings.header_form))
         body_hash = b2a_base64(body.digest(self._body_kind), newline=False).decode("ascii")
         time = int(now)
@@ -128,7 +128,7 @@ def sign(
 
 def signed_names(selection: Selection) -> list[str]:
     """Return what h= is to have (RFC 6376 §5.4)."""
-    return list(_names(tuple(map(selection.count, _ALL)))[0])
+    return list(_names(selection.counts(_ALL))[0])
 
 
 @lru_cache(maxsize=256)
