@@ -11,6 +11,7 @@ import pytest
 
 from postroad.model import Address
 from postroad.runtime.compose import System
+from postroad.trust import arc
 from postroad.trust.dkim import Algorithm, SigningKey, generate, sign
 from tests.attacks.serving import BOB, connected, inbox, serving
 from tests.fake_dns import FakeDns
@@ -217,6 +218,34 @@ async def test_local_override(tmp_path: Path, trust: dict[str, Any], words: str)
         assert (await hand_in(system, letter("From: ann@author.test"))).startswith("250")
         assert words in (await told(system)).get("dmarc", "")
         assert (b"dmarc=fail" in await one(system)) == bool(words)
+
+
+@pytest.mark.parametrize(
+    ("sealers", "seen", "taken"),
+    [
+        (["list.test"], b"dmarc=pass", True),
+        (["list.test"], b"dmarc=fail", False),
+        (["other.test"], b"dmarc=pass", False),
+        ([], b"dmarc=pass", False),
+    ],
+)
+async def test_a_forwarder_is_believed_only_if_it_is_trusted(
+    tmp_path: Path, sealers: list[str], seen: bytes, taken: bool
+) -> None:
+    """A list changes the subject, which breaks the author's signature, and seals what it saw."""
+    changed = letter("From: ann@author.test")
+    results = b"mx.list.test; " + seen
+    message = arc.seal(changed, OTHER, results, arc.NO_CHAIN, time.time()) + changed
+    async with world(tmp_path, sealers=sealers) as system:
+        reply = await hand_in(system, message, "bounces@list.test")
+        assert reply.startswith("250" if taken else "550 5.7.1")
+        if taken:
+            assert "list.test saw it pass" in (await told(system))["dmarc"]
+            stored = await one(system)
+            assert b"arc=pass" in stored
+            assert b"dmarc=fail" in stored
+        forged = message.replace(b"Hello", b"Hullo")
+        assert (await hand_in(system, forged, "x@list.test")).startswith("550 5.7.1")
 
 
 async def test_spf_may_refuse_by_itself(tmp_path: Path) -> None:
