@@ -31,6 +31,7 @@ from tests.contracts.stores import (
     FAR,
     INBOX,
     OK,
+    SCRAM,
     Place,
     Store,
     accept,
@@ -50,7 +51,7 @@ async def test_directory(store: Store) -> None:
     first = Domain("example.org")
     second = Domain("a.example", Address.parse("All@a.example"), "")
     account = Account(7, ANN, "h", INBOX)
-    other = Account(8, Address.parse('"x y"@a.example'), "h", 78, enabled=False)
+    other = Account(8, Address.parse('"x y"@a.example'), "h", 78, enabled=False, scram=SCRAM)
     alias = Alias(Address.parse("Sales@example.org"), (ANN, FAR))
     await commit(store, DomainAdded(1.0, first), DomainAdded(1.0, second))
     await commit(store, AccountAdded(1.0, account), AccountAdded(1.0, other))
@@ -70,9 +71,9 @@ async def test_directory(store: Store) -> None:
     assert await directory.aliases() == [alias]
     assert await directory.aliases("a.example") == []
     replaced = Alias(Address.parse("sales@example.org"), (BOB,))
-    await commit(store, AliasAdded(2.0, replaced), PasswordSet(2.0, 7, "new"))
+    await commit(store, AliasAdded(2.0, replaced), PasswordSet(2.0, 7, "new", SCRAM))
     assert await directory.aliases("example.org") == [replaced]
-    assert await directory.account(ANN) == Account(7, ANN, "new", INBOX)
+    assert await directory.account(ANN) == Account(7, ANN, "new", INBOX, scram=SCRAM)
     await commit(store, AliasRemoved(3.0, alias.address), AccountRemoved(3.0, 7))
     await commit(store, DomainRemoved(3.0, "example.org"))
     assert await directory.domains() == [second]

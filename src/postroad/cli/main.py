@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from postroad.cli import (
+    account,
     config,
     journey,
     key,
@@ -37,7 +38,7 @@ app.command("send")(send.send)
 app.command("route")(route.route)
 app.add_typer(queue.app, name="queue")
 app.command("journey")(journey.journey)
-app.add_typer(people.accounts, name="account")
+app.add_typer(account.app, name="account")
 app.add_typer(people.domains, name="domain")
 app.add_typer(people.aliases, name="alias")
 app.add_typer(key.app, name="key")

@@ -5,7 +5,17 @@ holds every durable change of state, of which the journey is made. Import from h
 ``from postroad.model import Address``.
 """
 
-from postroad.model.account import JUNK, Account, Alias, Domain, Mailbox, uid_validity
+from postroad.model.account import (
+    JUNK,
+    Account,
+    Alias,
+    AppPassword,
+    Domain,
+    Mailbox,
+    Scope,
+    ScramKeys,
+    uid_validity,
+)
 from postroad.model.address import Address, InvalidAddress, domain_to_ascii, parse_domain
 from postroad.model.change import (
     Accepted,
@@ -13,6 +23,8 @@ from postroad.model.change import (
     AccountRemoved,
     AliasAdded,
     AliasRemoved,
+    AppPasswordAdded,
+    AppPasswordRemoved,
     Attempted,
     Change,
     Deposited,
@@ -23,6 +35,7 @@ from postroad.model.change import (
     Group,
     Held,
     Leased,
+    LoggedIn,
     MailboxAdded,
     PasswordSet,
     Released,
@@ -34,9 +47,11 @@ from postroad.model.change import (
     decode_change,
     encode_change,
 )
+from postroad.model.client import client_key
 from postroad.model.delivery import Delivery, DeliveryState, LeasedDelivery
 from postroad.model.envelope import Body, Envelope, Notify, Recipient, Ret
 from postroad.model.ids import InvalidId, format_id, parse_id
+from postroad.model.login import Login, LoginResult
 from postroad.model.message import ContentRef, Message, Origin, ServerKind, Staged
 from postroad.model.outcome import (
     Delivered,
@@ -69,6 +84,9 @@ __all__ = [
     "Alias",
     "AliasAdded",
     "AliasRemoved",
+    "AppPassword",
+    "AppPasswordAdded",
+    "AppPasswordRemoved",
     "Attempted",
     "Body",
     "Change",
@@ -93,6 +111,9 @@ __all__ = [
     "Leased",
     "LeasedDelivery",
     "LinkPolicy",
+    "LoggedIn",
+    "Login",
+    "LoginResult",
     "Mailbox",
     "MailboxAdded",
     "Message",
@@ -113,6 +134,8 @@ __all__ = [
     "RouteTaken",
     "Ruling",
     "RulingKind",
+    "Scope",
+    "ScramKeys",
     "ServerKind",
     "Staged",
     "Step",
@@ -127,6 +150,7 @@ __all__ = [
     "TlsReported",
     "TlsResult",
     "Unknown",
+    "client_key",
     "decode_change",
     "domain_to_ascii",
     "encode_change",

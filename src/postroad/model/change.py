@@ -10,9 +10,10 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Struct
 
-from postroad.model.account import Account, Alias, Domain, Mailbox
+from postroad.model.account import Account, Alias, AppPassword, Domain, Mailbox, ScramKeys
 from postroad.model.address import Address
 from postroad.model.delivery import Delivery, DeliveryState
+from postroad.model.login import Login
 from postroad.model.message import ContentRef, Message, Staged
 from postroad.model.outcome import Outcome
 from postroad.model.route import RouteTaken, Step
@@ -163,12 +164,42 @@ class AccountRemoved(Struct, frozen=True, tag="account_removed"):
     account: int
 
 
-class PasswordSet(Struct, frozen=True, tag="password_set"):
-    """An account's password was changed."""
+class PasswordSet(Struct, frozen=True, tag="password_set", omit_defaults=True):
+    """An account's password was changed: its hash, and its keys for SCRAM where it can be used so."""
 
     at: float
     account: int
     password_hash: str
+    scram: ScramKeys | None = None
+
+
+class AppPasswordAdded(Struct, frozen=True, tag="app_password_added"):
+    """An account got an app password."""
+
+    at: float
+    app_password: AppPassword
+
+
+class AppPasswordRemoved(Struct, frozen=True, tag="app_password_removed"):
+    """An app password of an account is no longer good."""
+
+    at: float
+    account: int
+    name: str
+
+
+class LoggedIn(Struct, frozen=True, tag="logged_in"):
+    """Logins, good and bad, in the order they came; `used` are app passwords (ids) that were used.
+
+    Not written to the journey of messages but to that of logins, which keeps the newest `keep` that
+    were let in and the newest `keep` that were not, and of these none that began before `since`.
+    """
+
+    at: float
+    logins: tuple[Login, ...]
+    used: tuple[int, ...]
+    keep: int
+    since: float
 
 
 class AliasAdded(Struct, frozen=True, tag="alias_added"):
@@ -229,6 +260,9 @@ Change: TypeAlias = (
     | AccountAdded
     | AccountRemoved
     | PasswordSet
+    | AppPasswordAdded
+    | AppPasswordRemoved
+    | LoggedIn
     | AliasAdded
     | AliasRemoved
     | StsPolicyKept

@@ -11,11 +11,13 @@ from postroad.ports.directory import Directory
 from postroad.ports.journey import JourneyEvent, JourneyStore
 from postroad.ports.keys import KeyStore
 from postroad.ports.ledger import Conflict, Ledger, StorageError, StorageFull
+from postroad.ports.logins import LoginStore
 from postroad.ports.mailbox import AtHand, Entry, Listing, MailboxLocks, MailboxStore
 from postroad.ports.network import ConnectFailed, Network, Stream, TlsFailed
 from postroad.ports.queue import QueueFilter, QueueItem, QueueStore
 from postroad.ports.resolver import Answer, AnswerStatus, Resolver
 from postroad.ports.security import SecurityStore
+from postroad.ports.tokens import TokenVerifier
 
 __all__ = [
     "MAX_ABOVE_OCTETS",
@@ -37,6 +39,7 @@ __all__ = [
     "KeyStore",
     "Ledger",
     "Listing",
+    "LoginStore",
     "MailboxLocks",
     "MailboxStore",
     "Network",
@@ -51,4 +54,5 @@ __all__ = [
     "StorageFull",
     "Stream",
     "TlsFailed",
+    "TokenVerifier",
 ]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from postroad.network import DnsResolver, ServerTls, SystemClock, SystemEntropy, TlsFilesInvalid
+from postroad.runtime import settings
 from postroad.runtime.checks import ChecksInvalid, make_policy
 from postroad.runtime.config import Config
 from postroad.runtime.config.load import place
@@ -20,6 +21,7 @@ def problems_of(config: Config, path: Path) -> list[str]:
         *_tls_problems(config, path),
         *_data_problems(config, path),
         *_route_problems(config, path),
+        *_oauth_problems(config, path),
         *_listen_problems(config, path),
         *_policy_problems(config, path),
     ]
@@ -93,6 +95,19 @@ def _policy_problems(config: Config, path: Path) -> Iterator[str]:
     except ChecksInvalid as error:
         for problem in error.problems:
             yield f"{path}: {problem}"
+
+
+def _oauth_problems(config: Config, path: Path) -> Iterator[str]:
+    for file in config.oauth.keys if config.oauth.issuer else ():
+        where = f"{place(path, 'oauth', 'keys')}: {_quoted(file)}"
+        problem = _unreadable(file)
+        if problem:
+            yield f"{where}: {problem}; name a PEM file that the server's user can read"
+            continue
+        try:
+            settings.token_key(file)
+        except ValueError as error:
+            yield f"{where}: {error}; name a PEM file with the issuer's public key"
 
 
 def _listen_problems(config: Config, path: Path) -> Iterator[str]:

@@ -32,6 +32,8 @@ from postroad.runtime.office import Office
 from postroad.runtime.outbound import make_network, make_remote, make_resolver
 from postroad.service.authenticate import Authenticator
 from postroad.service.intake import Intake
+from postroad.service.login import SaslLogins
+from postroad.service.logins import LoginBook
 from postroad.service.maildrops import Maildrops
 from postroad.service.signing import KeyRing
 from postroad.service.tls_reports import TlsReports
@@ -40,7 +42,7 @@ log = structlog.get_logger("postroad.system")
 
 PRUNE_EVERY_SECONDS = 3600.0
 ABORT_GRACE_SECONDS = 5.0
-_NEEDS_RESTART = ("server", "storage", "queue", "streams", "pop3", "auth", "tls_reports")
+_NEEDS_RESTART = ("server", "storage", "queue", "streams", "pop3", "auth", "oauth", "tls_reports")
 
 
 class System:
@@ -105,16 +107,24 @@ class System:
             policy=make_policy(config, office.clock, office.entropy, self._resolver, self._ring),
             settings=settings.intake(config),
         )
+        self.book = LoginBook(
+            ledger=store.ledger, clock=office.clock, settings=settings.login_book(config)
+        )
         self.authenticator = Authenticator(
             directory=store.directory,
             clock=office.clock,
             passwords=office.passwords,
+            secret=store.secret,
+            book=self.book,
+            tokens=settings.tokens(config, office.clock),
             settings=settings.authenticator(config),
         )
         self._doors = Doors(
             config,
             intake=self.intake,
-            authenticator=self.authenticator,
+            logins=SaslLogins(
+                self.authenticator, office.entropy, discovery_url=config.oauth.discovery_url
+            ),
             maildrops=Maildrops(
                 mailboxes=store.mailboxes,
                 content=store.content,
@@ -177,6 +187,7 @@ class System:
         self._run(self.queue.run(), "queue")
         if self.config.trust.sign and self._worker == 0:
             self._run(self._watch_keys(), "keys")
+        self._run(self.book.run(), "logins")
         if self.config.storage.retain_seconds and self._worker == 0:
             self._run(self._prune(), "prune")
         self.tls_reports = self._make_tls_reports()
@@ -196,6 +207,7 @@ class System:
         if cut:
             log.warning("connections were cut", connections=cut)
         await self.queue.stop(max(0.0, grace - (time.monotonic() - began)))
+        await self.book.flush()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

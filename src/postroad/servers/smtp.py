@@ -16,7 +16,16 @@ from typing import Any
 import structlog
 from msgspec import Struct
 
-from postroad.model import Account, Address, Envelope, Origin, Recipient, Reply, ServerKind
+from postroad.model import (
+    Account,
+    Address,
+    Envelope,
+    Origin,
+    Recipient,
+    Reply,
+    Scope,
+    ServerKind,
+)
 from postroad.policy import (
     NOTHING,
     Connected,
@@ -25,13 +34,18 @@ from postroad.policy import (
     Policy,
     RcptTo,
 )
+from postroad.ports import StorageError
 from postroad.servers.connection import Connection
 from postroad.servers.registry import Registry
-from postroad.service.authenticate import Authenticator, Throttled
+from postroad.service.authenticate import Visit
 from postroad.service.intake import Accepted, Incoming, Intake
+from postroad.service.login import SaslLogin, SaslLogins
 from postroad.service.recipients import Target
+from postroad.service.throttle import Throttled
+from postroad.wire.sasl import PLUS, Challenge, SaslMalformed
 from postroad.wire.smtp import (
     Auth,
+    AuthResponse,
     Closed,
     DataAborted,
     DataBegin,
@@ -60,6 +74,7 @@ _RELAY_DENIED = Reply(
 )
 _LOGGED_IN = Reply(235, "2.7.0", "Authentication succeeded")
 _BAD_LOGIN = Reply(535, "5.7.8", "Authentication failed: wrong address or password")
+_LOGIN_LATER = Reply(454, "4.7.0", "Temporary authentication failure, try again later")
 _NOT_VERIFIED = Reply(252, "2.0.0", "Not verified here; send mail and see")
 _TOO_MANY_UNKNOWN = Reply(421, "4.7.0", "Too many unknown recipients, closing")
 
@@ -80,16 +95,18 @@ class SMTPLimits(Struct, frozen=True):
 class SMTPService(Struct, frozen=True):
     """What one kind of SMTP server is made of; shared by all its connections.
 
-    `tls` gives the context for STARTTLS, None where there is none. `check_sender` demands of logged-in
+    `tls` gives the context for STARTTLS, None where there is none, and `binding` the certificate's
+    binding for SCRAM-SHA-256-PLUS. `check_sender` demands of logged-in
     clients that the sender's mail would come to their own account.
     """
 
     kind: ServerKind
     machine: ServerConfig
     intake: Intake
-    authenticator: Authenticator
+    logins: SaslLogins
     policy: Policy
     tls: Callable[[], ssl.SSLContext] | None = None
+    binding: bytes | None = None
     limits: SMTPLimits = SMTPLimits()
     check_sender: bool = True
     greeting: str = "Postroad"
@@ -113,6 +130,7 @@ class SMTPConnection(Connection[SMTPServer]):
         self._decided = NOTHING  # of the connection
         self._decision = NOTHING  # of the connection and the transaction
         self._refusals = 0
+        self._login: SaslLogin | None = None
         self._login_failures = 0
         self._local_user: str | None = None
 
@@ -255,26 +273,40 @@ class SMTPConnection(Connection[SMTPServer]):
         self._accepted = []
         self.machine.reply(await incoming.finish(plain=event.plain))
 
-    async def _on_auth(self, event: Auth) -> None:
+    def _on_auth(self, event: Auth) -> Awaitable[None]:
         service = self._service
-        if event.authorization_id and event.authorization_id != event.username:
-            self.machine.reply(Reply(535, "5.7.8", "You may act only as yourself here"))
-            return
+        visit = Visit(self.peer, service.kind.value, Scope.SMTP, event.mechanism)
+        self._login = service.logins.begin(
+            visit, plus_offered=PLUS in service.machine.auth, binding=service.binding
+        )
+        return self._log_in(self._login, event.initial)
+
+    def _on_auth_response(self, event: AuthResponse) -> Awaitable[None]:
+        assert self._login is not None, "the machine lets a response only follow AUTH"
+        return self._log_in(self._login, event.response)
+
+    async def _log_in(self, login: SaslLogin, message: bytes | None) -> None:
+        machine = self.machine
         try:
-            account = await service.authenticator.verify(
-                event.username, event.password, client=self.peer
-            )
+            outcome = await login.step(message)
+        except SaslMalformed as error:
+            machine.reply(Reply(501, "5.5.2", _sentence(error)))
         except Throttled as throttled:
-            log.warning("login throttled", peer=self.peer, user=event.username)
+            log.warning("login throttled", peer=self.peer, user=login.username)
             text = f"Too many failed logins, try again in {throttled.seconds:.0f} seconds"
-            self.machine.reply(Reply(454, "4.7.0", text))
-            return
-        if account is None:
-            await self._login_failed(event.username)
-            return
-        self._account = account
-        self._origin = None
-        self.machine.reply(_LOGGED_IN)
+            machine.reply(Reply(454, "4.7.0", text))
+        except StorageError as error:
+            log.error("login not looked up", peer=self.peer, error=str(error))
+            machine.reply(_LOGIN_LATER)
+        else:
+            if isinstance(outcome, Challenge):
+                machine.challenge(outcome.data)
+            elif outcome is None:
+                await self._login_failed(login.username)
+            else:
+                self._account = outcome
+                self._origin = None
+                machine.reply(_LOGGED_IN)
 
     async def _login_failed(self, username: str) -> None:
         self._login_failures += 1
@@ -345,6 +377,7 @@ _HANDLERS: dict[type[ServerEvent], Callable[[SMTPConnection, Any], Awaitable[Non
     Hello: SMTPConnection._on_hello,
     StartTls: SMTPConnection._on_starttls,
     Auth: SMTPConnection._on_auth,
+    AuthResponse: SMTPConnection._on_auth_response,
     Verify: SMTPConnection._on_verify,
     Mail: SMTPConnection._on_mail,
     Rcpt: SMTPConnection._on_rcpt,
@@ -363,6 +396,11 @@ def _protocol(extended: bool, utf8: bool, secure: bool, authenticated: bool) -> 
         return "SMTP"
     kind = "UTF8SMTP" if utf8 else "ESMTP"
     return f"{kind}{'S' if secure else ''}{'A' if authenticated else ''}"
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error)
+    return text[:1].upper() + text[1:]
 
 
 def peer_user(transport: asyncio.BaseTransport) -> str:

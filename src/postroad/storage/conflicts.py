@@ -60,6 +60,21 @@ def no_account(account: int) -> Conflict:
     )
 
 
+def app_password_exists(name: str) -> Conflict:
+    """Return the conflict of an app password added twice."""
+    return Conflict(
+        f"The account has an app password {name!r} already. Choose another name, or remove it first: "
+        f"postroad account app-password remove"
+    )
+
+
+def no_app_password(name: str) -> Conflict:
+    """Return the conflict of removing an app password that is not there."""
+    return Conflict(
+        f"The account has no app password {name!r}. See: postroad account app-password list"
+    )
+
+
 def no_alias(address: Address) -> Conflict:
     """Return the conflict of removing an alias that is not there."""
     return Conflict(f"There is no alias {address}. See: postroad alias list")

@@ -19,11 +19,12 @@ from msgspec import structs
 
 from postroad.cli.main import main
 from postroad.cli.reference import reference
-from postroad.model import Address, Envelope, Origin, Recipient, ServerKind
+from postroad.model import Address, Envelope, Origin, Recipient, Scope, ServerKind
 from postroad.runtime.compose import System
 from postroad.runtime.config import Config, load_config
 from postroad.runtime.lifecycle import run
 from postroad.runtime.quickstart import make_plan, systemd_unit
+from postroad.service.authenticate import Visit
 from tests.unit.runtime.served import Served, environment, write_config
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -127,6 +128,54 @@ def test_keys_from_their_making_to_their_end(cli: Cli) -> None:
     assert "retired" in cli("key", "retire", "here.test", "s1")
     cli("key", "remove", "here.test", "s1")
     assert [each["selector"] for each in cli.json("key", "list")] == [successor["selector"]]
+
+
+def test_app_passwords(cli: Cli) -> None:
+    cli("domain", "add", "here.test")
+    cli("account", "add", "jo@here.test")
+    added = cli("account", "app-password", "add", "jo@here.test", "phone")
+    assert re.search(r"'phone' logs in as jo@here\.test with the app password (\S+)$", added)
+    made = cli.json("account", "app-password", "add", "jo@here.test", "backup", "--scope", "pop3")
+    assert re.fullmatch(r"[a-z2-7-]{29}", made["password"])
+    backup, phone = cli.json("account", "app-password", "list", "jo@here.test")
+    assert (backup["name"], backup["scopes"], backup["used_at"]) == ("backup", ["pop3"], None)
+    assert (phone["name"], phone["scopes"]) == ("phone", ["pop3", "smtp"])
+    row = cli("account", "app-password", "list", "jo@here.test").splitlines()[1]
+    assert row.startswith("backup")
+    assert row.endswith("never")
+    cli("account", "app-password", "add", "jo@here.test", "phone", code=65)
+    assert "already" in cli.error
+    cli("account", "app-password", "add", "jo@here.test", "x", "--scope", "imap", code=64)
+    assert "only smtp and pop3" in cli.error
+    cli("account", "app-password", "add", "eve@here.test", "phone", code=65)
+    cli("account", "app-password", "remove", "jo@here.test", "phone")
+    cli("account", "app-password", "remove", "jo@here.test", "phone", code=65)
+    assert [
+        each["name"] for each in cli.json("account", "app-password", "list", "jo@here.test")
+    ] == ["backup"]
+
+
+def test_logins_are_told(cli: Cli) -> None:
+    async def log_in() -> None:
+        async with System.open(load_config(cli.config, {})) as system:
+            visit = Visit("192.0.2.1", "pop3", Scope.POP3, "PLAIN")
+            await system.authenticator.verify("Eve@here.test", "x", visit)
+            await system.authenticator.verify("\x1b[2J", "x", visit)
+
+    run(log_in())
+    strange, eve = cli.json("account", "logins")
+    assert (eve["username"], eve["result"], eve["mechanism"], eve["server"], eve["client"]) == (
+        "eve@here.test",
+        "wrong",
+        "PLAIN",
+        "pop3",
+        "192.0.2.1",
+    )
+    assert strange["username"] == "?[2j"
+    [again] = cli.json("account", "logins", "EVE@here.test", "--failed")
+    assert again == eve
+    assert "eve@here.test  wrong   PLAIN" in cli("account", "logins")
+    assert cli.json("account", "logins", "jo@here.test") == []
 
 
 def test_a_password_from_a_file_is_not_printed(cli: Cli, tmp_path: Path) -> None:

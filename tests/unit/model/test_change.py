@@ -14,6 +14,9 @@ from postroad.model import (
     Alias,
     AliasAdded,
     AliasRemoved,
+    AppPassword,
+    AppPasswordAdded,
+    AppPasswordRemoved,
     Attempted,
     Body,
     Change,
@@ -30,6 +33,9 @@ from postroad.model import (
     Expunged,
     Held,
     Leased,
+    LoggedIn,
+    Login,
+    LoginResult,
     Mailbox,
     MailboxAdded,
     Message,
@@ -45,6 +51,8 @@ from postroad.model import (
     Retried,
     RouteKind,
     RouteTaken,
+    Scope,
+    ScramKeys,
     ServerKind,
     Step,
     StsMode,
@@ -72,6 +80,7 @@ ENVELOPE = Envelope(
 MESSAGE = Message(
     7, ENVELOPE, ContentRef(7, 12), Origin(ServerKind.MX, client="192.0.2.1"), 1.5, "<a@b>", 6
 )
+SCRAM = ScramKeys(b"\x00", 4096, b"\x01", b"\x02")
 CHANGES: list[Change] = [
     Accepted(1.0, MESSAGE, (Delivery(7, 0, BOB, BOB, "x.test", notify=Notify(6)),), "node", 9.0),
     Leased(1.0, "node", 2.0, ((7, 0),)),
@@ -98,6 +107,10 @@ CHANGES: list[Change] = [
     AccountRemoved(1.0, 1),
     MailboxAdded(9.0, Mailbox(6, 5, "Junk", 7)),
     PasswordSet(1.0, 1, "$argon2id$"),
+    PasswordSet(1.0, 1, "$argon2id$", SCRAM),
+    AppPasswordAdded(1.0, AppPassword(4, 1, "phone", (Scope.POP3,), b"\xff", SCRAM, 1.0)),
+    AppPasswordRemoved(1.0, 1, "phone"),
+    LoggedIn(1.0, (Login(1.0, 2.0, "b", LoginResult.WRONG, "PLAIN", "pop3", "::1"),), (4,), 9, 0.5),
     AliasAdded(1.0, Alias(BOB, (BOB,))),
     AliasRemoved(1.0, BOB),
     StsPolicyKept(1.0, StsPolicy("x.test", "1", StsMode.ENFORCE, ("*.x.test",), 60, 1.0)),

@@ -22,6 +22,7 @@ from postroad.runtime.config import (
 )
 from postroad.runtime.config.describe import dump, reference, settings
 from postroad.service.authenticate import AuthenticatorSettings
+from postroad.service.logins import LoginSettings
 from postroad.wire.pop3 import ServerConfig as Pop3ServerConfig
 from postroad.wire.smtp import ServerConfig
 
@@ -383,6 +384,7 @@ def test_the_rooms_have_the_same_defaults() -> None:
     hostname = "mail.here.test"
     assert told.queue(MINIMAL, "main") == QueueSettings(hostname=hostname)
     assert told.authenticator(MINIMAL) == AuthenticatorSettings()
+    assert told.login_book(MINIMAL) == LoginSettings()
     made = told.remote(MINIMAL)
     assert made == DeliverySettings(hostname=hostname, own_names=frozenset({hostname}))
     assert told.smtp_machine(MINIMAL, ServerKind.MX, tls=False) == ServerConfig(hostname=hostname)
@@ -417,7 +419,7 @@ def test_submission_offers_logins_only_where_they_are_safe() -> None:
     kind = ServerKind.SUBMISSION
     assert told.smtp_machine(MINIMAL, kind, tls=False).auth == ()
     machine = told.smtp_machine(MINIMAL, kind, tls=True)
-    assert machine.auth == ("PLAIN", "LOGIN")
+    assert machine.auth == ("SCRAM-SHA-256", "PLAIN", "LOGIN")
     assert machine.auth_required
     assert not machine.auth_without_tls
     assert told.smtp_machine(MINIMAL, ServerKind.MX, tls=True).auth == ()

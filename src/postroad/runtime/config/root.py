@@ -6,6 +6,7 @@ from postroad.runtime.config.delivery import DeliverySection, Routes
 from postroad.runtime.config.limits import AuthSection, LimitsSection, MxSection, SubmissionSection
 from postroad.runtime.config.mail import Pop3Section, QueueSection, StorageSection
 from postroad.runtime.config.mta_sts import MtaStsSection
+from postroad.runtime.config.oauth import OauthSection
 from postroad.runtime.config.policy import PolicySection
 from postroad.runtime.config.reports import TlsReportsSection
 from postroad.runtime.config.server import ListenSection, LogSection, ServerSection, TlsSection
@@ -27,6 +28,7 @@ class Config(Section):
     policy: PolicySection = Field(default_factory=PolicySection)
     pop3: Pop3Section = Field(default_factory=Pop3Section)
     auth: AuthSection = Field(default_factory=AuthSection)
+    oauth: OauthSection = Field(default_factory=OauthSection)
     queue: QueueSection = Field(default_factory=QueueSection)
     streams: Streams = Field(
         default_factory=dict,

@@ -10,6 +10,8 @@ from postroad.model import (
     AccountRemoved,
     AliasAdded,
     AliasRemoved,
+    AppPasswordAdded,
+    AppPasswordRemoved,
     Attempted,
     Change,
     DeliveryState,
@@ -21,6 +23,8 @@ from postroad.model import (
     Group,
     Held,
     Leased,
+    LoggedIn,
+    LoginResult,
     Mailbox,
     MailboxAdded,
     PasswordSet,
@@ -270,6 +274,8 @@ def _account_removed(do: Application, change: AccountRemoved) -> None:
     if change.account not in state.accounts:
         raise conflicts.no_account(change.account)
     do.undo.delete(state.accounts, change.account)
+    for key in [key for key in state.app_passwords if key[0] == change.account]:
+        do.undo.delete(state.app_passwords, key)
     for number, stored in list(state.mailboxes.items()):
         if stored.mailbox.account == change.account:
             for entry in state.entries[number].values():
@@ -283,9 +289,43 @@ def _password_set(do: Application, change: PasswordSet) -> None:
     account = do.state.accounts.get(change.account)
     if account is None:
         raise conflicts.no_account(change.account)
-    new = replace(account, password_hash=change.password_hash)
+    new = replace(account, password_hash=change.password_hash, scram=change.scram)
     do.undo.put(do.state.accounts, change.account, new)
     do.note(change)
+
+
+def _app_password_added(do: Application, change: AppPasswordAdded) -> None:
+    state, added = do.state, change.app_password
+    if added.account not in state.accounts:
+        raise conflicts.no_account(added.account)
+    known = state.app_passwords
+    if (added.account, added.name) in known or any(o.id == added.id for o in known.values()):
+        raise conflicts.app_password_exists(added.name)
+    do.undo.put(known, (added.account, added.name), added)
+    do.note(change)
+
+
+def _app_password_removed(do: Application, change: AppPasswordRemoved) -> None:
+    key = (change.account, change.name)
+    if key not in do.state.app_passwords:
+        raise conflicts.no_app_password(change.name)
+    do.undo.delete(do.state.app_passwords, key)
+    do.note(change)
+
+
+def _logged_in(do: Application, change: LoggedIn) -> None:
+    state = do.state
+    for sequence, login in enumerate(change.logins, max(state.logins, default=0) + 1):
+        do.undo.put(state.logins, sequence, login)
+    for sequence in [s for s, login in state.logins.items() if login.at < change.since]:
+        do.undo.delete(state.logins, sequence)
+    for let_in in (False, True):
+        those = [s for s, one in state.logins.items() if (one.result is LoginResult.OK) is let_in]
+        for sequence in sorted(those)[: max(0, len(those) - change.keep)]:
+            do.undo.delete(state.logins, sequence)
+    for key, known in list(state.app_passwords.items()):
+        if known.id in change.used:
+            do.undo.put(state.app_passwords, key, replace(known, used_at=change.at))
 
 
 def _alias_added(do: Application, change: AliasAdded) -> None:
@@ -343,6 +383,9 @@ _APPLY: dict[type, Any] = {
     AccountAdded: _account_added,
     AccountRemoved: _account_removed,
     PasswordSet: _password_set,
+    AppPasswordAdded: _app_password_added,
+    AppPasswordRemoved: _app_password_removed,
+    LoggedIn: _logged_in,
     AliasAdded: _alias_added,
     AliasRemoved: _alias_removed,
     StsPolicyKept: _sts_policy_kept,

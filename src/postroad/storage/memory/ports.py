@@ -10,6 +10,7 @@ from postroad.model import (
     Account,
     Address,
     Alias,
+    AppPassword,
     Attempted,
     ContentRef,
     Delivery,
@@ -19,6 +20,8 @@ from postroad.model import (
     Group,
     Held,
     LeasedDelivery,
+    Login,
+    LoginResult,
     Mailbox,
     Message,
     Retried,
@@ -175,6 +178,11 @@ class MemoryDirectory:
         """Return the account of that id."""
         return self._state.accounts.get(account)
 
+    async def app_passwords(self, account: int) -> list[AppPassword]:
+        """Return the app passwords of an account, by name."""
+        found = (a for a in self._state.app_passwords.values() if a.account == account)
+        return sorted(found, key=lambda app_password: app_password.name)
+
     async def alias(self, address: Address) -> Alias | None:
         """Return the alias of exactly that address."""
         return self._state.aliases.get(address.folded)
@@ -192,6 +200,31 @@ class MemoryDirectory:
         """Return all, or those of a domain, by address."""
         found = (a for a in self._state.aliases.values() if domain in (None, a.address.domain))
         return sorted(found, key=lambda alias: alias.address.folded)
+
+
+class MemoryLogins:
+    """See `ports.LoginStore`."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def newest(
+        self,
+        username: str | None = None,
+        *,
+        failed: bool = False,
+        since: float | None = None,
+        limit: int = 50,
+    ) -> list[Login]:
+        """Return the newest logins."""
+        found = [
+            login
+            for _, login in sorted(self._state.logins.items(), reverse=True)
+            if username in (None, login.username)
+            and not (failed and login.result is LoginResult.OK)
+            and (since is None or login.last_at >= since)
+        ]
+        return found[:limit]
 
 
 class MemoryMailboxes:

@@ -14,9 +14,11 @@ from postroad.model import (
     Account,
     Address,
     Alias,
+    AppPassword,
     Delivery,
     DeliveryState,
     Domain,
+    Login,
     Mailbox,
     Message,
     StsPolicy,
@@ -52,6 +54,8 @@ class State:
         self.journey: dict[int, tuple[int | None, JourneyEvent]] = {}
         self.domains: dict[str, Domain] = {}
         self.accounts: dict[int, Account] = {}
+        self.app_passwords: dict[tuple[int, str], AppPassword] = {}
+        self.logins: dict[int, Login] = {}
         self.aliases: dict[str, Alias] = {}
         self.mailboxes: dict[int, StoredMailbox] = {}
         self.entries: dict[int, dict[int, Entry]] = {}

@@ -7,6 +7,7 @@ from postroad.storage.memory.ports import (
     MemoryJourney,
     MemoryLedger,
     MemoryLocks,
+    MemoryLogins,
     MemoryMailboxes,
     MemoryQueue,
     MemorySecurity,
@@ -32,6 +33,8 @@ class MemoryStore:
         self.directory = MemoryDirectory(self.state)
         self.mailboxes = MemoryMailboxes(self.state)
         self.locks = MemoryLocks()
+        self.secret = b"memory"
+        self.logins = MemoryLogins(self.state)
         self.journey = MemoryJourney(self.state)
         self.security = MemorySecurity(self.state)
         self.content = MemoryContents(self.state, staged, inline_max_octets)

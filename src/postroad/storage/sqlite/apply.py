@@ -11,19 +11,13 @@ from typing import Any, TypeAlias, TypeVar
 import apsw
 
 from postroad.model import (
-    AccountAdded,
     AccountRemoved,
-    AliasAdded,
-    AliasRemoved,
     Change,
-    DomainAdded,
-    DomainRemoved,
     Dropped,
     Expunged,
     Held,
     Leased,
-    MailboxAdded,
-    PasswordSet,
+    LoggedIn,
     Released,
     Retried,
     encode_change,
@@ -31,6 +25,7 @@ from postroad.model import (
 from postroad.ports import Conflict
 from postroad.storage import conflicts
 from postroad.storage.sqlite import apply_directory as directory
+from postroad.storage.sqlite import apply_logins as logins
 from postroad.storage.sqlite import security
 from postroad.storage.sqlite.rows import Row, Rows
 from postroad.storage.sqlite.statements import SQL
@@ -235,6 +230,10 @@ def _account_removed(connection: apsw.Connection, change: AccountRemoved, sweep:
     sweep.run(connection, SQL["content_sweep"], contents)
 
 
+def _logged_in(connection: apsw.Connection, change: LoggedIn, sweep: Sweep) -> None:
+    logins.write(connection, change)
+
+
 def _directory(connection: apsw.Connection, change: Any, sweep: Sweep) -> None:
     try:
         directory.APPLY[type(change)](connection, change)
@@ -256,17 +255,7 @@ _APPLY: dict[type, Any] = {
     Dropped: _dropped,
     Expunged: _expunged,
     AccountRemoved: _account_removed,
-    **dict.fromkeys(
-        (
-            DomainAdded,
-            DomainRemoved,
-            AccountAdded,
-            MailboxAdded,
-            PasswordSet,
-            AliasAdded,
-            AliasRemoved,
-        ),
-        _directory,
-    ),
+    LoggedIn: _logged_in,
+    **dict.fromkeys(directory.APPLY, _directory),
     **dict.fromkeys(security.APPLY, _security),
 }

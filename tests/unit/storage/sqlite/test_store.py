@@ -270,6 +270,7 @@ WALKS = {
     "account_all",
     "alias_all",
     "find_newest",
+    "login_newest",  # the newest first, as far as the limit
     "prunable_still",  # the journey's last row, one step
     "waiting_destinations",
     "entry_listing",
