@@ -45,6 +45,7 @@ from postroad.ports import (
     MailboxStore,
     QueueStore,
     SecurityStore,
+    StandingStore,
     StorageError,
 )
 from postroad.storage.memory import MemoryStore
@@ -74,6 +75,8 @@ class Store(Protocol):
     def journey(self) -> JourneyStore: ...
     @property
     def security(self) -> SecurityStore: ...
+    @property
+    def standing(self) -> StandingStore: ...
     @property
     def logins(self) -> LoginStore: ...
     @property

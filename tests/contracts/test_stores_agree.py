@@ -30,10 +30,12 @@ from postroad.model import (
     Domain,
     DomainAdded,
     DomainRemoved,
+    DomainsJudged,
     Dropped,
     Expunged,
     Group,
     Held,
+    Judged,
     Leased,
     LoggedIn,
     Login,
@@ -156,6 +158,16 @@ CHANGES = st.one_of(
             TIMES,
         ),
     ),
+    st.builds(
+        DomainsJudged,
+        TIMES,
+        st.lists(
+            st.builds(Judged, st.sampled_from("abc"), st.integers(0, 3), st.integers(0, 3)),
+            max_size=3,
+        ).map(tuple),
+        st.just(10.0),
+        st.integers(0, 3),
+    ),
     st.builds(AppPasswordRemoved, TIMES, ACCOUNTS, st.sampled_from(["phone", "desk"])),
     st.builds(
         LoggedIn,
@@ -275,6 +287,7 @@ class StoresAgree(RuleBasedStateMachine):
         for day, domain in self.both(lambda store: store.security.tls_days("2026-12")):
             self.both(lambda store, key=(day, domain): store.security.tls_results(*key))
         self.both(lambda store: store.logins.newest())
+        self.both(lambda store: store.standing.most())
         memory = self.stores[1]
         assert isinstance(memory, MemoryStore)
         kept = self.sqlite.database.reader.execute("SELECT id FROM content ORDER BY id").fetchall()

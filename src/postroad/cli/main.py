@@ -18,6 +18,7 @@ from postroad.cli import (
     route,
     send,
     serve,
+    standing,
 )
 from postroad.cli.errors import Exit, explain
 from postroad.cli.show import complain
@@ -43,6 +44,7 @@ app.add_typer(people.domains, name="domain")
 app.add_typer(people.aliases, name="alias")
 app.add_typer(key.app, name="key")
 app.command("mta-sts")(mta_sts.mta_sts)
+app.add_typer(standing.app, name="standing")
 app.add_typer(config.app, name="config")
 
 

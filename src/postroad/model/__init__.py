@@ -30,6 +30,7 @@ from postroad.model.change import (
     Deposited,
     DomainAdded,
     DomainRemoved,
+    DomainsJudged,
     Dropped,
     Expunged,
     Group,
@@ -73,6 +74,7 @@ from postroad.model.security import (
     TlsResult,
 )
 from postroad.model.signing import KeyState, StoredKey
+from postroad.model.standing import DomainHistory, Judged
 
 __all__ = [
     "JUNK",
@@ -97,7 +99,9 @@ __all__ = [
     "Deposited",
     "Domain",
     "DomainAdded",
+    "DomainHistory",
     "DomainRemoved",
+    "DomainsJudged",
     "Dropped",
     "Envelope",
     "Expunged",
@@ -107,6 +111,7 @@ __all__ = [
     "InvalidAddress",
     "InvalidId",
     "InvalidReply",
+    "Judged",
     "KeyState",
     "Leased",
     "LeasedDelivery",

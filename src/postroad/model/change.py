@@ -19,6 +19,7 @@ from postroad.model.outcome import Outcome
 from postroad.model.route import RouteTaken, Step
 from postroad.model.ruling import Ruling
 from postroad.model.security import StsPolicy, TlsResult
+from postroad.model.standing import Judged
 
 
 class Accepted(Struct, frozen=True, tag="accepted", omit_defaults=True):
@@ -202,6 +203,18 @@ class LoggedIn(Struct, frozen=True, tag="logged_in"):
     since: float
 
 
+class DomainsJudged(Struct, frozen=True, tag="domains_judged"):
+    """Mail of sending domains was judged. Not written to the journey of messages, which tells of each.
+
+    What is `half_life_seconds` old weighs half. Of all domains, the `keep` last judged are kept.
+    """
+
+    at: float
+    judged: tuple[Judged, ...]
+    half_life_seconds: float
+    keep: int
+
+
 class AliasAdded(Struct, frozen=True, tag="alias_added"):
     """An alias was added, or its targets replaced."""
 
@@ -263,6 +276,7 @@ Change: TypeAlias = (
     | AppPasswordAdded
     | AppPasswordRemoved
     | LoggedIn
+    | DomainsJudged
     | AliasAdded
     | AliasRemoved
     | StsPolicyKept

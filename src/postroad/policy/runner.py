@@ -138,7 +138,9 @@ class Policy:
             return Decision(ACCEPT, rulings)
         if isinstance(verdict, Defer | Reject):
             return Decision(verdict, rulings)
-        facts = () if verdict.fact is None else (verdict.fact,)
+        facts: tuple[object, ...] = () if verdict.fact is None else (verdict.fact,)
+        if isinstance(verdict, Quarantine):
+            facts += (verdict,)  # for later checks to see that somebody suspects it
         return Decision(verdict, rulings, verdict.headers, facts)
 
     async def _ask_one(self, each: Check, stage: Stage, loop: asyncio.AbstractEventLoop) -> Verdict:

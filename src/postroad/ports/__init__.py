@@ -17,6 +17,7 @@ from postroad.ports.network import ConnectFailed, Network, Stream, TlsFailed
 from postroad.ports.queue import QueueFilter, QueueItem, QueueStore
 from postroad.ports.resolver import Answer, AnswerStatus, Resolver
 from postroad.ports.security import SecurityStore
+from postroad.ports.standing import StandingStore
 from postroad.ports.tokens import TokenVerifier
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "RouteFailed",
     "SecurityStore",
     "Session",
+    "StandingStore",
     "StorageError",
     "StorageFull",
     "Stream",

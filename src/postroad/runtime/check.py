@@ -3,13 +3,22 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from postroad.network import DnsResolver, ServerTls, SystemClock, SystemEntropy, TlsFilesInvalid
+from postroad.network import (
+    AsyncNetwork,
+    DnsResolver,
+    ServerTls,
+    SystemClock,
+    SystemEntropy,
+    TlsFilesInvalid,
+)
 from postroad.runtime import settings
 from postroad.runtime.checks import ChecksInvalid, make_policy
 from postroad.runtime.config import Config
 from postroad.runtime.config.load import place
+from postroad.runtime.guards import Guards
 from postroad.service.signing import KeyRing
 from postroad.storage.keys import FileKeys
+from postroad.storage.memory import MemoryStore
 
 
 def problems_of(config: Config, path: Path) -> list[str]:
@@ -91,7 +100,8 @@ def _policy_problems(config: Config, path: Path) -> Iterator[str]:
     clock = SystemClock()
     ring = KeyRing(FileKeys(config.server.data_dir / "keys"), clock)
     try:
-        make_policy(config, clock, SystemEntropy(), DnsResolver(), ring)
+        guards = Guards(clock, AsyncNetwork(), MemoryStore().standing)
+        make_policy(config, clock, SystemEntropy(), DnsResolver(), ring, guards)
     except ChecksInvalid as error:
         for problem in error.problems:
             yield f"{path}: {problem}"

@@ -13,6 +13,7 @@ from postroad.policy.checks.spf import recognise_client
 from postroad.ports import Clock, Entropy, Resolver
 from postroad.runtime import settings
 from postroad.runtime.config import Config
+from postroad.runtime.guards import Guards
 from postroad.service.signing import KeyRing, sign_mail
 
 
@@ -25,7 +26,12 @@ class ChecksInvalid(ValueError):
 
 
 def make_policy(
-    config: Config, clock: Clock, entropy: Entropy, resolver: Resolver, ring: KeyRing
+    config: Config,
+    clock: Clock,
+    entropy: Entropy,
+    resolver: Resolver,
+    ring: KeyRing,
+    guards: Guards,
 ) -> Policy:
     """Return the checks that the configuration asks for, the one that signs last.
 
@@ -33,7 +39,8 @@ def make_policy(
     """
     problems: list[str] = []
     own = load_checks(config, problems)
-    checks = [too_many_hops(config.limits.max_hops)]
+    checks = [*guards.early(config, resolver), too_many_hops(config.limits.max_hops)]
+    own = [*guards.late(config), *own, *guards.last(config)]
     if config.trust.verify:
         recognition = settings.recognition(config)
         checks += [

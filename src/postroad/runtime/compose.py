@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from postroad.delivery import RemoteDeliverer
 from postroad.mailbox import LocalDeliverer
 from postroad.network import DnsResolver, ServerTls
+from postroad.policy import Policy
 from postroad.ports import Clock, Entropy, Network, Resolver, StorageError
 from postroad.queue import Queue
 from postroad.runtime import settings
@@ -27,6 +28,7 @@ from postroad.runtime.checks import make_policy
 from postroad.runtime.config import Config
 from postroad.runtime.deliverer import LocalOrRemote
 from postroad.runtime.doors import Doors
+from postroad.runtime.guards import Guards
 from postroad.runtime.listeners import Listeners
 from postroad.runtime.office import Office
 from postroad.runtime.outbound import make_network, make_remote, make_resolver
@@ -78,6 +80,7 @@ class System:
         self._resolvers: list[DnsResolver] = []
         self._resolver = self._make_resolver(config)
         self._ring = KeyRing(office.key_store, office.clock)
+        self._guards = Guards(office.clock, network or make_network(config), store.standing)
         self._tls = _make_tls(config)
         self.tls_reports: TlsReports | None = None
         local = LocalDeliverer(
@@ -104,7 +107,7 @@ class System:
             recipients=office.recipients,
             clock=office.clock,
             entropy=office.entropy,
-            policy=make_policy(config, office.clock, office.entropy, self._resolver, self._ring),
+            policy=self._make_policy(config, self._resolver),
             settings=settings.intake(config),
         )
         self.book = LoginBook(
@@ -188,6 +191,7 @@ class System:
         if self.config.trust.sign and self._worker == 0:
             self._run(self._watch_keys(), "keys")
         self._run(self.book.run(), "logins")
+        self._run(self._write_standings(), "standings")
         if self.config.storage.retain_seconds and self._worker == 0:
             self._run(self._prune(), "prune")
         self.tls_reports = self._make_tls_reports()
@@ -208,6 +212,8 @@ class System:
             log.warning("connections were cut", connections=cut)
         await self.queue.stop(max(0.0, grace - (time.monotonic() - began)))
         await self.book.flush()
+        if self._guards.standings is not None:
+            await self.office.standing.write(self._guards.standings)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -224,7 +230,7 @@ class System:
         tls = _make_tls(config)
         settings.remote(config)  # raises now what it would raise below
         resolver = self._make_resolver(config)
-        policy = make_policy(config, self.office.clock, self.office.entropy, resolver, self._ring)
+        policy = self._make_policy(config, resolver)
         # Streams change with a restart, for intake and queue together: a message must not be in one
         # whose policy the queue does not know.
         streams = self.intake.settings.streams
@@ -250,6 +256,10 @@ class System:
             self.config.listen.backlog,
             self.config.limits.tls_handshake_seconds,
         )
+
+    def _make_policy(self, config: Config, resolver: Resolver) -> Policy:
+        office = self.office
+        return make_policy(config, office.clock, office.entropy, resolver, self._ring, self._guards)
 
     def _make_resolver(self, config: Config) -> Resolver:
         if self._given_resolver is not None:
@@ -304,6 +314,13 @@ class System:
 
     async def _watch_keys(self) -> None:
         await self.office.keys.watch(lambda: self._resolver, self.config.trust.key_check_seconds)
+
+    async def _write_standings(self) -> None:
+        """Write, now and then, what was judged of sending domains."""
+        while True:
+            await asyncio.sleep(self.config.abuse.standing_write_seconds)
+            if self._guards.standings is not None:
+                await self.office.standing.write(self._guards.standings)
 
     async def _prune(self) -> None:
         """Forget, now and then, what is long over."""

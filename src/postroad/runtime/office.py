@@ -18,6 +18,7 @@ from postroad.service.journeys import Journeys
 from postroad.service.keys import Keys
 from postroad.service.passwords import Passwords
 from postroad.service.recipients import Recipients
+from postroad.service.standing import StandingDesk
 from postroad.storage.keys import FileKeys
 from postroad.storage.sqlite.store import SqliteStore
 
@@ -50,6 +51,7 @@ class Office:
             secret=store.secret,
         )
         self.logins: LoginStore = store.logins
+        self.standing = StandingDesk(ledger=ledger, store=store.standing, clock=clock)
         self.domains = Domains(ledger=ledger, directory=directory, clock=clock)
         self.key_store = FileKeys(config.server.data_dir / "keys")
         self.keys = Keys(

@@ -155,6 +155,15 @@ def test_app_passwords(cli: Cli) -> None:
     ] == ["backup"]
 
 
+def test_the_standing_of_domains(cli: Cli) -> None:
+    assert cli.json("standing", "list") == []
+    cli("standing", "mark", "Junk.Test", "--junk", "3", "--good", "1")
+    (found,) = cli.json("standing", "list")
+    assert (found["domain"], found["junk"], found["good"]) == ("junk.test", 3.0, 1.0)
+    assert "junk.test  1.0   3.0   75%" in cli("standing", "list")
+    cli("standing", "mark", "junk.test", code=64)
+
+
 def test_logins_are_told(cli: Cli) -> None:
     async def log_in() -> None:
         async with System.open(load_config(cli.config, {})) as system:

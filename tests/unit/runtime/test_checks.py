@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 
 from postroad.model import Address, DeliveryState, Envelope, Origin, Recipient, ServerKind
-from postroad.network import SystemClock, SystemEntropy
+from postroad.network import AsyncNetwork, SystemClock, SystemEntropy
 from postroad.policy import Policy
 from postroad.ports import QueueFilter
 from postroad.runtime import checks
 from postroad.runtime.compose import System
 from postroad.runtime.config import Config
+from postroad.runtime.guards import Guards
 from postroad.service.signing import KeyRing
 from postroad.storage.keys import FileKeys
+from postroad.storage.memory import MemoryStore
 from tests.fake_dns import FakeDns
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -50,7 +52,8 @@ def config_of(tmp_path: Path, **policy: Any) -> Config:
 def policy_of(config: Config) -> Policy:
     clock = SystemClock()
     ring = KeyRing(FileKeys(config.server.data_dir / "keys"), clock)
-    return checks.make_policy(config, clock, SystemEntropy(), FakeDns({}), ring)
+    guards = Guards(clock, AsyncNetwork(), MemoryStore().standing)
+    return checks.make_policy(config, clock, SystemEntropy(), FakeDns({}), ring, guards)
 
 
 async def test_the_example_of_the_documentation(tmp_path: Path, directory: Path) -> None:

@@ -17,6 +17,7 @@ from postroad.runtime.config.root import Config
 from postroad.runtime.config.values import Endpoint, Peer
 
 HIDDEN = "********"
+_PARTS = ("retry_jitter", "standing_junk_share")  # of one; other fractions are seconds
 
 
 class Setting(Struct, frozen=True):
@@ -41,7 +42,7 @@ def _of_section(section: str) -> Iterator[Setting]:
     for key, field in section_model(section).model_fields.items():
         yield Setting(
             name=f"{_title(section)}.{key}",
-            type="number" if key == "retry_jitter" else _type_words(field.annotation),
+            type="number" if key in _PARTS else _type_words(field.annotation),
             default=_default(field),
             bounds=_bounds(field),
             environment="" if section in NAMED else variable(section, key),
@@ -106,6 +107,8 @@ def to_plain(config: Config) -> dict[str, Any]:
     for rule in values["routes"].values():
         if rule["password"]:
             rule["password"] = HIDDEN
+    if values["abuse"]["rspamd_password"]:
+        values["abuse"]["rspamd_password"] = HIDDEN
     return values
 
 

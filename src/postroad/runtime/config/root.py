@@ -2,6 +2,7 @@
 
 from pydantic import Field, model_validator
 
+from postroad.runtime.config.abuse import AbuseSection
 from postroad.runtime.config.delivery import DeliverySection, Routes
 from postroad.runtime.config.limits import AuthSection, LimitsSection, MxSection, SubmissionSection
 from postroad.runtime.config.mail import Pop3Section, QueueSection, StorageSection
@@ -25,6 +26,7 @@ class Config(Section):
     mx: MxSection = Field(default_factory=MxSection)
     submission: SubmissionSection = Field(default_factory=SubmissionSection)
     trust: TrustSection = Field(default_factory=TrustSection)
+    abuse: AbuseSection = Field(default_factory=AbuseSection)
     policy: PolicySection = Field(default_factory=PolicySection)
     pop3: Pop3Section = Field(default_factory=Pop3Section)
     auth: AuthSection = Field(default_factory=AuthSection)

@@ -17,7 +17,9 @@ from postroad.model import (
     DeliveryState,
     Deposited,
     DomainAdded,
+    DomainHistory,
     DomainRemoved,
+    DomainsJudged,
     Dropped,
     Expunged,
     Group,
@@ -328,6 +330,17 @@ def _logged_in(do: Application, change: LoggedIn) -> None:
             do.undo.put(state.app_passwords, key, replace(known, used_at=change.at))
 
 
+def _domains_judged(do: Application, change: DomainsJudged) -> None:
+    standing = do.state.standing
+    for judged in change.judged:
+        known = standing.get(judged.domain) or DomainHistory(judged.domain, 0, 0, change.at)
+        new = known.later(judged, change.at, change.half_life_seconds)
+        do.undo.put(standing, judged.domain, new)
+    newest = sorted(standing.values(), key=lambda each: (each.at, each.domain), reverse=True)
+    for each in newest[change.keep :]:
+        do.undo.delete(standing, each.domain)
+
+
 def _alias_added(do: Application, change: AliasAdded) -> None:
     address = change.alias.address
     if address.domain not in do.state.domains:
@@ -386,6 +399,7 @@ _APPLY: dict[type, Any] = {
     AppPasswordAdded: _app_password_added,
     AppPasswordRemoved: _app_password_removed,
     LoggedIn: _logged_in,
+    DomainsJudged: _domains_judged,
     AliasAdded: _alias_added,
     AliasRemoved: _alias_removed,
     StsPolicyKept: _sts_policy_kept,

@@ -18,6 +18,7 @@ from postroad.model import (
     Delivery,
     DeliveryState,
     Domain,
+    DomainHistory,
     Login,
     Mailbox,
     Message,
@@ -56,6 +57,7 @@ class State:
         self.accounts: dict[int, Account] = {}
         self.app_passwords: dict[tuple[int, str], AppPassword] = {}
         self.logins: dict[int, Login] = {}
+        self.standing: dict[str, DomainHistory] = {}
         self.aliases: dict[str, Alias] = {}
         self.mailboxes: dict[int, StoredMailbox] = {}
         self.entries: dict[int, dict[int, Entry]] = {}

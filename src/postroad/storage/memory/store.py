@@ -12,6 +12,7 @@ from postroad.storage.memory.ports import (
     MemoryQueue,
     MemorySecurity,
 )
+from postroad.storage.memory.standing import MemoryStanding
 from postroad.storage.memory.state import State
 
 
@@ -35,6 +36,7 @@ class MemoryStore:
         self.locks = MemoryLocks()
         self.secret = b"memory"
         self.logins = MemoryLogins(self.state)
+        self.standing = MemoryStanding(self.state)
         self.journey = MemoryJourney(self.state)
         self.security = MemorySecurity(self.state)
         self.content = MemoryContents(self.state, staged, inline_max_octets)

@@ -13,6 +13,7 @@ import apsw
 from postroad.model import (
     AccountRemoved,
     Change,
+    DomainsJudged,
     Dropped,
     Expunged,
     Held,
@@ -28,6 +29,7 @@ from postroad.storage.sqlite import apply_directory as directory
 from postroad.storage.sqlite import apply_logins as logins
 from postroad.storage.sqlite import security
 from postroad.storage.sqlite.rows import Row, Rows
+from postroad.storage.sqlite.standing import write_judged
 from postroad.storage.sqlite.statements import SQL
 
 _KeyChange = TypeVar("_KeyChange", Held, Retried, Dropped)
@@ -234,6 +236,10 @@ def _logged_in(connection: apsw.Connection, change: LoggedIn, sweep: Sweep) -> N
     logins.write(connection, change)
 
 
+def _domains_judged(connection: apsw.Connection, change: DomainsJudged, sweep: Sweep) -> None:
+    write_judged(connection, change)
+
+
 def _directory(connection: apsw.Connection, change: Any, sweep: Sweep) -> None:
     try:
         directory.APPLY[type(change)](connection, change)
@@ -256,6 +262,7 @@ _APPLY: dict[type, Any] = {
     Expunged: _expunged,
     AccountRemoved: _account_removed,
     LoggedIn: _logged_in,
+    DomainsJudged: _domains_judged,
     **dict.fromkeys(directory.APPLY, _directory),
     **dict.fromkeys(security.APPLY, _security),
 }

@@ -14,6 +14,7 @@ from postroad.storage.sqlite.logins import SqliteLogins
 from postroad.storage.sqlite.mailboxes import SqliteMailboxes
 from postroad.storage.sqlite.queue import SqliteQueue
 from postroad.storage.sqlite.security import SqliteSecurity
+from postroad.storage.sqlite.standing import SqliteStanding
 from postroad.storage.sqlite.statements import SQL
 from postroad.storage.sqlite.writer import Writer
 
@@ -52,6 +53,7 @@ class SqliteStore:
         self.journey = SqliteJourney(database)
         self.security = SqliteSecurity(database)
         self.logins = SqliteLogins(database)
+        self.standing = SqliteStanding(database)
         self.node = ""
         self.secret = b""
         self._closed = False

@@ -67,6 +67,16 @@ CREATE INDEX journey_at         ON journey (at) WHERE message IS NULL;
 CREATE INDEX journey_by_operator ON journey (sequence)
     WHERE kind = 'held' OR kind = 'retried' OR kind = 'dropped';
 
+-- What was judged of the mail of sending domains, old judgements weighing less.
+CREATE TABLE standing (
+    domain TEXT PRIMARY KEY,
+    good   REAL NOT NULL,                   -- sums as of `at`
+    junk   REAL NOT NULL,
+    at     REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX standing_by_at   ON standing (at, domain);
+CREATE INDEX standing_by_junk ON standing (junk, domain);
+
 -- Who has mail here.
 CREATE TABLE domain (
     name       TEXT PRIMARY KEY,            -- lower case, A-labels
