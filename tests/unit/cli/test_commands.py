@@ -421,7 +421,7 @@ def howto(heading: str) -> list[list[str]]:
 def test_the_howto_to_the_letter(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (setting_up,) = howto("1. Set up")
     people = howto("5. People")
-    assert len(people) == 4
+    assert len(people) == 6
     cli = Cli(tmp_path / "mail" / "postroad.toml", capsys)
     cli(*setting_up, "--dir", str(tmp_path / "mail"), config=False)
     for command in people:
