@@ -30,8 +30,10 @@ _FURTHER_DIRECTORIES = (
 
 _PACKAGES = {
     "curl": "curl",
+    "clamd": "clamav-daemon",
     "doveadm": "dovecot-core",
     "dovecot": "dovecot-core",
+    "gsasl": "gsasl",
     "keymgr": "knot",
     "knotc": "knot",
     "knotd": "knot",
@@ -40,6 +42,7 @@ _PACKAGES = {
     "msmtp": "msmtp",
     "postfix": "postfix",
     "postqueue": "postfix",
+    "rspamd": "rspamd",
     "s-nail": "s-nail",
     "sendmail": "postfix",
     "smtp-sink": "postfix",

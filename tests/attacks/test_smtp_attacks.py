@@ -6,11 +6,13 @@ import resource
 import socket
 import ssl
 import time
+from base64 import b64decode, b64encode
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from postroad.model import Address
+from postroad.model import Address, LoginResult
 from postroad.policy import ACCEPT, Connected, Policy, Verdict, check
 from tests.attacks.serving import BOB, PASSWORD, connected, inbox, queued, serving
 
@@ -170,7 +172,7 @@ async def test_talking_before_the_banner(tmp_path: Path, monkeypatch: pytest.Mon
         await asyncio.sleep(0.3)
         return ACCEPT
 
-    monkeypatch.setattr("postroad.runtime.compose.make_policy", lambda config: Policy([slow]))
+    monkeypatch.setattr("postroad.runtime.compose.make_policy", lambda *_: Policy([slow]))
     async with serving(tmp_path) as system:
         async with connected(system, greeting=False) as client:
             client.send("EHLO early.test\r\nMAIL FROM:<a@b.test>\r\n")
@@ -275,6 +277,60 @@ async def test_a_victim_is_not_locked_out(tmp_path: Path) -> None:
         ) as owner:
             await owner.ask("EHLO client.test")
             assert (await owner.ask(_plain(BOB, PASSWORD))).startswith("235")
+
+
+async def test_guessing_from_everywhere_locks_nobody_out(tmp_path: Path) -> None:
+    """However many clients guess, the account's owner gets in: at once from where he was before, a
+    little later from elsewhere; and the journey of logins tells of all.
+    """
+    limits = {"free_failures": 2, "free_failures_per_account": 3, "slow_seconds": 0.5}
+    secure: dict[str, Any] = {"service": "submissions", "tls": _any_certificate()}
+    async with serving(tmp_path, auth=limits, limits={"login_failure_seconds": 0}) as system:
+
+        async def log_in(source: str, password: str) -> tuple[str, float]:
+            async with connected(system, source=source, **secure) as client:
+                await client.ask("EHLO client.test")
+                began = time.monotonic()
+                return await client.ask(_plain(BOB, password)), time.monotonic() - began
+
+        assert (await log_in("127.0.0.2", PASSWORD))[0].startswith("235")
+        for number in range(4):
+            for _ in range(2):
+                assert (await log_in(f"127.0.1.{number + 1}", "guess"))[0].startswith("535")
+            assert (await log_in(f"127.0.1.{number + 1}", PASSWORD))[0].startswith("454")
+        reply, seconds = await log_in("127.0.0.2", PASSWORD)
+        assert reply.startswith("235")
+        assert seconds < 0.5, "where he was before he notices nothing"
+        reply, seconds = await log_in("127.0.0.3", PASSWORD)
+        assert reply.startswith("235")
+        assert seconds >= 0.5
+        await system.book.flush()
+        found = await system.office.logins.newest(BOB)
+        assert sum(each.count for each in found if each.result is LoginResult.OK) == 3
+        assert sum(each.count for each in found if each.result is LoginResult.WRONG) == 8
+        assert sum(each.count for each in found if each.result is LoginResult.THROTTLED) == 4
+
+
+@pytest.mark.parametrize("service", ["submission", "pop3"])
+async def test_scram_tells_nobody_who_exists(tmp_path: Path, service: str) -> None:
+    clear = {"auth_without_tls": True}
+    async with serving(tmp_path, submission=clear, pop3=clear) as system:
+        challenges: dict[str, tuple[str, str]] = {}
+        for user in (BOB, "nobody@us.test", "nobody@us.test"):
+            async with connected(system, service) as client:
+                if service == "submission":
+                    await client.ask("EHLO client.test")
+                first = b64encode(f"n,,n={user},r=abc".encode()).decode()
+                said = (await client.ask(f"AUTH SCRAM-SHA-256 {first}")).split()[1]
+                nonce, salt, count = b64decode(said).decode().split(",")
+                assert nonce.startswith("r=abc")
+                assert challenges.setdefault(user, (salt, count)) == (salt, count)
+                final = b64encode(f"c=biws,{nonce},p={'A' * 43}=".encode()).decode()
+                reply = await client.ask(final)
+                assert reply.startswith(("535 5.7.8", "-ERR [AUTH] wrong"))
+        (one, count), (other, same) = challenges.values()
+        assert one != other
+        assert (len(one), count) == (len(other), same)
 
 
 @pytest.mark.parametrize(

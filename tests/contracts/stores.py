@@ -11,6 +11,7 @@ from postroad.model import (
     Account,
     AccountAdded,
     Address,
+    AppPassword,
     Attempted,
     Change,
     ContentRef,
@@ -28,6 +29,8 @@ from postroad.model import (
     Recipient,
     Reply,
     Result,
+    Scope,
+    ScramKeys,
     ServerKind,
     Staged,
     TemporaryFailure,
@@ -37,22 +40,26 @@ from postroad.ports import (
     Directory,
     JourneyStore,
     Ledger,
+    LoginStore,
     MailboxLocks,
     MailboxStore,
     QueueStore,
     SecurityStore,
+    StandingStore,
     StorageError,
 )
 from postroad.storage.memory import MemoryStore
 from postroad.storage.sqlite import SqliteStore
 
 INLINE_MAX = 1000
+SCRAM = ScramKeys(b"salt\x00", 4096, b"\xff" * 32, b"\x01" * 32)
 
 
 class Store(Protocol):
     """What every store offers."""
 
     node: str
+    secret: bytes
 
     @property
     def ledger(self) -> Ledger: ...
@@ -68,6 +75,10 @@ class Store(Protocol):
     def journey(self) -> JourneyStore: ...
     @property
     def security(self) -> SecurityStore: ...
+    @property
+    def standing(self) -> StandingStore: ...
+    @property
+    def logins(self) -> LoginStore: ...
     @property
     def content(self) -> ContentStore: ...
     async def prune(self, before: float) -> int: ...
@@ -201,6 +212,10 @@ async def people(store: Store) -> None:
         DomainAdded(1.0, Domain("example.org")),
         AccountAdded(1.0, Account(7, ANN, "$argon2id$1", INBOX)),
     )
+
+
+def app_password(number: int, account: int, name: str) -> AppPassword:
+    return AppPassword(number, account, name, (Scope.SMTP, Scope.POP3), b"\xfe" * 32, SCRAM, 5.0)
 
 
 async def commit(store: Store, *changes: Change, contents: Sequence[Staged] = ()) -> None:

@@ -13,6 +13,8 @@ from postroad.model import (
     Address,
     Alias,
     AliasAdded,
+    AppPasswordAdded,
+    AppPasswordRemoved,
     Change,
     DeliveryState,
     Dropped,
@@ -29,9 +31,11 @@ from tests.contracts.stores import (
     BOB,
     FAR,
     INBOX,
+    SCRAM,
     Place,
     Store,
     accept,
+    app_password,
     attempted,
     commit,
     deliveries_of,
@@ -143,6 +147,7 @@ async def picture(store: Store) -> list[Any]:
     for account in await store.directory.accounts():
         listing = await store.mailboxes.listing(account.inbox)
         assert listing is not None
+        seen += await store.directory.app_passwords(account.id)
         seen += [account, listing.mailbox, list(listing.uids), list(listing.sizes)]
         seen += await store.mailboxes.entries(account.inbox, listing.uids)
     return seen
@@ -171,7 +176,10 @@ async def test_the_state_can_be_rebuilt_from_the_journey(place: Place, tmp_path:
             store,
             AccountAdded(2.0, Account(8, BOB, "h", 78)),
             AliasAdded(2.0, Alias(Address.parse("All@example.org"), (ANN, FAR))),
-            PasswordSet(3.0, 8, "new"),
+            PasswordSet(3.0, 8, "new", SCRAM),
+            AppPasswordAdded(3.0, app_password(1, 8, "phone")),
+            AppPasswordAdded(3.0, app_password(2, 8, "desk")),
+            AppPasswordRemoved(4.0, 8, "desk"),
         )
         messages = [await accept(store, ANN, FAR, data=b"x" * turn) for turn in range(12)]
         await asyncio.gather(

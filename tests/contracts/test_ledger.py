@@ -13,6 +13,8 @@ from postroad.model import (
     Alias,
     AliasAdded,
     AliasRemoved,
+    AppPasswordAdded,
+    AppPasswordRemoved,
     Change,
     ContentRef,
     DeliveryState,
@@ -32,6 +34,7 @@ from tests.contracts.stores import (
     Place,
     Store,
     accept,
+    app_password,
     attempted,
     commit,
     deliveries_of,
@@ -149,6 +152,10 @@ CONFLICTS: dict[str, tuple[Change, str]] = {
     ),
     "account unknown": (AccountRemoved(2.0, 8), "no account"),
     "password of nobody": (PasswordSet(2.0, 8, "h"), "no account"),
+    "app password of nobody": (AppPasswordAdded(2.0, app_password(2, 8, "desk")), "no account"),
+    "app password there": (AppPasswordAdded(2.0, app_password(2, 7, "phone")), "'phone' already"),
+    "app password's id": (AppPasswordAdded(2.0, app_password(1, 7, "desk")), "already"),
+    "app password unknown": (AppPasswordRemoved(2.0, 7, "desk"), "no app password 'desk'"),
     "alias is account": (AliasAdded(2.0, Alias(FOLDED, (FAR,))), "is an account"),
     "alias not local": (AliasAdded(2.0, Alias(FAR, (BOB,))), "no local domain"),
     "alias unknown": (AliasRemoved(2.0, FAR), "no alias"),
@@ -160,6 +167,7 @@ CONFLICTS: dict[str, tuple[Change, str]] = {
 async def test_what_contradicts_the_store_is_a_conflict(store: Store, case: str) -> None:
     await people(store)
     await commit(store, AliasAdded(1.0, Alias(BOB, (FAR,))))
+    await commit(store, AppPasswordAdded(1.0, app_password(1, 7, "phone")))
     before = await store.journey.after(0)
     change, words = CONFLICTS[case]
     with pytest.raises(Conflict, match=words):
@@ -202,9 +210,10 @@ async def test_everything_is_there_after_opening_again(place: Place) -> None:
     async with place.open() as store:
         await people(store)
         message = await accept(store, ANN, FAR)
-        node = store.node
+        node, secret = store.node, store.secret
+        assert len(secret) == 32
     async with place.open() as store:
-        assert store.node == node
+        assert (store.node, store.secret) == (node, secret)
         assert await store.queue.message(message.id) == message
         assert await store.queue.deliveries(message.id) == list(deliveries_of(message))
         assert await store.content.read(message.content) == b"Subject: x\r\n\r\nHello\r\n"

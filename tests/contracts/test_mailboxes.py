@@ -20,6 +20,7 @@ from postroad.model import (
     DomainRemoved,
     Expunged,
     Mailbox,
+    MailboxAdded,
     Message,
     PasswordSet,
 )
@@ -30,6 +31,7 @@ from tests.contracts.stores import (
     FAR,
     INBOX,
     OK,
+    SCRAM,
     Place,
     Store,
     accept,
@@ -49,7 +51,7 @@ async def test_directory(store: Store) -> None:
     first = Domain("example.org")
     second = Domain("a.example", Address.parse("All@a.example"), "")
     account = Account(7, ANN, "h", INBOX)
-    other = Account(8, Address.parse('"x y"@a.example'), "h", 78, enabled=False)
+    other = Account(8, Address.parse('"x y"@a.example'), "h", 78, enabled=False, scram=SCRAM)
     alias = Alias(Address.parse("Sales@example.org"), (ANN, FAR))
     await commit(store, DomainAdded(1.0, first), DomainAdded(1.0, second))
     await commit(store, AccountAdded(1.0, account), AccountAdded(1.0, other))
@@ -69,9 +71,9 @@ async def test_directory(store: Store) -> None:
     assert await directory.aliases() == [alias]
     assert await directory.aliases("a.example") == []
     replaced = Alias(Address.parse("sales@example.org"), (BOB,))
-    await commit(store, AliasAdded(2.0, replaced), PasswordSet(2.0, 7, "new"))
+    await commit(store, AliasAdded(2.0, replaced), PasswordSet(2.0, 7, "new", SCRAM))
     assert await directory.aliases("example.org") == [replaced]
-    assert await directory.account(ANN) == Account(7, ANN, "new", INBOX)
+    assert await directory.account(ANN) == Account(7, ANN, "new", INBOX, scram=SCRAM)
     await commit(store, AliasRemoved(3.0, alias.address), AccountRemoved(3.0, 7))
     await commit(store, DomainRemoved(3.0, "example.org"))
     assert await directory.domains() == [second]
@@ -251,3 +253,38 @@ async def test_a_group_that_cannot_deposit_accepts_nothing(store: Store) -> None
     assert await store.queue.message(message.id) is None
     await commit(store, accepted, contents=[staged])  # the long way is still open
     assert await readable(store, message)
+
+
+async def test_a_mailbox_beside_the_inbox(store: Store) -> None:
+    await people(store)
+    account = await store.directory.account(ANN)
+    assert account is not None
+    junk = Mailbox(500, account.id, "Junk", 3)
+    assert await store.mailboxes.named(account.id, "Junk") is None
+    message = await accept(store, ANN)
+    into_junk = Deposited(3.0, message.id, 0, 500, message.content, b"", message.content.size)
+    await commit(store, MailboxAdded(3.0, junk), into_junk, attempted(message, result()))
+    # Another attempt of the same process may propose it once more.
+    await commit(store, MailboxAdded(4.0, junk))
+    assert await store.mailboxes.named(account.id, "Junk") == junk
+    assert await store.mailboxes.mailbox(500) == junk
+    listing = await store.mailboxes.listing(500)
+    assert listing is not None
+    assert list(listing.uids) == [1]
+    with pytest.raises(Conflict, match="has a mailbox Junk"):
+        await commit(store, MailboxAdded(4.0, Mailbox(501, account.id, "Junk", 3)))
+    with pytest.raises(Conflict):
+        await commit(store, MailboxAdded(4.0, Mailbox(502, 999, "Junk", 3)))
+    with pytest.raises(Conflict):
+        await commit(store, MailboxAdded(4.0, Mailbox(500, account.id, "Other", 3)))
+    await commit(store, AccountRemoved(5.0, account.id))
+    assert await store.mailboxes.mailbox(500) is None
+
+
+async def test_a_delivery_knows_its_folder(store: Store) -> None:
+    await people(store)
+    staged = await stage(store, b"x")
+    message = message_of(staged.ref, ANN)
+    deliveries = tuple(replace(each, folder="Junk") for each in deliveries_of(message))
+    await commit(store, Accepted(1.0, message, deliveries), contents=[staged])
+    assert [each.folder for each in await store.queue.deliveries(message.id)] == ["Junk"]

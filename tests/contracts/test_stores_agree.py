@@ -19,6 +19,9 @@ from postroad.model import (
     Alias,
     AliasAdded,
     AliasRemoved,
+    AppPassword,
+    AppPasswordAdded,
+    AppPasswordRemoved,
     Attempted,
     Change,
     ContentRef,
@@ -27,15 +30,23 @@ from postroad.model import (
     Domain,
     DomainAdded,
     DomainRemoved,
+    DomainsJudged,
     Dropped,
     Expunged,
     Group,
     Held,
+    Judged,
     Leased,
+    LoggedIn,
+    Login,
+    LoginResult,
+    Mailbox,
+    MailboxAdded,
     PasswordSet,
     PolicyType,
     Released,
     Retried,
+    Scope,
     Staged,
     StsMode,
     StsPolicy,
@@ -48,7 +59,7 @@ from postroad.model import (
 from postroad.ports import Conflict, QueueFilter
 from postroad.storage.memory import MemoryStore
 from postroad.storage.sqlite import SqliteStore
-from tests.contracts.stores import Store, deliveries_of, message_of, result
+from tests.contracts.stores import SCRAM, Store, deliveries_of, message_of, result
 from tests.contracts.test_journey import picture
 
 MESSAGES = st.integers(1, 6)
@@ -126,7 +137,58 @@ CHANGES = st.one_of(
     st.builds(Dropped, TIMES, st.just("op"), KEYS),
     st.builds(Expunged, TIMES, ACCOUNTS.map(lambda n: n + 76), st.just((1, 3))),
     st.builds(AccountRemoved, TIMES, ACCOUNTS),
+    st.builds(
+        lambda at, number, account: MailboxAdded(at, Mailbox(number + 76, account, "Junk", 9)),
+        TIMES,
+        st.integers(3, 6),
+        ACCOUNTS,
+    ),
     st.builds(PasswordSet, TIMES, ACCOUNTS, st.sampled_from(["a", "b"])),
+    st.builds(
+        AppPasswordAdded,
+        TIMES,
+        st.builds(
+            AppPassword,
+            st.integers(1, 4),
+            ACCOUNTS,
+            st.sampled_from(["phone", "desk"]),
+            st.just((Scope.POP3,)),
+            st.just(b"d"),
+            st.just(SCRAM),
+            TIMES,
+        ),
+    ),
+    st.builds(
+        DomainsJudged,
+        TIMES,
+        st.lists(
+            st.builds(Judged, st.sampled_from("abc"), st.integers(0, 3), st.integers(0, 3)),
+            max_size=3,
+        ).map(tuple),
+        st.just(10.0),
+        st.integers(0, 3),
+    ),
+    st.builds(AppPasswordRemoved, TIMES, ACCOUNTS, st.sampled_from(["phone", "desk"])),
+    st.builds(
+        LoggedIn,
+        TIMES,
+        st.lists(
+            st.builds(
+                Login,
+                TIMES,
+                TIMES,
+                st.sampled_from(["ann@example.org", "eve"]),
+                st.sampled_from(LoginResult),
+                st.just("PLAIN"),
+                st.just("pop3"),
+                st.just("192.0.2.1"),
+            ),
+            max_size=4,
+        ).map(tuple),
+        st.tuples(st.integers(1, 4)),
+        st.integers(0, 5),
+        TIMES,
+    ),
     st.builds(DomainRemoved, TIMES, st.sampled_from(["example.org", "b.example"])),
     st.builds(AliasAdded, TIMES, st.builds(Alias, ADDRESSES, st.tuples(ADDRESSES))),
     st.builds(AliasRemoved, TIMES, ADDRESSES),
@@ -224,6 +286,8 @@ class StoresAgree(RuleBasedStateMachine):
         self.both(lambda store: store.security.sts_policy("a.example"))
         for day, domain in self.both(lambda store: store.security.tls_days("2026-12")):
             self.both(lambda store, key=(day, domain): store.security.tls_results(*key))
+        self.both(lambda store: store.logins.newest())
+        self.both(lambda store: store.standing.most())
         memory = self.stores[1]
         assert isinstance(memory, MemoryStore)
         kept = self.sqlite.database.reader.execute("SELECT id FROM content ORDER BY id").fetchall()

@@ -20,10 +20,13 @@ from postroad.runtime import settings
 from postroad.runtime.config import Config
 from postroad.runtime.deliverer import LocalOrRemote
 from postroad.runtime.doors import Doors
-from postroad.service.authenticate import Authenticator, Passwords
+from postroad.service.authenticate import Authenticator
 from postroad.service.desk import QueueDesk
 from postroad.service.intake import Intake, IntakeSettings
+from postroad.service.login import SaslLogins
+from postroad.service.logins import LoginBook
 from postroad.service.maildrops import Maildrops
+from postroad.service.passwords import Passwords
 from postroad.service.recipients import Recipients
 from postroad.service.streams import StreamRule, Streams
 from tests.sim.disk import Disk, Mount
@@ -99,6 +102,7 @@ class FakeTls:
     """Stands for `network.ServerTls`: TLS is a flag of the simulated network."""
 
     context = cast(ssl.SSLContext, object())
+    binding = None
 
 
 @check(stage=MessageReceived, name="weak")
@@ -162,7 +166,9 @@ class Life:
                 settings.remote(config, [(address, 25)]), pipelined_messages=4, piece_octets=4096
             ),
         )
-        local = LocalDeliverer(mailboxes=store.mailboxes, directory=store.directory, clock=clock)
+        local = LocalDeliverer(
+            mailboxes=store.mailboxes, directory=store.directory, clock=clock, entropy=entropy
+        )
         self.queue = Queue(
             ledger=store.ledger,
             store=store.queue,
@@ -183,15 +189,25 @@ class Life:
             clock=clock,
             entropy=entropy,
             policy=Policy(
-                (too_many_hops(config.limits.max_hops), weak), deadline_seconds=CHECK_SECONDS
+                (too_many_hops(config.limits.max_hops), weak),
+                deadline_seconds=CHECK_SECONDS,
+                now=clock.now,
+                monotonic=clock.monotonic,
             ),
             settings=IntakeSettings(hostname=hostname, streams=STREAMS),
         )
         self._doors = Doors(
             config,
             intake=self.intake,
-            authenticator=Authenticator(
-                directory=store.directory, clock=clock, passwords=FakePasswords()
+            logins=SaslLogins(
+                Authenticator(
+                    directory=store.directory,
+                    clock=clock,
+                    passwords=FakePasswords(),
+                    secret=b"sim",
+                    book=LoginBook(ledger=store.ledger, clock=clock),
+                ),
+                entropy,
             ),
             maildrops=Maildrops(
                 mailboxes=store.mailboxes,

@@ -7,8 +7,10 @@ from typing import Any
 import typer
 
 from postroad.cli import (
+    account,
     config,
     journey,
+    key,
     mta_sts,
     people,
     queue,
@@ -16,6 +18,7 @@ from postroad.cli import (
     route,
     send,
     serve,
+    standing,
     tls_report,
 )
 from postroad.cli.errors import Exit, explain
@@ -37,11 +40,13 @@ app.command("send")(send.send)
 app.command("route")(route.route)
 app.add_typer(queue.app, name="queue")
 app.command("journey")(journey.journey)
-app.add_typer(people.accounts, name="account")
+app.add_typer(account.app, name="account")
 app.add_typer(people.domains, name="domain")
 app.add_typer(people.aliases, name="alias")
+app.add_typer(key.app, name="key")
 app.command("mta-sts")(mta_sts.mta_sts)
 app.command("tls-report")(tls_report.tls_report)
+app.add_typer(standing.app, name="standing")
 app.add_typer(config.app, name="config")
 
 

@@ -1,21 +1,17 @@
-"""``postroad account``, ``domain`` and ``alias``."""
+"""``postroad domain`` and ``postroad alias``."""
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from postroad.cli.errors import CommandFailed, Exit
 from postroad.cli.opened import in_office
 from postroad.cli.options import AsJson, ConfigFile
 from postroad.cli.show import print_json, print_table
 
 if TYPE_CHECKING:
-    from postroad.model import Account, Alias, Domain
+    from postroad.model import Alias, Domain
     from postroad.runtime.office import Office
 
-accounts = typer.Typer(no_args_is_help=True, help="Accounts: who has a mailbox here.")
 domains = typer.Typer(no_args_is_help=True, help="Domains whose mail stays here.")
 aliases = typer.Typer(no_args_is_help=True, help="Addresses that lead to other addresses.")
 
@@ -24,98 +20,6 @@ DomainArgument = Annotated[str, typer.Argument(metavar="DOMAIN")]
 DomainFilter = Annotated[
     str | None, typer.Option("--domain", metavar="DOMAIN", help="Only those of this domain.")
 ]
-PasswordFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--password-file",
-        metavar="FILE",
-        help="Take the first line of this file (- is standard input) for the password.",
-    ),
-]
-
-
-# Accounts
-
-
-@accounts.command("add")
-def account_add(
-    address: AddressArgument,
-    password_file: PasswordFile = None,
-    as_json: AsJson = False,
-    config: ConfigFile = None,
-) -> None:
-    """Make an account. Without a password file a password is made and printed, once."""
-    from postroad.model import Address
-
-    parsed = Address.parse(address)
-    given = _read_password(password_file)
-
-    async def use(office: "Office") -> str:
-        _, password = await office.accounts.add(parsed, given)
-        return password
-
-    _print_password(str(parsed), in_office(config, use), given, as_json)
-
-
-@accounts.command("password")
-def account_password(
-    address: AddressArgument,
-    password_file: PasswordFile = None,
-    as_json: AsJson = False,
-    config: ConfigFile = None,
-) -> None:
-    """Change an account's password. Without a password file one is made and printed, once."""
-    from postroad.model import Address
-
-    parsed = Address.parse(address)
-    given = _read_password(password_file)
-
-    async def use(office: "Office") -> str:
-        return await office.accounts.set_password(parsed, given)
-
-    _print_password(str(parsed), in_office(config, use), given, as_json)
-
-
-@accounts.command("list")
-def account_list(
-    domain: DomainFilter = None, as_json: AsJson = False, config: ConfigFile = None
-) -> None:
-    """List accounts."""
-
-    async def use(office: "Office") -> "list[Account]":
-        return await office.accounts.list(_domain_or_none(domain))
-
-    found = in_office(config, use)
-    if as_json:
-        print_json([{"address": str(each.address), "enabled": each.enabled} for each in found])
-        return
-    rows = [(str(each.address), "yes" if each.enabled else "no") for each in found]
-    print_table(("ADDRESS", "ENABLED"), rows, empty="there are no accounts")
-
-
-@accounts.command("remove")
-def account_remove(
-    address: AddressArgument,
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Do not ask; needed where nobody can answer.")
-    ] = False,
-    config: ConfigFile = None,
-) -> None:
-    """Remove an account with all its mail."""
-    from postroad.model import Address
-
-    parsed = Address.parse(address)
-    if not yes:
-        if not sys.stdin.isatty():
-            raise CommandFailed(
-                f"this removes {parsed} with all its mail; say --yes if you mean it", Exit.USAGE
-            )
-        typer.confirm(f"Remove {parsed} with all its mail?", abort=True)
-
-    async def use(office: "Office") -> None:
-        await office.accounts.remove(parsed)
-
-    in_office(config, use)
 
 
 # Domains
@@ -220,7 +124,7 @@ def alias_list(
     """List aliases."""
 
     async def use(office: "Office") -> "list[Alias]":
-        return await office.aliases.list(_domain_or_none(domain))
+        return await office.aliases.list(domain_or_none(domain))
 
     found = in_office(config, use)
     if as_json:
@@ -248,21 +152,8 @@ def alias_remove(address: AddressArgument, config: ConfigFile = None) -> None:
     in_office(config, use)
 
 
-def _domain_or_none(name: str | None) -> str | None:
+def domain_or_none(name: str | None) -> str | None:
+    """Return a domain as it is stored; None where none was named."""
     from postroad.model import parse_domain
 
     return parse_domain(name) if name else None
-
-
-def _read_password(file: Path | None) -> str | None:
-    if file is None:
-        return None
-    text = sys.stdin.readline() if str(file) == "-" else file.read_text(encoding="utf-8")
-    return text.split("\n", 1)[0].rstrip("\r")
-
-
-def _print_password(address: str, password: str, given: str | None, as_json: bool) -> None:
-    if as_json:
-        print_json({"address": address, "password": password if given is None else None})
-    elif given is None:
-        print(f"{address} logs in with the password {password}")

@@ -26,12 +26,13 @@ from postroad.runtime.config import Config
 from postroad.runtime.listeners import Listeners
 from postroad.runtime.office import Office
 from postroad.service.accounts import Accounts
-from postroad.service.authenticate import Passwords
+from postroad.service.passwords import Passwords
 
 _GRACE_SECONDS = 5.0
 _START_SECONDS = 20.0
 _STOP_SECONDS = 40.0
 # Passwords of a lab are random and live for minutes; hashing them well would take most of its start.
+_QUICK_ITERATIONS = 4096
 _QUICK_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
@@ -73,7 +74,7 @@ class Site:
         self.domains: list[str] = []
         self.own_process = own_process
         self._surroundings = surroundings
-        self._passwords = Passwords(_QUICK_HASHER)
+        self._passwords = Passwords(_QUICK_HASHER, _QUICK_ITERATIONS)
         self._accounts: dict[str, Credentials] = {}
         self._catch_all: dict[str, str] = {}
         self._stack = AsyncExitStack()
@@ -198,6 +199,7 @@ class Site:
             clock=office.clock,
             entropy=office.entropy,
             passwords=self._passwords,
+            secret=office.store.secret,
         )
         account, password = await accounts.add(Address.parse(address), password)
         credentials = Credentials(str(account.address), password)

@@ -5,7 +5,17 @@ holds every durable change of state, of which the journey is made. Import from h
 ``from postroad.model import Address``.
 """
 
-from postroad.model.account import Account, Alias, Domain, Mailbox
+from postroad.model.account import (
+    JUNK,
+    Account,
+    Alias,
+    AppPassword,
+    Domain,
+    Mailbox,
+    Scope,
+    ScramKeys,
+    uid_validity,
+)
 from postroad.model.address import Address, InvalidAddress, domain_to_ascii, parse_domain
 from postroad.model.change import (
     Accepted,
@@ -13,16 +23,21 @@ from postroad.model.change import (
     AccountRemoved,
     AliasAdded,
     AliasRemoved,
+    AppPasswordAdded,
+    AppPasswordRemoved,
     Attempted,
     Change,
     Deposited,
     DomainAdded,
     DomainRemoved,
+    DomainsJudged,
     Dropped,
     Expunged,
     Group,
     Held,
     Leased,
+    LoggedIn,
+    MailboxAdded,
     PasswordSet,
     Released,
     Result,
@@ -33,9 +48,11 @@ from postroad.model.change import (
     decode_change,
     encode_change,
 )
+from postroad.model.client import client_key
 from postroad.model.delivery import Delivery, DeliveryState, LeasedDelivery
 from postroad.model.envelope import Body, Envelope, Notify, Recipient, Ret
 from postroad.model.ids import InvalidId, format_id, parse_id
+from postroad.model.login import Login, LoginResult
 from postroad.model.message import ContentRef, Message, Origin, ServerKind, Staged
 from postroad.model.outcome import (
     Delivered,
@@ -47,6 +64,7 @@ from postroad.model.outcome import (
 )
 from postroad.model.reply import InvalidReply, Reply
 from postroad.model.route import Host, Route, RouteKind, RouteTaken, Step, TlsPolicy
+from postroad.model.ruling import Ruling, RulingKind
 from postroad.model.security import (
     LinkPolicy,
     PolicyType,
@@ -55,8 +73,11 @@ from postroad.model.security import (
     TlsFailure,
     TlsResult,
 )
+from postroad.model.signing import KeyState, StoredKey
+from postroad.model.standing import DomainHistory, Judged
 
 __all__ = [
+    "JUNK",
     "Accepted",
     "Account",
     "AccountAdded",
@@ -65,6 +86,9 @@ __all__ = [
     "Alias",
     "AliasAdded",
     "AliasRemoved",
+    "AppPassword",
+    "AppPasswordAdded",
+    "AppPasswordRemoved",
     "Attempted",
     "Body",
     "Change",
@@ -75,7 +99,9 @@ __all__ = [
     "Deposited",
     "Domain",
     "DomainAdded",
+    "DomainHistory",
     "DomainRemoved",
+    "DomainsJudged",
     "Dropped",
     "Envelope",
     "Expunged",
@@ -85,10 +111,16 @@ __all__ = [
     "InvalidAddress",
     "InvalidId",
     "InvalidReply",
+    "Judged",
+    "KeyState",
     "Leased",
     "LeasedDelivery",
     "LinkPolicy",
+    "LoggedIn",
+    "Login",
+    "LoginResult",
     "Mailbox",
+    "MailboxAdded",
     "Message",
     "Notify",
     "Origin",
@@ -105,9 +137,14 @@ __all__ = [
     "Route",
     "RouteKind",
     "RouteTaken",
+    "Ruling",
+    "RulingKind",
+    "Scope",
+    "ScramKeys",
     "ServerKind",
     "Staged",
     "Step",
+    "StoredKey",
     "StsMode",
     "StsPolicy",
     "StsPolicyKept",
@@ -118,6 +155,7 @@ __all__ = [
     "TlsReported",
     "TlsResult",
     "Unknown",
+    "client_key",
     "decode_change",
     "domain_to_ascii",
     "encode_change",
@@ -125,4 +163,5 @@ __all__ = [
     "outcome_of",
     "parse_domain",
     "parse_id",
+    "uid_validity",
 ]

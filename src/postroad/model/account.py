@@ -1,8 +1,13 @@
-"""Who has mail here: domains, accounts, aliases, mailboxes."""
+"""Who has mail here: domains, accounts, aliases, mailboxes; and by what they log in."""
+
+from enum import Enum
 
 from msgspec import Struct
 
 from postroad.model.address import Address
+
+JUNK = "Junk"
+"""The mailbox for what checks doubt (RFC 6154 §2); made when first needed."""
 
 
 class Domain(Struct, frozen=True):
@@ -24,10 +29,30 @@ class Mailbox(Struct, frozen=True):
     uid_validity: int
 
 
+def uid_validity(at: float) -> int:
+    """Return the uidvalidity of a mailbox made at that time: 32 bits, not zero (RFC 9051 §2.3.1).
+
+    Made from the change alone, so that a replay of the journey gives the same.
+    """
+    return int(at) % 0xFFFFFFFF + 1
+
+
+class ScramKeys(Struct, frozen=True, array_like=True):
+    """What a server keeps of a password for SCRAM-SHA-256 (RFC 5802 §3): enough to recognise who knows
+    it, not enough to log in with.
+    """
+
+    salt: bytes
+    iterations: int
+    stored_key: bytes
+    server_key: bytes
+
+
 class Account(Struct, frozen=True):
     """Who logs in, by address and password; `inbox` is the id of the mailbox where mail arrives.
 
-    `password_hash` is an argon2 encoded hash. A disabled account neither logs in nor gets mail.
+    `password_hash` is an argon2 encoded hash, `scram` the same password's keys, None where it cannot
+    be used by SCRAM. A disabled account neither logs in nor gets mail.
     """
 
     id: int
@@ -35,6 +60,31 @@ class Account(Struct, frozen=True):
     password_hash: str
     inbox: int
     enabled: bool = True
+    scram: ScramKeys | None = None
+
+
+class Scope(Enum):
+    """What an app password is good for."""
+
+    SMTP = "smtp"
+    POP3 = "pop3"
+
+
+class AppPassword(Struct, frozen=True):
+    """A password that we made for one program of an account, beside the account's own.
+
+    `digest` is its SHA-256: it is random and long, so nothing slower is needed. `name` is the owner's
+    word for it, unique in the account. Times are seconds since 1970.
+    """
+
+    id: int
+    account: int
+    name: str
+    scopes: tuple[Scope, ...]
+    digest: bytes
+    scram: ScramKeys
+    created_at: float
+    used_at: float | None = None
 
 
 class Alias(Struct, frozen=True):

@@ -10,18 +10,22 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Struct
 
-from postroad.model.account import Account, Alias, Domain
+from postroad.model.account import Account, Alias, AppPassword, Domain, Mailbox, ScramKeys
 from postroad.model.address import Address
 from postroad.model.delivery import Delivery, DeliveryState
+from postroad.model.login import Login
 from postroad.model.message import ContentRef, Message, Staged
 from postroad.model.outcome import Outcome
 from postroad.model.route import RouteTaken, Step
+from postroad.model.ruling import Ruling
 from postroad.model.security import StsPolicy, TlsResult
+from postroad.model.standing import Judged
 
 
-class Accepted(Struct, frozen=True, tag="accepted"):
+class Accepted(Struct, frozen=True, tag="accepted", omit_defaults=True):
     """We took responsibility for a message. Deliveries may be born leased (see `Leased`), so that the
     process that accepted them sends them without another commit. `node` and `until` tell whose lease.
+    `rulings` are what checks had to say of it.
     """
 
     at: float
@@ -29,6 +33,7 @@ class Accepted(Struct, frozen=True, tag="accepted"):
     deliveries: tuple[Delivery, ...]
     node: str = ""
     until: float = 0.0
+    rulings: tuple[Ruling, ...] = ()
 
 
 class Leased(Struct, frozen=True, tag="leased"):
@@ -125,6 +130,13 @@ class Expunged(Struct, frozen=True, tag="expunged"):
     uids: tuple[int, ...]
 
 
+class MailboxAdded(Struct, frozen=True, tag="mailbox_added"):
+    """A mailbox was made for an account; nothing changes where the same one is there already."""
+
+    at: float
+    mailbox: Mailbox
+
+
 class DomainAdded(Struct, frozen=True, tag="domain_added"):
     """A local domain was added."""
 
@@ -153,12 +165,54 @@ class AccountRemoved(Struct, frozen=True, tag="account_removed"):
     account: int
 
 
-class PasswordSet(Struct, frozen=True, tag="password_set"):
-    """An account's password was changed."""
+class PasswordSet(Struct, frozen=True, tag="password_set", omit_defaults=True):
+    """An account's password was changed: its hash, and its keys for SCRAM where it can be used so."""
 
     at: float
     account: int
     password_hash: str
+    scram: ScramKeys | None = None
+
+
+class AppPasswordAdded(Struct, frozen=True, tag="app_password_added"):
+    """An account got an app password."""
+
+    at: float
+    app_password: AppPassword
+
+
+class AppPasswordRemoved(Struct, frozen=True, tag="app_password_removed"):
+    """An app password of an account is no longer good."""
+
+    at: float
+    account: int
+    name: str
+
+
+class LoggedIn(Struct, frozen=True, tag="logged_in"):
+    """Logins, good and bad, in the order they came; `used` are app passwords (ids) that were used.
+
+    Not written to the journey of messages but to that of logins, which keeps the newest `keep` that
+    were let in and the newest `keep` that were not, and of these none that began before `since`.
+    """
+
+    at: float
+    logins: tuple[Login, ...]
+    used: tuple[int, ...]
+    keep: int
+    since: float
+
+
+class DomainsJudged(Struct, frozen=True, tag="domains_judged"):
+    """Mail of sending domains was judged. Not written to the journey of messages, which tells of each.
+
+    What is `half_life_seconds` old weighs half. Of all domains, the `keep` last judged are kept.
+    """
+
+    at: float
+    judged: tuple[Judged, ...]
+    half_life_seconds: float
+    keep: int
 
 
 class AliasAdded(Struct, frozen=True, tag="alias_added"):
@@ -213,11 +267,16 @@ Change: TypeAlias = (
     | Retried
     | Dropped
     | Expunged
+    | MailboxAdded
     | DomainAdded
     | DomainRemoved
     | AccountAdded
     | AccountRemoved
     | PasswordSet
+    | AppPasswordAdded
+    | AppPasswordRemoved
+    | LoggedIn
+    | DomainsJudged
     | AliasAdded
     | AliasRemoved
     | StsPolicyKept

@@ -6,6 +6,10 @@ TLS 1.2 and newer only (RFC 8996), no compression, no renegotiation (RFC 9325).
 import ssl
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.x509 import load_pem_x509_certificates
+
 from postroad.model import TlsPolicy
 
 # RFC 9325 §4.2: forward secrecy and AEAD. TLS 1.3 suites are all of that kind and set apart.
@@ -60,13 +64,15 @@ def _make_open() -> ssl.SSLContext:
 class ServerTls:
     """The context for connections we take, from files that may be renewed while we run.
 
-    Raises `TlsFilesInvalid`.
+    `binding` is what binds a login to the certificate (tls-server-end-point, RFC 5929 §4.1), None for
+    a certificate that has none. Raises `TlsFilesInvalid`.
     """
 
     def __init__(self, certificate: Path, key: Path) -> None:
         self._certificate = certificate
         self._key = key
         self.context = _make_server(certificate, key)
+        self.binding = _end_point(certificate)
 
     def reload(self) -> None:
         """Read the files again; later handshakes use what they hold now.
@@ -74,6 +80,7 @@ class ServerTls:
         Raises `TlsFilesInvalid`, and then the earlier certificate stays in use.
         """
         self.context = _make_server(self._certificate, self._key)
+        self.binding = _end_point(self._certificate)
 
 
 def _make_server(certificate: Path, key: Path) -> ssl.SSLContext:
@@ -89,6 +96,19 @@ def _make_server(certificate: Path, key: Path) -> ssl.SSLContext:
             f"certificate {certificate} with key {key} cannot be used: {error}"
         ) from error
     return context
+
+
+def _end_point(certificate: Path) -> bytes | None:
+    """RFC 5929 §4.1: the certificate hashed as its signature was, MD5 and SHA-1 replaced by SHA-256."""
+    try:
+        first = load_pem_x509_certificates(certificate.read_bytes())[0]
+        algorithm = first.signature_hash_algorithm
+    except (OSError, ValueError, UnsupportedAlgorithm) as error:
+        raise TlsFilesInvalid(f"certificate {certificate} cannot be read: {error}") from error
+    if algorithm is None:  # Ed25519 hashes nothing by itself, and the RFC has no answer to that
+        return None
+    weak = isinstance(algorithm, hashes.MD5 | hashes.SHA1)
+    return first.fingerprint(hashes.SHA256() if weak else algorithm)
 
 
 def describe(connection: ssl.SSLObject | ssl.SSLSocket) -> str:

@@ -5,18 +5,23 @@ and `lab` choose an implementation.
 """
 
 from postroad.ports.clock import Clock, Entropy
-from postroad.ports.content import ContentStore, ContentWriter
+from postroad.ports.content import MAX_ABOVE_OCTETS, ContentStore, ContentWriter
 from postroad.ports.deliverer import Attempt, Deliverer, RouteFailed, Session
 from postroad.ports.directory import Directory
 from postroad.ports.journey import JourneyEvent, JourneyStore
+from postroad.ports.keys import KeyStore
 from postroad.ports.ledger import Conflict, Ledger, StorageError, StorageFull
+from postroad.ports.logins import LoginStore
 from postroad.ports.mailbox import AtHand, Entry, Listing, MailboxLocks, MailboxStore
 from postroad.ports.network import ConnectFailed, Network, Stream, TlsFailed
 from postroad.ports.queue import QueueFilter, QueueItem, QueueStore
 from postroad.ports.resolver import Answer, AnswerStatus, Resolver
 from postroad.ports.security import SecurityStore
+from postroad.ports.standing import StandingStore
+from postroad.ports.tokens import TokenVerifier
 
 __all__ = [
+    "MAX_ABOVE_OCTETS",
     "Answer",
     "AnswerStatus",
     "AtHand",
@@ -32,8 +37,10 @@ __all__ = [
     "Entry",
     "JourneyEvent",
     "JourneyStore",
+    "KeyStore",
     "Ledger",
     "Listing",
+    "LoginStore",
     "MailboxLocks",
     "MailboxStore",
     "Network",
@@ -44,8 +51,10 @@ __all__ = [
     "RouteFailed",
     "SecurityStore",
     "Session",
+    "StandingStore",
     "StorageError",
     "StorageFull",
     "Stream",
     "TlsFailed",
+    "TokenVerifier",
 ]

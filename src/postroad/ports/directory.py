@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from postroad.model import Account, Address, Alias, Domain
+from postroad.model import Account, Address, Alias, AppPassword, Domain
 
 
 class Directory(Protocol):
@@ -18,6 +18,10 @@ class Directory(Protocol):
 
     async def account_by_id(self, account: int) -> Account | None:
         """Return the account of that id."""
+        ...
+
+    async def app_passwords(self, account: int) -> list[AppPassword]:
+        """Return the app passwords of an account, by name."""
         ...
 
     async def alias(self, address: Address) -> Alias | None:

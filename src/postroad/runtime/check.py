@@ -3,9 +3,22 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from postroad.network import ServerTls, TlsFilesInvalid
+from postroad.network import (
+    AsyncNetwork,
+    DnsResolver,
+    ServerTls,
+    SystemClock,
+    SystemEntropy,
+    TlsFilesInvalid,
+)
+from postroad.runtime import settings
+from postroad.runtime.checks import ChecksInvalid, make_policy
 from postroad.runtime.config import Config
 from postroad.runtime.config.load import place
+from postroad.runtime.guards import Guards
+from postroad.service.signing import KeyRing
+from postroad.storage.keys import FileKeys
+from postroad.storage.memory import MemoryStore
 
 
 def problems_of(config: Config, path: Path) -> list[str]:
@@ -17,7 +30,9 @@ def problems_of(config: Config, path: Path) -> list[str]:
         *_tls_problems(config, path),
         *_data_problems(config, path),
         *_route_problems(config, path),
+        *_oauth_problems(config, path),
         *_listen_problems(config, path),
+        *_policy_problems(config, path),
     ]
 
 
@@ -79,6 +94,30 @@ def _route_problems(config: Config, path: Path) -> Iterator[str]:
             f'{path}: routes."{domain}".password_file = {_quoted(rule.password_file)}: {reason}; '
             "name a file that the server's user can read, with the password in its first line"
         )
+
+
+def _policy_problems(config: Config, path: Path) -> Iterator[str]:
+    clock = SystemClock()
+    ring = KeyRing(FileKeys(config.server.data_dir / "keys"), clock)
+    try:
+        guards = Guards(clock, AsyncNetwork(), MemoryStore().standing)
+        make_policy(config, clock, SystemEntropy(), DnsResolver(), ring, guards)
+    except ChecksInvalid as error:
+        for problem in error.problems:
+            yield f"{path}: {problem}"
+
+
+def _oauth_problems(config: Config, path: Path) -> Iterator[str]:
+    for file in config.oauth.keys if config.oauth.issuer else ():
+        where = f"{place(path, 'oauth', 'keys')}: {_quoted(file)}"
+        problem = _unreadable(file)
+        if problem:
+            yield f"{where}: {problem}; name a PEM file that the server's user can read"
+            continue
+        try:
+            settings.token_key(file)
+        except ValueError as error:
+            yield f"{where}: {error}; name a PEM file with the issuer's public key"
 
 
 def _listen_problems(config: Config, path: Path) -> Iterator[str]:

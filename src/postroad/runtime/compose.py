@@ -19,26 +19,32 @@ from msgspec.structs import replace
 from postroad.delivery import RemoteDeliverer
 from postroad.mailbox import LocalDeliverer
 from postroad.network import DnsResolver, ServerTls
+from postroad.policy import Policy
 from postroad.ports import Clock, Entropy, Network, Resolver, StorageError
 from postroad.queue import Queue
 from postroad.runtime import settings
 from postroad.runtime.addresses import own_endpoints
+from postroad.runtime.checks import make_policy
 from postroad.runtime.config import Config
 from postroad.runtime.deliverer import LocalOrRemote
-from postroad.runtime.doors import Doors, make_policy
+from postroad.runtime.doors import Doors
+from postroad.runtime.guards import Guards
 from postroad.runtime.listeners import Listeners
 from postroad.runtime.office import Office
 from postroad.runtime.outbound import make_network, make_remote, make_resolver
 from postroad.service.authenticate import Authenticator
 from postroad.service.intake import Intake
+from postroad.service.login import SaslLogins
+from postroad.service.logins import LoginBook
 from postroad.service.maildrops import Maildrops
+from postroad.service.signing import KeyRing
 from postroad.service.tls_reports import TlsReports
 
 log = structlog.get_logger("postroad.system")
 
 PRUNE_EVERY_SECONDS = 3600.0
 ABORT_GRACE_SECONDS = 5.0
-_NEEDS_RESTART = ("server", "storage", "queue", "streams", "pop3", "auth", "tls_reports")
+_NEEDS_RESTART = ("server", "storage", "queue", "streams", "pop3", "auth", "oauth", "tls_reports")
 
 
 class System:
@@ -72,10 +78,16 @@ class System:
         self._given_network = network
         self._listeners = listeners or Listeners()
         self._resolvers: list[DnsResolver] = []
+        self._resolver = self._make_resolver(config)
+        self._ring = KeyRing(office.key_store, office.clock)
+        self._guards = Guards(office.clock, network or make_network(config), store.standing)
         self._tls = _make_tls(config)
         self.tls_reports: TlsReports | None = None
         local = LocalDeliverer(
-            mailboxes=store.mailboxes, directory=store.directory, clock=office.clock
+            mailboxes=store.mailboxes,
+            directory=store.directory,
+            clock=office.clock,
+            entropy=office.entropy,
         )
         self._deliverer = LocalOrRemote(local, self._make_remote(config))
         self.queue = Queue(
@@ -87,6 +99,7 @@ class System:
             entropy=office.entropy,
             settings=settings.queue(config, store.node, worker),
             resolve=office.recipients.place,
+            sign=self._sign_own if config.trust.sign else None,
         )
         self.intake = Intake(
             queue=self.queue,
@@ -94,19 +107,27 @@ class System:
             recipients=office.recipients,
             clock=office.clock,
             entropy=office.entropy,
-            policy=make_policy(config),
+            policy=self._make_policy(config, self._resolver),
             settings=settings.intake(config),
+        )
+        self.book = LoginBook(
+            ledger=store.ledger, clock=office.clock, settings=settings.login_book(config)
         )
         self.authenticator = Authenticator(
             directory=store.directory,
             clock=office.clock,
             passwords=office.passwords,
+            secret=store.secret,
+            book=self.book,
+            tokens=settings.tokens(config, office.clock),
             settings=settings.authenticator(config),
         )
         self._doors = Doors(
             config,
             intake=self.intake,
-            authenticator=self.authenticator,
+            logins=SaslLogins(
+                self.authenticator, office.entropy, discovery_url=config.oauth.discovery_url
+            ),
             maildrops=Maildrops(
                 mailboxes=store.mailboxes,
                 content=store.content,
@@ -167,6 +188,10 @@ class System:
         self._deliverer.remote = self._make_remote(self.config)
         await self._serve()
         self._run(self.queue.run(), "queue")
+        if self.config.trust.sign and self._worker == 0:
+            self._run(self._watch_keys(), "keys")
+        self._run(self.book.run(), "logins")
+        self._run(self._write_standings(), "standings")
         if self.config.storage.retain_seconds and self._worker == 0:
             self._run(self._prune(), "prune")
         self.tls_reports = self._make_tls_reports()
@@ -186,6 +211,9 @@ class System:
         if cut:
             log.warning("connections were cut", connections=cut)
         await self.queue.stop(max(0.0, grace - (time.monotonic() - began)))
+        await self.book.flush()
+        if self._guards.standings is not None:
+            await self.office.standing.write(self._guards.standings)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -201,7 +229,8 @@ class System:
         config = config or self.config
         tls = _make_tls(config)
         settings.remote(config)  # raises now what it would raise below
-        policy = make_policy(config)
+        resolver = self._make_resolver(config)
+        policy = self._make_policy(config, resolver)
         # Streams change with a restart, for intake and queue together: a message must not be in one
         # whose policy the queue does not know.
         streams = self.intake.settings.streams
@@ -209,7 +238,7 @@ class System:
         self._listeners.rebind(config)
         # Nothing below fails: from here on the new settings are in force.
         _warn_of_restart(self.config, config)
-        self.config, self._tls = config, tls
+        self.config, self._tls, self._resolver = config, tls, resolver
         self._deliverer.remote = self._make_remote(config)
         self.intake.policy, self.intake.settings = policy, intake_settings
         self._doors.configure(config, tls)
@@ -228,14 +257,22 @@ class System:
             self.config.limits.tls_handshake_seconds,
         )
 
+    def _make_policy(self, config: Config, resolver: Resolver) -> Policy:
+        office = self.office
+        return make_policy(config, office.clock, office.entropy, resolver, self._ring, self._guards)
+
+    def _make_resolver(self, config: Config) -> Resolver:
+        if self._given_resolver is not None:
+            return self._given_resolver
+        self._resolvers.append(make_resolver(config))
+        return self._resolvers[-1]
+
     def _make_remote(self, config: Config) -> RemoteDeliverer:
         """Return remote delivery, which must know where we listen to see a loop."""
-        if self._given_resolver is None:
-            self._resolvers.append(make_resolver(config))
         mx = self.listening.get("mx", [])
         return make_remote(
             config,
-            resolver=self._given_resolver or self._resolvers[-1],
+            resolver=self._resolver,
             network=self._given_network or make_network(config),
             content=self.store.content,
             clock=self.office.clock,
@@ -271,6 +308,19 @@ class System:
             error = RuntimeError(f"{task.get_name()} ended though nobody stopped it")
         if error is not None:
             self._failure.set_result(error)
+
+    def _sign_own(self, message: bytes) -> bytes:
+        return self._ring.sign_whole(message, self.config.server.hostname)
+
+    async def _watch_keys(self) -> None:
+        await self.office.keys.watch(lambda: self._resolver, self.config.trust.key_check_seconds)
+
+    async def _write_standings(self) -> None:
+        """Write, now and then, what was judged of sending domains."""
+        while True:
+            await asyncio.sleep(self.config.abuse.standing_write_seconds)
+            if self._guards.standings is not None:
+                await self.office.standing.write(self._guards.standings)
 
     async def _prune(self) -> None:
         """Forget, now and then, what is long over."""

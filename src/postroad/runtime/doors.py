@@ -10,8 +10,6 @@ from collections.abc import Callable
 
 from postroad.model import ServerKind
 from postroad.network import ServerTls
-from postroad.policy import Policy
-from postroad.policy.checks.loops import too_many_hops
 from postroad.runtime import settings
 from postroad.runtime.config import Config
 from postroad.runtime.config.server import TCP_SERVICES
@@ -21,8 +19,8 @@ from postroad.servers.pop3 import POP3Connection, POP3Service
 from postroad.servers.registry import Registry
 from postroad.servers.smtp import SMTPConnection, SMTPService
 from postroad.servers.sts import StsConnection
-from postroad.service.authenticate import Authenticator
 from postroad.service.intake import Intake
+from postroad.service.login import SaslLogins
 from postroad.service.maildrops import Maildrops
 
 _SMTP_KINDS = {
@@ -33,12 +31,6 @@ _SMTP_KINDS = {
 }
 
 
-def make_policy(config: Config) -> Policy:
-    """Return the checks that the configuration asks for."""
-    checks = (too_many_hops(config.limits.max_hops),)
-    return Policy(checks, deadline_seconds=config.limits.check_seconds)
-
-
 class Doors:
     """Makes connections for all services of a process."""
 
@@ -47,13 +39,13 @@ class Doors:
         config: Config,
         *,
         intake: Intake,
-        authenticator: Authenticator,
+        logins: SaslLogins,
         maildrops: Maildrops,
         tls: ServerTls | None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._intake = intake
-        self._authenticator = authenticator
+        self._logins = logins
         self._maildrops = maildrops
         self.registries = {name: Registry() for name in (*TCP_SERVICES, LOCAL)}
         self._smtp: dict[str, SMTPService] = {}
@@ -65,23 +57,26 @@ class Doors:
         if tls is not None:
             current = tls
             context = lambda: current.context  # noqa: E731
+        binding = None if tls is None else tls.binding
         limits = settings.smtp_limits(config)
         for name, kind in _SMTP_KINDS.items():
             self._smtp[name] = SMTPService(
                 kind=kind,
-                machine=settings.smtp_machine(config, kind, tls=tls is not None),
+                machine=settings.smtp_machine(config, kind, tls=tls is not None, binding=binding),
                 intake=self._intake,
-                authenticator=self._authenticator,
+                logins=self._logins,
                 policy=self._intake.policy,
                 tls=context,
+                binding=binding,
                 limits=limits,
                 check_sender=config.submission.check_sender,
             )
         self._pop3 = POP3Service(
-            machine=settings.pop3_machine(config, tls=tls is not None),
-            authenticator=self._authenticator,
+            machine=settings.pop3_machine(config, tls=tls is not None, binding=binding),
+            logins=self._logins,
             maildrops=self._maildrops,
             tls=context,
+            binding=binding,
             login_failure_seconds=config.limits.login_failure_seconds,
         )
         self._policy = own_policy(config)

@@ -7,15 +7,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from postroad.network import SystemClock, SystemEntropy
-from postroad.ports import Clock, Directory, Entropy
+from postroad.ports import Clock, Directory, Entropy, LoginStore
 from postroad.runtime.config import Config
 from postroad.service.accounts import Accounts
-from postroad.service.authenticate import Passwords
+from postroad.service.app_passwords import AppPasswords
 from postroad.service.desk import QueueDesk
 from postroad.service.domains import Aliases, Domains
 from postroad.service.history import History
 from postroad.service.journeys import Journeys
+from postroad.service.keys import Keys
+from postroad.service.passwords import Passwords
 from postroad.service.recipients import Recipients
+from postroad.service.standing import StandingDesk
+from postroad.storage.keys import FileKeys
 from postroad.storage.sqlite.store import SqliteStore
 
 
@@ -36,8 +40,26 @@ class Office:
             clock=clock,
             entropy=entropy,
             passwords=self.passwords,
+            secret=store.secret,
         )
+        self.app_passwords = AppPasswords(
+            ledger=ledger,
+            directory=directory,
+            clock=clock,
+            entropy=entropy,
+            passwords=self.passwords,
+            secret=store.secret,
+        )
+        self.logins: LoginStore = store.logins
+        self.standing = StandingDesk(ledger=ledger, store=store.standing, clock=clock)
         self.domains = Domains(ledger=ledger, directory=directory, clock=clock)
+        self.key_store = FileKeys(config.server.data_dir / "keys")
+        self.keys = Keys(
+            store=self.key_store,
+            directory=directory,
+            clock=clock,
+            wait_seconds=config.trust.key_wait_seconds,
+        )
         self.aliases = Aliases(ledger=ledger, directory=directory, clock=clock)
         self.desk = QueueDesk(store=store.queue, journey=store.journey, ledger=ledger, clock=clock)
         self.history = History(journey=store.journey)

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from postroad.delivery.dialogue import Dialogue
 from postroad.model import Envelope, Recipient, Reply, TlsPolicy
-from postroad.network import AsyncNetwork, ClientTls, SystemClock
+from postroad.network import AsyncNetwork, ClientTls, SystemClock, SystemEntropy
 from postroad.ports import ConnectFailed, Stream
 from postroad.wire.smtp import (
     AuthDone,
@@ -33,6 +33,7 @@ Say = Callable[[str], None]
 
 _PIECE_OCTETS = 256 * 1024
 _CLOSE_SECONDS = 2.0
+_NONCE_OCTETS = 18
 
 
 class SendFailed(Exception):
@@ -171,7 +172,12 @@ class _Session:
             await self._hello()
         if server.credentials is not None:
             try:
-                machine.auth(*server.credentials, self._now(), allow_plaintext=server.tls == "none")
+                machine.auth(
+                    *server.credentials,
+                    self._now(),
+                    allow_plaintext=server.tls == "none",
+                    nonce=SystemEntropy().token(_NONCE_OCTETS),
+                )
             except LocalProtocolError as error:
                 raise SendFailed(str(error)) from None
             with self._stream.hidden():

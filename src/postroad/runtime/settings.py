@@ -1,6 +1,7 @@
 """From the configuration to what each room is told."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, structs
@@ -9,18 +10,21 @@ from pydantic import BaseModel
 from postroad.delivery.settings import DeliverySettings, RelayHost
 from postroad.mailbox import ReadAhead
 from postroad.model import Address, ServerKind
-from postroad.network import ResolverSettings, parse_nameserver
+from postroad.network import ResolverSettings, SystemClock, parse_nameserver
+from postroad.policy.checks.recognition import Recognition
+from postroad.ports import Clock
 from postroad.queue import QueueSettings, StreamPolicy
 from postroad.runtime.config import Config
 from postroad.servers.smtp import SMTPLimits
 from postroad.service.authenticate import AuthenticatorSettings
 from postroad.service.intake import IntakeSettings
+from postroad.service.logins import LoginSettings
 from postroad.service.streams import StreamRule, Streams
 from postroad.service.tls_reports import TlsReportSettings
+from postroad.service.tokens import JwtVerifier, TokenKeyInvalid, TokenSettings
 from postroad.wire import pop3
+from postroad.wire.sasl import PLUS
 from postroad.wire.smtp import ClientTimeouts, ServerConfig
-
-MECHANISMS = ("PLAIN", "LOGIN")
 
 
 def _same_names(section: BaseModel, settings: type[Struct]) -> dict[str, Any]:
@@ -29,7 +33,17 @@ def _same_names(section: BaseModel, settings: type[Struct]) -> dict[str, Any]:
     return {name: getattr(section, name) for name in type(section).model_fields if name in names}
 
 
-def smtp_machine(config: Config, kind: ServerKind, *, tls: bool) -> ServerConfig:
+def mechanisms(config: Config, binding: bytes | None) -> tuple[str, ...]:
+    """Return the SASL mechanisms that can be offered; `binding` is that of the certificate, if any."""
+    lacking = set() if binding is not None else {PLUS}
+    if not config.oauth.issuer:
+        lacking |= {"OAUTHBEARER", "XOAUTH2"}
+    return tuple(name for name in config.auth.mechanisms if name not in lacking)
+
+
+def smtp_machine(
+    config: Config, kind: ServerKind, *, tls: bool, binding: bytes | None = None
+) -> ServerConfig:
     """Return what an SMTP server machine of `kind` is told; `tls`: there is a certificate."""
     submission = config.submission
     local = kind is ServerKind.LOCAL
@@ -39,7 +53,7 @@ def smtp_machine(config: Config, kind: ServerKind, *, tls: bool) -> ServerConfig
     return ServerConfig(
         hostname=config.server.hostname,
         starttls=tls and not local,
-        auth=MECHANISMS if may_log_in else (),
+        auth=mechanisms(config, binding) if may_log_in else (),
         auth_required=user_facing and submission.auth_required,
         tls_required=section.tls_required and not local,
         auth_without_tls=submission.auth_without_tls,
@@ -52,11 +66,12 @@ def smtp_limits(config: Config) -> SMTPLimits:
     return SMTPLimits(**_same_names(config.limits, SMTPLimits))
 
 
-def pop3_machine(config: Config, *, tls: bool) -> pop3.ServerConfig:
+def pop3_machine(config: Config, *, tls: bool, binding: bytes | None = None) -> pop3.ServerConfig:
     """Return what a POP3 server machine is told."""
     return pop3.ServerConfig(
         hostname=config.server.hostname,
         starttls=tls,
+        mechanisms=mechanisms(config, binding),
         max_login_failures=config.limits.max_login_failures,
         **_same_names(config.pop3, pop3.ServerConfig),
     )
@@ -89,6 +104,7 @@ def intake(config: Config) -> IntakeSettings:
         hostname=config.server.hostname,
         max_header_octets=config.limits.max_header_octets,
         add_missing_headers=config.submission.add_missing_headers,
+        authserv_ids=(authserv_id(config),) if config.trust.verify else (),
         streams=Streams(
             StreamRule(name, section.senders, section.accounts)
             for name, section in config.streams.items()
@@ -96,9 +112,51 @@ def intake(config: Config) -> IntakeSettings:
     )
 
 
+def recognition(config: Config) -> Recognition:
+    """Return how mail from other servers is recognised."""
+    trust = config.trust
+    same = _same_names(trust, Recognition)
+    same["authserv_id"] = authserv_id(config)
+    same["unenforced"] = frozenset(trust.unenforced)
+    same["sealers"] = frozenset(trust.sealers)
+    return Recognition(discovery=trust.organizational_domain, **same)
+
+
+def authserv_id(config: Config) -> str:
+    """Return the name that stands in our Authentication-Results."""
+    return config.trust.authserv_id or config.server.hostname
+
+
 def authenticator(config: Config) -> AuthenticatorSettings:
     """Return what the authenticator is told."""
     return AuthenticatorSettings(**_same_names(config.auth, AuthenticatorSettings))
+
+
+def login_book(config: Config) -> LoginSettings:
+    """Return how the journey of logins is kept."""
+    return LoginSettings(**_same_names(config.auth, LoginSettings))
+
+
+def token_key(path: Path) -> bytes:
+    """Return a public key (PEM) of a token issuer. Raises `OSError` or `TokenKeyInvalid`."""
+    key = path.read_bytes()
+    try:
+        JwtVerifier([key], TokenSettings(issuer="", audience=""), SystemClock())
+    except TokenKeyInvalid as error:
+        raise TokenKeyInvalid(f"oauth.keys: {path}: {error}") from None
+    return key
+
+
+def tokens(config: Config, clock: Clock) -> JwtVerifier | None:
+    """Return who judges bearer tokens, None where none are taken.
+
+    Raises `OSError` or `ValueError` where a key file is no use.
+    """
+    oauth = config.oauth
+    if not oauth.issuer:
+        return None
+    keys = [token_key(path) for path in oauth.keys]
+    return JwtVerifier(keys, TokenSettings(**_same_names(oauth, TokenSettings)), clock)
 
 
 def resolver(config: Config) -> ResolverSettings:

@@ -12,12 +12,17 @@ import structlog
 from msgspec import Struct
 
 from postroad.mailbox import EntryGone, MailboxGone, MailboxInUse, Maildrop
+from postroad.model import Account, Scope
 from postroad.ports import StorageError
 from postroad.servers.connection import Connection
 from postroad.servers.registry import Registry
-from postroad.service.authenticate import Authenticator, Throttled
+from postroad.service.authenticate import Visit
+from postroad.service.login import SaslLogin, SaslLogins
 from postroad.service.maildrops import LoginTooSoon, Maildrops
+from postroad.service.throttle import Throttled
 from postroad.wire.pop3 import (
+    Auth,
+    AuthResponse,
     Closed,
     Commit,
     Login,
@@ -28,8 +33,12 @@ from postroad.wire.pop3 import (
     ServerConfig,
     StartTls,
 )
+from postroad.wire.sasl import PLUS, Challenge, SaslMalformed
 
 log = structlog.get_logger("postroad.servers.pop3")
+
+SERVER = "pop3"
+"""What the journey of logins calls this server."""
 
 TURNS_BEFORE_COMMIT = 3
 """Turns of the event loop in which a broken connection shows, before messages are deleted: a client
@@ -40,14 +49,16 @@ that pipelined QUIT and then broke off may not have what it asked for before.
 class POP3Service(Struct, frozen=True):
     """What a POP3 server is made of; shared by all its connections.
 
-    `tls` gives the context for STLS, None where there is none. A failed login waits
+    `tls` gives the context for STLS, None where there is none, and `binding` the certificate's binding
+    for SCRAM-SHA-256-PLUS. A failed login waits
     `login_failure_seconds` for its answer.
     """
 
     machine: ServerConfig
-    authenticator: Authenticator
+    logins: SaslLogins
     maildrops: Maildrops
     tls: Callable[[], ssl.SSLContext] | None = None
+    binding: bytes | None = None
     login_failure_seconds: float = 1.0
 
 
@@ -61,6 +72,7 @@ class POP3Connection(Connection[POP3Server]):
         self._service = service
         self._maildrop: Maildrop | None = None
         self._user = ""
+        self._login: SaslLogin | None = None
 
     def open(self, now: float, secure: bool) -> POP3Server:
         """Return the machine."""
@@ -101,7 +113,14 @@ class POP3Connection(Connection[POP3Server]):
             case Commit():
                 return self._commit(event)
             case Login():
-                return self._login(event)
+                visit = Visit(self.peer, SERVER, Scope.POP3, "USER")
+                verified = self._service.logins.verify(event.username, event.password, visit)
+                return self._log_in(verified, lambda: event.username)
+            case Auth():
+                return self._begin_login(event)
+            case AuthResponse():
+                assert self._login is not None, "the machine lets a response only follow AUTH"
+                return self._step(self._login, event.response)
             case Opened():
                 self.machine.welcome()
             case StartTls():
@@ -115,21 +134,40 @@ class POP3Connection(Connection[POP3Server]):
         """While our answer was being made and read the client was not idle."""
         self.machine.touch(self._loop.time())
 
-    async def _login(self, event: Login) -> None:
+    async def _begin_login(self, event: Auth) -> None:
+        service = self._service
+        visit = Visit(self.peer, SERVER, Scope.POP3, event.mechanism)
+        self._login = service.logins.begin(
+            visit, plus_offered=PLUS in service.machine.mechanisms, binding=service.binding
+        )
+        await self._step(self._login, event.initial)
+
+    async def _step(self, login: SaslLogin, message: bytes | None) -> None:
+        await self._log_in(login.step(message), lambda: login.username)
+
+    async def _log_in(
+        self,
+        outcome: Awaitable[Challenge | Account | None],
+        username: Callable[[], str],
+    ) -> None:
+        """Answer a login by what comes of it: a challenge, the maildrop, or why not."""
         machine = self.machine
         service = self._service
         try:
-            account = await service.authenticator.verify(
-                event.username, event.password, client=self.peer
-            )
+            account = await outcome
+            if isinstance(account, Challenge):
+                machine.challenge(account.data)
+                return
             if account is None:
-                log.warning("login failed", peer=self.peer, user=event.username)
+                log.warning("login failed", peer=self.peer, user=username())
                 await asyncio.sleep(service.login_failure_seconds)
                 machine.refuse("wrong address or password", ResponseCode.AUTH)
                 return
             self._maildrop = await service.maildrops.open(account)
+        except SaslMalformed as error:
+            machine.refuse(str(error))
         except Throttled as throttled:
-            log.warning("login throttled", peer=self.peer, user=event.username)
+            log.warning("login throttled", peer=self.peer, user=username())
             text = f"too many failed logins, try again in {throttled.seconds:.0f} seconds"
             machine.refuse(text, ResponseCode.SYS_TEMP)
         except LoginTooSoon as soon:
@@ -138,13 +176,13 @@ class POP3Connection(Connection[POP3Server]):
         except MailboxInUse:
             machine.refuse("another session has this mailbox open", ResponseCode.IN_USE)
         except MailboxGone:
-            log.error("account without its mailbox", user=event.username)
+            log.error("account without its mailbox", user=username())
             machine.refuse("this account has no mailbox", ResponseCode.SYS_PERM)
         except StorageError as error:
-            log.error("maildrop not opened", user=event.username, error=str(error))
+            log.error("maildrop not opened", user=username(), error=str(error))
             machine.refuse("the mailbox cannot be read now", ResponseCode.SYS_TEMP)
         else:
-            self._user = event.username
+            self._user = username()
             machine.logged_in(self._maildrop.listing)
 
     async def _retrieve(self, event: Retrieve) -> None:

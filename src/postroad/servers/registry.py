@@ -5,9 +5,10 @@ over a limit is told so at once and can come back.
 """
 
 import asyncio
-import ipaddress
 from collections import Counter
 from typing import Protocol
+
+from postroad.model import client_key
 
 
 class Open(Protocol):
@@ -89,13 +90,3 @@ class Registry:
                     connection.abort()
                 return len(left)
         return 0
-
-
-def client_key(peer: str) -> str:
-    """Return what limits count a client by: the IPv4 address, or the /64 of an IPv6 address."""
-    if ":" not in peer:
-        return peer
-    address = ipaddress.IPv6Address(peer.partition("%")[0])
-    if address.ipv4_mapped:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))

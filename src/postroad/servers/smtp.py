@@ -16,23 +16,36 @@ from typing import Any
 import structlog
 from msgspec import Struct
 
-from postroad.model import Account, Address, Envelope, Origin, Recipient, Reply, ServerKind
+from postroad.model import (
+    Account,
+    Address,
+    Envelope,
+    Origin,
+    Recipient,
+    Reply,
+    Scope,
+    ServerKind,
+)
 from postroad.policy import (
-    ACCEPT,
-    Accept,
+    NOTHING,
     Connected,
+    Decision,
     MailFrom,
     Policy,
     RcptTo,
-    Stage,
 )
+from postroad.ports import StorageError
 from postroad.servers.connection import Connection
 from postroad.servers.registry import Registry
-from postroad.service.authenticate import Authenticator, Throttled
+from postroad.service.authenticate import Visit
 from postroad.service.intake import Accepted, Incoming, Intake
+from postroad.service.login import SaslLogin, SaslLogins
 from postroad.service.recipients import Target
+from postroad.service.throttle import Throttled
+from postroad.wire.sasl import PLUS, Challenge, SaslMalformed
 from postroad.wire.smtp import (
     Auth,
+    AuthResponse,
     Closed,
     DataAborted,
     DataBegin,
@@ -61,6 +74,7 @@ _RELAY_DENIED = Reply(
 )
 _LOGGED_IN = Reply(235, "2.7.0", "Authentication succeeded")
 _BAD_LOGIN = Reply(535, "5.7.8", "Authentication failed: wrong address or password")
+_LOGIN_LATER = Reply(454, "4.7.0", "Temporary authentication failure, try again later")
 _NOT_VERIFIED = Reply(252, "2.0.0", "Not verified here; send mail and see")
 _TOO_MANY_UNKNOWN = Reply(421, "4.7.0", "Too many unknown recipients, closing")
 
@@ -81,16 +95,18 @@ class SMTPLimits(Struct, frozen=True):
 class SMTPService(Struct, frozen=True):
     """What one kind of SMTP server is made of; shared by all its connections.
 
-    `tls` gives the context for STARTTLS, None where there is none. `check_sender` demands of logged-in
+    `tls` gives the context for STARTTLS, None where there is none, and `binding` the certificate's
+    binding for SCRAM-SHA-256-PLUS. `check_sender` demands of logged-in
     clients that the sender's mail would come to their own account.
     """
 
     kind: ServerKind
     machine: ServerConfig
     intake: Intake
-    authenticator: Authenticator
+    logins: SaslLogins
     policy: Policy
     tls: Callable[[], ssl.SSLContext] | None = None
+    binding: bytes | None = None
     limits: SMTPLimits = SMTPLimits()
     check_sender: bool = True
     greeting: str = "Postroad"
@@ -111,7 +127,10 @@ class SMTPConnection(Connection[SMTPServer]):
         self._origin_utf8 = False
         self._accepted: list[Accepted] = []
         self._incoming: Incoming | None = None
+        self._decided = NOTHING  # of the connection
+        self._decision = NOTHING  # of the connection and the transaction
         self._refusals = 0
+        self._login: SaslLogin | None = None
         self._login_failures = 0
         self._local_user: str | None = None
 
@@ -145,9 +164,14 @@ class SMTPConnection(Connection[SMTPServer]):
         return self._reply(self._opened())
 
     async def _opened(self) -> Reply:
-        refused = await self._refused(Connected, lambda: Connected(self._from()))
+        if self._service.policy.has(Connected):
+            decision = await self._service.policy.ask(Connected(self._from()))
+            if decision.refused is not None:
+                self._note_refusal("connection refused", decision)
+                return decision.refused.reply
+            self._decided = self._decision = decision
         name = self._service.machine.hostname
-        return refused or Reply(220, "", f"{name} ESMTP {self._service.greeting}")
+        return Reply(220, "", f"{name} ESMTP {self._service.greeting}")
 
     def _on_hello(self, event: Hello) -> None:
         self._forget_transaction()
@@ -175,8 +199,14 @@ class SMTPConnection(Connection[SMTPServer]):
             refusal = await self._sender_refused(envelope.sender, self._account)
             if refusal is not None:
                 return refusal
-        refused = await self._refused(MailFrom, lambda: MailFrom(self._from(), envelope))
-        return refused or _OK
+        if self._service.policy.has(MailFrom):
+            facts = self._decided.facts
+            decision = await self._service.policy.ask(MailFrom(self._from(), envelope, facts=facts))
+            if decision.refused is not None:
+                self._note_refusal("sender refused", decision, sender=str(envelope.sender or "<>"))
+                return decision.refused.reply
+            self._decision = self._decided.plus(decision)
+        return _OK
 
     def _on_rcpt(self, event: Rcpt) -> Awaitable[None] | None:
         recipient = event.recipient
@@ -201,13 +231,18 @@ class SMTPConnection(Connection[SMTPServer]):
             return await self._refuse_recipient(targets)
         if not self._takes(recipient, targets):
             return await self._refuse_recipient(_RELAY_DENIED)
+        quarantined = False
         if service.policy.has(RcptTo):
-            refused = await self._refused(
-                RcptTo, lambda: RcptTo(self._from(), self._envelope(), address)
+            decision = await service.policy.ask(
+                RcptTo(self._from(), self._envelope(), address, facts=self._decision.facts)
             )
+            refused, quarantined = decision.refused, decision.quarantined
+            # What was said of one recipient is told in the journey, if others are taken.
+            self._decision = self._decision.plus(decision.without_verdict())
             if refused is not None:
-                return await self._refuse_recipient(refused)
-        self._accepted.append(Accepted(recipient, targets))
+                self._note_refusal("recipient refused", decision, recipient=str(address))
+                return await self._refuse_recipient(refused.reply)
+        self._accepted.append(Accepted(recipient, targets, quarantined))
         return _RECIPIENT_OK
 
     async def _refuse_recipient(self, reply: Reply) -> Reply:
@@ -222,7 +257,9 @@ class SMTPConnection(Connection[SMTPServer]):
         return reply
 
     def _on_data_begin(self, event: DataBegin) -> None:
-        self._incoming = self._service.intake.begin(self._envelope(), self._accepted, self._from())
+        self._incoming = self._service.intake.begin(
+            self._envelope(), self._accepted, self._from(), self._decision
+        )
         self.machine.reply(_GO_ON)
 
     def _on_chunk(self, event: DataChunk) -> None:
@@ -231,30 +268,45 @@ class SMTPConnection(Connection[SMTPServer]):
 
     async def _on_data_end(self, event: DataEnd) -> None:
         incoming, self._incoming = self._incoming, None
+        self._decision = self._decided
         assert incoming is not None, "the machine ends only what began"
         self._accepted = []
         self.machine.reply(await incoming.finish(plain=event.plain))
 
-    async def _on_auth(self, event: Auth) -> None:
+    def _on_auth(self, event: Auth) -> Awaitable[None]:
         service = self._service
-        if event.authorization_id and event.authorization_id != event.username:
-            self.machine.reply(Reply(535, "5.7.8", "You may act only as yourself here"))
-            return
+        visit = Visit(self.peer, service.kind.value, Scope.SMTP, event.mechanism)
+        self._login = service.logins.begin(
+            visit, plus_offered=PLUS in service.machine.auth, binding=service.binding
+        )
+        return self._log_in(self._login, event.initial)
+
+    def _on_auth_response(self, event: AuthResponse) -> Awaitable[None]:
+        assert self._login is not None, "the machine lets a response only follow AUTH"
+        return self._log_in(self._login, event.response)
+
+    async def _log_in(self, login: SaslLogin, message: bytes | None) -> None:
+        machine = self.machine
         try:
-            account = await service.authenticator.verify(
-                event.username, event.password, client=self.peer
-            )
+            outcome = await login.step(message)
+        except SaslMalformed as error:
+            machine.reply(Reply(501, "5.5.2", _sentence(error)))
         except Throttled as throttled:
-            log.warning("login throttled", peer=self.peer, user=event.username)
+            log.warning("login throttled", peer=self.peer, user=login.username)
             text = f"Too many failed logins, try again in {throttled.seconds:.0f} seconds"
-            self.machine.reply(Reply(454, "4.7.0", text))
-            return
-        if account is None:
-            await self._login_failed(event.username)
-            return
-        self._account = account
-        self._origin = None
-        self.machine.reply(_LOGGED_IN)
+            machine.reply(Reply(454, "4.7.0", text))
+        except StorageError as error:
+            log.error("login not looked up", peer=self.peer, error=str(error))
+            machine.reply(_LOGIN_LATER)
+        else:
+            if isinstance(outcome, Challenge):
+                machine.challenge(outcome.data)
+            elif outcome is None:
+                await self._login_failed(login.username)
+            else:
+                self._account = outcome
+                self._origin = None
+                machine.reply(_LOGGED_IN)
 
     async def _login_failed(self, username: str) -> None:
         self._login_failures += 1
@@ -276,10 +328,10 @@ class SMTPConnection(Connection[SMTPServer]):
             return None
         return Reply(553, "5.7.1", f"<{sender}> is not an address of {account.address}")
 
-    async def _refused(self, stage: type[Stage], make: Callable[[], Stage]) -> Reply | None:
-        policy = self._service.policy
-        verdict = await policy.ask(make()) if policy.has(stage) else ACCEPT
-        return None if isinstance(verdict, Accept) else verdict.reply
+    def _note_refusal(self, event: str, decision: Decision, **words: str) -> None:
+        """A refusal has no journey, since there is no message; so the log has it."""
+        ruling = decision.rulings[-1]
+        log.info(event, peer=self.peer, check=ruling.check, reason=ruling.reason, **words)
 
     @property
     def _may_relay(self) -> bool:
@@ -317,6 +369,7 @@ class SMTPConnection(Connection[SMTPServer]):
             self._incoming.discard()
             self._incoming = None
         self._accepted = []
+        self._decision = self._decided
 
 
 _HANDLERS: dict[type[ServerEvent], Callable[[SMTPConnection, Any], Awaitable[None] | None]] = {
@@ -324,6 +377,7 @@ _HANDLERS: dict[type[ServerEvent], Callable[[SMTPConnection, Any], Awaitable[Non
     Hello: SMTPConnection._on_hello,
     StartTls: SMTPConnection._on_starttls,
     Auth: SMTPConnection._on_auth,
+    AuthResponse: SMTPConnection._on_auth_response,
     Verify: SMTPConnection._on_verify,
     Mail: SMTPConnection._on_mail,
     Rcpt: SMTPConnection._on_rcpt,
@@ -342,6 +396,11 @@ def _protocol(extended: bool, utf8: bool, secure: bool, authenticated: bool) -> 
         return "SMTP"
     kind = "UTF8SMTP" if utf8 else "ESMTP"
     return f"{kind}{'S' if secure else ''}{'A' if authenticated else ''}"
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error)
+    return text[:1].upper() + text[1:]
 
 
 def peer_user(transport: asyncio.BaseTransport) -> str:

@@ -1,5 +1,7 @@
 """Accounts: who has a mailbox here."""
 
+import asyncio
+
 from postroad.model import (
     Account,
     AccountAdded,
@@ -7,16 +9,17 @@ from postroad.model import (
     Address,
     Group,
     PasswordSet,
+    ScramKeys,
 )
 from postroad.ports import Clock, Directory, Entropy, Ledger
-from postroad.service.authenticate import MAX_PASSWORD_OCTETS, Passwords
 from postroad.service.errors import Refused
+from postroad.service.passwords import MAX_PASSWORD_OCTETS, Passwords, scram_salt_of
 
 GENERATED_PASSWORD_OCTETS = 15
 
 
 class Accounts:
-    """Adds, lists and removes accounts."""
+    """Adds, lists and removes accounts. `secret` is the store's, see `service.passwords`."""
 
     def __init__(
         self,
@@ -26,12 +29,14 @@ class Accounts:
         clock: Clock,
         entropy: Entropy,
         passwords: Passwords,
+        secret: bytes,
     ) -> None:
         self._ledger = ledger
         self._directory = directory
         self._clock = clock
         self._entropy = entropy
         self._passwords = passwords
+        self._secret = secret
 
     async def add(self, address: Address, password: str | None = None) -> tuple[Account, str]:
         """Make an account with its INBOX; return it with its password (made here where None).
@@ -45,11 +50,13 @@ class Accounts:
                 f"add it first: postroad domain add {address.domain}"
             )
         password = self._usable(password)
+        password_hash, scram = await self._hashed(address, password)
         account = Account(
             id=self._entropy.id(),
             address=address,
-            password_hash=await self._passwords.hash(password),
+            password_hash=password_hash,
             inbox=self._entropy.id(),
+            scram=scram,
         )
         await self._ledger.commit(Group((AccountAdded(self._clock.now(), account),)))
         return account, password
@@ -58,8 +65,9 @@ class Accounts:
         """Change a password; return it (made here where None). Raises `Refused`."""
         account = await self.get(address)
         password = self._usable(password)
-        encoded = await self._passwords.hash(password)
-        change = PasswordSet(self._clock.now(), account.id, encoded)
+        change = PasswordSet(
+            self._clock.now(), account.id, *await self._hashed(account.address, password)
+        )
         await self._ledger.commit(Group((change,)))
         return password
 
@@ -78,6 +86,14 @@ class Accounts:
     async def list(self, domain: str | None = None) -> list[Account]:
         """Return all accounts, or those of one domain."""
         return await self._directory.accounts(domain)
+
+    async def _hashed(self, address: Address, password: str) -> tuple[str, ScramKeys]:
+        """Return what is stored of a password: its hash, and its keys for SCRAM."""
+        salt = scram_salt_of(self._secret, address)
+        password_hash, scram = await asyncio.gather(
+            self._passwords.hash(password), self._passwords.scram_keys(password, salt)
+        )
+        return password_hash, scram
 
     def _usable(self, password: str | None) -> str:
         if password is None:

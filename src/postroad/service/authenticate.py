@@ -1,100 +1,71 @@
-"""Logging in by address and password.
+"""Logging in: by password, by proof of knowing one, or by a token.
 
-Unknown users cost the same time and get the same words as wrong passwords. Guessing is throttled by
-client and account together, and by client over all accounts; another client of the same account is only
-slowed down, never locked out. Passwords are hashed by argon2 in a thread, so that nobody else waits.
+Unknown users cost the same time and get the same words as wrong passwords. Guessing is throttled, see
+`service.throttle`. Every login is noted, good or bad, see `service.logins`.
 """
 
-import asyncio
-import base64
 import hashlib
 import hmac
 import secrets
 from collections import OrderedDict
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
-from argon2.low_level import ARGON2_VERSION
 from msgspec import Struct
 
-from postroad.model import Account, Address, InvalidAddress
-from postroad.ports import Clock, Directory
+from postroad.model import (
+    Account,
+    Address,
+    AppPassword,
+    InvalidAddress,
+    Login,
+    LoginResult,
+    Scope,
+    ScramKeys,
+)
+from postroad.ports import Clock, Directory, TokenVerifier
+from postroad.service.logins import LoginBook
+from postroad.service.passwords import MAX_PASSWORD_OCTETS, Passwords
+from postroad.service.throttle import Throttle, Throttled, ThrottleSettings
 
-MAX_PASSWORD_OCTETS = 1024
+MAX_NAME_LETTERS = 320
 
 
-class Throttled(Exception):
-    """Too many failures; try again after `seconds`."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"too many failed logins, wait {seconds:.0f} s")
-        self.seconds = seconds
-
-
-class AuthenticatorSettings(Struct, frozen=True):
-    """Failures that are free, for one client on one account and for one client on all; then each
-    failure doubles the wait, up to `max_wait_seconds`. A login that succeeded is remembered, as a keyed
-    hash in memory, for `remember_seconds`, so that polling clients cost no argon2 each time.
+class AuthenticatorSettings(ThrottleSettings, frozen=True, kw_only=True):
+    """How guessing is slowed down, and how long a login that succeeded is remembered, as a keyed hash
+    in memory, so that polling clients cost no argon2 each time.
     """
 
-    free_failures: int = 5
-    free_failures_per_client: int = 20
-    first_wait_seconds: float = 2.0
-    max_wait_seconds: float = 900.0
     remember_seconds: float = 300.0
     max_remembered: int = 10_000
 
 
-class Passwords:
-    """Hashes and checks passwords with argon2, two at a time (each takes 64 MiB)."""
+class Visit(Struct, frozen=True):
+    """Who wants to log in from where: `client` is an IP address, `server` the kind of server, and
+    `scope` what an app password must be good for there.
+    """
 
-    def __init__(self, hasher: PasswordHasher | None = None) -> None:
-        self._hasher = hasher or PasswordHasher()
-        self._pool = ThreadPoolExecutor(2, thread_name_prefix="argon2")
-        self._nobody = _hash_of_nobody(self._hasher)
-
-    async def hash(self, password: str) -> str:
-        """Return the encoded hash to store."""
-        return await asyncio.get_running_loop().run_in_executor(
-            self._pool, self._hasher.hash, password
-        )
-
-    async def matches(self, encoded: str | None, password: str) -> bool:
-        """Whether the password fits; None stands for a user that does not exist, and takes as long."""
-        return await asyncio.get_running_loop().run_in_executor(
-            self._pool, self._verify, encoded, password
-        )
-
-    def close(self) -> None:
-        """Let the threads end."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def _verify(self, encoded: str | None, password: str) -> bool:
-        try:
-            self._hasher.verify(encoded or self._nobody, password)
-        except (VerificationError, InvalidHashError):
-            return False
-        return encoded is not None
+    client: str
+    server: str
+    scope: Scope
+    mechanism: str
 
 
-def _hash_of_nobody(hasher: PasswordHasher) -> str:
-    """A hash that no password fits and that takes the usual time to find out; made without that time."""
-    salt, digest = (
-        base64.b64encode(secrets.token_bytes(octets)).rstrip(b"=").decode()
-        for octets in (hasher.salt_len, hasher.hash_len)
-    )
-    costs = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
-    return f"$argon2{hasher.type.name.lower()}$v={ARGON2_VERSION}${costs}${salt}${digest}"
+class ScramOffer(Struct, frozen=True):
+    """What a client may prove to know: keys of all passwords that would let it in, and for each the
+    app password or None for the account's own. `account` is None where the keys are made up.
+    """
 
-
-class _Failures(Struct):
-    count: int = 0
-    until: float = 0.0
+    name: str
+    keys: Sequence[ScramKeys]
+    passwords: Sequence[AppPassword | None]
+    account: Account | None
 
 
 class Authenticator:
-    """Verifies logins for all servers of a process."""
+    """Verifies logins for all servers of a process.
+
+    `secret` is the store's; `tokens` judges bearer tokens, None where none are taken.
+    """
 
     def __init__(
         self,
@@ -102,38 +73,115 @@ class Authenticator:
         directory: Directory,
         clock: Clock,
         passwords: Passwords,
+        secret: bytes,
+        book: LoginBook,
+        tokens: TokenVerifier | None = None,
         settings: AuthenticatorSettings | None = None,
     ) -> None:
         self._directory = directory
         self._clock = clock
         self._passwords = passwords
+        self._secret = secret
+        self._book = book
+        self._tokens = tokens
         self._settings = settings or AuthenticatorSettings()
-        self._failures: OrderedDict[tuple[str, str], _Failures] = OrderedDict()
+        self._throttle = Throttle(clock, self._settings)
         self._remembered: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
         self._key = secrets.token_bytes(32)
 
-    async def verify(self, username: str, password: str, *, client: str) -> Account | None:
-        """Return the account that may log in, or None.
+    async def verify(self, username: str, password: str, visit: Visit) -> Account | None:
+        """Return the account that may log in with this password, its own or an app password, or None.
 
-        `username` is the account's address; `client` is what failures are counted by (an IP address).
-        Raises `Throttled` without looking at the password.
+        `username` is the account's address. Raises `Throttled` without looking at the password.
         """
-        name = username.strip().lower()[:320]
-        self._refuse_if_throttled(client, name)
+        name = folded(username)
+        await self._admit(name, visit)
         account = await self._account(username)
-        usable = account is not None and account.enabled
         if len(password.encode()) > MAX_PASSWORD_OCTETS:
-            usable, password = False, ""
-        if account is not None and usable and self._is_remembered(account, password):
-            return account
-        encoded = account.password_hash if account is not None and usable else None
-        if not await self._passwords.matches(encoded, password):
-            self._failed(client, name)
+            account, password = None, ""
+        if account is not None and account.enabled and self._is_remembered(account, password):
+            return self._let_in(name, visit, account)
+        if account is not None and account.enabled:
+            app_password = await self._app_password(account, password)
+            if app_password is not None:
+                if visit.scope not in app_password.scopes:
+                    self._turn_away(name, visit, LoginResult.OUT_OF_SCOPE, app_password)
+                    return None
+                return self._let_in(name, visit, account, app_password)
+        encoded = None if account is None else account.password_hash
+        right = await self._passwords.matches(encoded, password)
+        if account is None or not right:
+            self._turn_away(name, visit, LoginResult.WRONG)
             return None
-        assert account is not None
-        self._failures.pop((client, name), None)
+        if not account.enabled:
+            self._turn_away(name, visit, LoginResult.DISABLED)
+            return None
         self._remember(account, password)
-        return account
+        return self._let_in(name, visit, account)
+
+    async def scram_offer(self, username: str, visit: Visit) -> ScramOffer:
+        """Return what a client that calls itself so may prove, real or made up. Raises `Throttled`."""
+        name = folded(username)
+        await self._admit(name, visit)
+        account = await self._account(username)
+        fake = self._passwords.fake_scram_keys(self._secret, name)
+        if account is None or not account.enabled:
+            return ScramOffer(name, (fake,), (None,), None)
+        candidates: list[tuple[ScramKeys, AppPassword | None]] = [
+            (each.scram, each)
+            for each in await self._directory.app_passwords(account.id)
+            if visit.scope in each.scopes
+        ]
+        if account.scram is not None:
+            candidates.insert(0, (account.scram, None))
+        # A client gets one salt and count; keys of another, from a store with another secret, are out.
+        first = candidates[0][0] if candidates else fake
+        fitting = [
+            (keys, which)
+            for keys, which in candidates
+            if (keys.salt, keys.iterations) == (first.salt, first.iterations)
+        ]
+        if not fitting:
+            return ScramOffer(name, (fake,), (None,), None)
+        keys, which = zip(*fitting, strict=True)
+        return ScramOffer(name, keys, which, account)
+
+    def scram_proven(self, offer: ScramOffer, which: int, visit: Visit) -> Account | None:
+        """The client has the password of the keys at `which`: return the account."""
+        if offer.account is None:
+            self._turn_away(offer.name, visit, LoginResult.WRONG)
+            return None
+        return self._let_in(offer.name, visit, offer.account, offer.passwords[which])
+
+    def scram_failed(self, offer: ScramOffer, visit: Visit) -> None:
+        """The client could not prove what it was offered to."""
+        self._turn_away(offer.name, visit, LoginResult.WRONG)
+
+    async def verify_token(self, username: str, token: str, visit: Visit) -> Account | None:
+        """Return the account that a bearer token speaks for, or None; `username` is ``""`` or must be
+        that account's address. Raises `Throttled` without looking at the token.
+        """
+        name = folded(username)
+        await self._admit(name, visit)
+        user = None if self._tokens is None else await self._tokens.user(token)
+        if user is None or (name and folded(user) != name):
+            self._turn_away(name, visit, LoginResult.WRONG)
+            return None
+        account = await self._account(user)
+        if account is None:
+            self._turn_away(folded(user), visit, LoginResult.WRONG)
+            return None
+        if not account.enabled:
+            self._turn_away(folded(user), visit, LoginResult.DISABLED)
+            return None
+        return self._let_in(folded(user), visit, account)
+
+    async def _admit(self, name: str, visit: Visit) -> None:
+        try:
+            await self._throttle.admit(visit.client, name)
+        except Throttled:
+            self._note(name, visit, LoginResult.THROTTLED)
+            raise
 
     async def _account(self, username: str) -> Account | None:
         try:
@@ -141,32 +189,52 @@ class Authenticator:
         except InvalidAddress:
             return None
 
-    def _refuse_if_throttled(self, client: str, name: str) -> None:
-        now = self._clock.monotonic()
-        for key in ((client, name), (client, "")):
-            failures = self._failures.get(key)
-            if failures is not None and failures.until > now:
-                raise Throttled(failures.until - now)
+    async def _app_password(self, account: Account, password: str) -> AppPassword | None:
+        digest = hashlib.sha256(password.encode()).digest()
+        for each in await self._directory.app_passwords(account.id):
+            if hmac.compare_digest(each.digest, digest):
+                return each
+        return None
 
-    def _failed(self, client: str, name: str) -> None:
-        settings = self._settings
-        now = self._clock.monotonic()
-        for key, free in (
-            ((client, name), settings.free_failures),
-            ((client, ""), settings.free_failures_per_client),
-        ):
-            failures = self._failures.setdefault(key, _Failures())
-            self._failures.move_to_end(key)
-            if now > failures.until + settings.max_wait_seconds:
-                failures.count = 0  # long ago
-            failures.count += 1
-            failures.until = now
-            if failures.count >= free:
-                doublings = min(failures.count - free, 30)
-                wait = settings.first_wait_seconds * 2**doublings
-                failures.until += min(wait, settings.max_wait_seconds)
-        while len(self._failures) > settings.max_remembered:
-            self._failures.popitem(last=False)
+    def _let_in(
+        self, name: str, visit: Visit, account: Account, app_password: AppPassword | None = None
+    ) -> Account:
+        self._throttle.succeeded(visit.client, name)
+        self._note(name, visit, LoginResult.OK, app_password)
+        return account
+
+    def _turn_away(
+        self,
+        name: str,
+        visit: Visit,
+        result: LoginResult,
+        app_password: AppPassword | None = None,
+    ) -> None:
+        self._throttle.failed(visit.client, name)
+        self._note(name, visit, result, app_password)
+
+    def _note(
+        self,
+        name: str,
+        visit: Visit,
+        result: LoginResult,
+        app_password: AppPassword | None = None,
+    ) -> None:
+        now = self._clock.now()
+        used = app_password if result is LoginResult.OK else None
+        self._book.record(
+            Login(
+                at=now,
+                last_at=now,
+                username=name,
+                result=result,
+                mechanism=visit.mechanism,
+                server=visit.server,
+                client=visit.client,
+                app_password=app_password.name if app_password is not None else "",
+            ),
+            None if used is None else used.id,
+        )
 
     def _digest(self, account: Account, password: str) -> bytes:
         # The stored hash is part of it: a changed password forgets the old one at once.
@@ -184,3 +252,14 @@ class Authenticator:
         self._remembered[str(account.address)] = (self._digest(account, password), until)
         while len(self._remembered) > self._settings.max_remembered:
             self._remembered.popitem(last=False)
+
+
+def folded(username: str) -> str:
+    """Return the name that a login is counted and noted by: as addresses are compared, bounded, and
+    without what cannot be shown.
+    """
+    try:
+        return Address.parse(username.strip()).folded
+    except InvalidAddress:
+        name = username.strip().lower()[:MAX_NAME_LETTERS]
+        return "".join(letter if letter.isprintable() else "?" for letter in name)

@@ -60,6 +60,21 @@ def no_account(account: int) -> Conflict:
     )
 
 
+def app_password_exists(name: str) -> Conflict:
+    """Return the conflict of an app password added twice."""
+    return Conflict(
+        f"The account has an app password {name!r} already. Choose another name, or remove it first: "
+        f"postroad account app-password remove"
+    )
+
+
+def no_app_password(name: str) -> Conflict:
+    """Return the conflict of removing an app password that is not there."""
+    return Conflict(
+        f"The account has no app password {name!r}. See: postroad account app-password list"
+    )
+
+
 def no_alias(address: Address) -> Conflict:
     """Return the conflict of removing an alias that is not there."""
     return Conflict(f"There is no alias {address}. See: postroad alias list")
@@ -92,6 +107,11 @@ def mailbox_gone(mailbox: int) -> Conflict:
     )
 
 
+def mailbox_exists(name: str) -> Conflict:
+    """Return the conflict of making a mailbox whose name the account has already."""
+    return Conflict(f"The account has a mailbox {name} already. Try again.")
+
+
 def delivery_ended(message: int, ordinal: int) -> Conflict:
     """Return the conflict of depositing for a delivery that ended."""
     return Conflict(
@@ -107,11 +127,3 @@ def no_delivery(message: int, ordinal: int) -> Conflict:
 def given_twice() -> Conflict:
     """Return the conflict of a group that adds one thing twice."""
     return Conflict("The group contradicts itself: the same id is in it twice.")
-
-
-def uid_validity(at: float) -> int:
-    """Return the uidvalidity of a mailbox made at that time: 32 bits, not zero (RFC 9051 §2.3.1).
-
-    Made from the change alone, so that a replay of the journey gives the same.
-    """
-    return int(at) % 0xFFFFFFFF + 1

@@ -19,11 +19,12 @@ from msgspec import structs
 
 from postroad.cli.main import main
 from postroad.cli.reference import reference
-from postroad.model import Address, Envelope, Origin, Recipient, ServerKind
+from postroad.model import Address, Envelope, Origin, Recipient, Scope, ServerKind
 from postroad.runtime.compose import System
 from postroad.runtime.config import Config, load_config
 from postroad.runtime.lifecycle import run
 from postroad.runtime.quickstart import make_plan, systemd_unit
+from postroad.service.authenticate import Visit
 from tests.unit.runtime.served import Served, environment, write_config
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -98,6 +99,94 @@ def test_domains_accounts_and_aliases(cli: Cli) -> None:
     assert [each["name"] for each in cli.json("domain", "list")] == ["other.test"]
 
 
+def test_keys_from_their_making_to_their_end(cli: Cli) -> None:
+    cli("domain", "add", "here.test")
+    assert cli("key", "list") == ""
+    assert "postroad key add" in cli.error
+    printed = cli("key", "add", "here.test")
+    assert printed.count("IN TXT") == 2
+    assert '_domainkey.here.test. IN TXT ( "v=DKIM1; k=rsa;' in printed
+    both = cli.json("key", "list", "here.test")
+    assert [each["state"] for each in both] == ["waiting", "waiting"]
+    assert all("pem" not in each for each in both)
+    assert "PRIVATE" not in json.dumps(both)
+    (now,) = cli.json(
+        "key", "add", "here.test", "--algorithm", "ed25519", "--selector", "s1", "--sign-now"
+    )
+    assert (now["selector"], now["state"]) == ("s1", "signing")
+    assert cli("key", "show", "here.test", "s1").startswith("; here.test: ed25519-sha256, signing")
+    seen = cli.json("key", "check", "here.test", code=1)
+    assert all(each["problem"] for each in seen)
+    cli("key", "rotate", "here.test", code=65)
+    assert "has a new key already" in cli.error
+    cli("key", "remove", "here.test", "s1", code=65)
+    assert "postroad key retire here.test s1" in cli.error
+    for each in both:
+        cli("key", "remove", "here.test", each["selector"])
+    (successor,) = cli.json("key", "rotate", "here.test")
+    assert successor["algorithm"] == "ed25519-sha256"
+    assert "retired" in cli("key", "retire", "here.test", "s1")
+    cli("key", "remove", "here.test", "s1")
+    assert [each["selector"] for each in cli.json("key", "list")] == [successor["selector"]]
+
+
+def test_app_passwords(cli: Cli) -> None:
+    cli("domain", "add", "here.test")
+    cli("account", "add", "jo@here.test")
+    added = cli("account", "app-password", "add", "jo@here.test", "phone")
+    assert re.search(r"'phone' logs in as jo@here\.test with the app password (\S+)$", added)
+    made = cli.json("account", "app-password", "add", "jo@here.test", "backup", "--scope", "pop3")
+    assert re.fullmatch(r"[a-z2-7-]{29}", made["password"])
+    backup, phone = cli.json("account", "app-password", "list", "jo@here.test")
+    assert (backup["name"], backup["scopes"], backup["used_at"]) == ("backup", ["pop3"], None)
+    assert (phone["name"], phone["scopes"]) == ("phone", ["pop3", "smtp"])
+    row = cli("account", "app-password", "list", "jo@here.test").splitlines()[1]
+    assert row.startswith("backup")
+    assert row.endswith("never")
+    cli("account", "app-password", "add", "jo@here.test", "phone", code=65)
+    assert "already" in cli.error
+    cli("account", "app-password", "add", "jo@here.test", "x", "--scope", "imap", code=64)
+    assert "only smtp and pop3" in cli.error
+    cli("account", "app-password", "add", "eve@here.test", "phone", code=65)
+    cli("account", "app-password", "remove", "jo@here.test", "phone")
+    cli("account", "app-password", "remove", "jo@here.test", "phone", code=65)
+    assert [
+        each["name"] for each in cli.json("account", "app-password", "list", "jo@here.test")
+    ] == ["backup"]
+
+
+def test_the_standing_of_domains(cli: Cli) -> None:
+    assert cli.json("standing", "list") == []
+    cli("standing", "mark", "Junk.Test", "--junk", "3", "--good", "1")
+    (found,) = cli.json("standing", "list")
+    assert (found["domain"], found["junk"], found["good"]) == ("junk.test", 3.0, 1.0)
+    assert "junk.test  1.0   3.0   75%" in cli("standing", "list")
+    cli("standing", "mark", "junk.test", code=64)
+
+
+def test_logins_are_told(cli: Cli) -> None:
+    async def log_in() -> None:
+        async with System.open(load_config(cli.config, {})) as system:
+            visit = Visit("192.0.2.1", "pop3", Scope.POP3, "PLAIN")
+            await system.authenticator.verify("Eve@here.test", "x", visit)
+            await system.authenticator.verify("\x1b[2J", "x", visit)
+
+    run(log_in())
+    strange, eve = cli.json("account", "logins")
+    assert (eve["username"], eve["result"], eve["mechanism"], eve["server"], eve["client"]) == (
+        "eve@here.test",
+        "wrong",
+        "PLAIN",
+        "pop3",
+        "192.0.2.1",
+    )
+    assert strange["username"] == "?[2j"
+    [again] = cli.json("account", "logins", "EVE@here.test", "--failed")
+    assert again == eve
+    assert "eve@here.test  wrong   PLAIN" in cli("account", "logins")
+    assert cli.json("account", "logins", "jo@here.test") == []
+
+
 def test_a_password_from_a_file_is_not_printed(cli: Cli, tmp_path: Path) -> None:
     cli("domain", "add", "here.test")
     secret = tmp_path / "password"
@@ -125,6 +214,9 @@ def test_a_password_from_a_file_is_not_printed(cli: Cli, tmp_path: Path) -> None
         (["queue", "list", "--state", "lost"], 64, "--state lost: none of due,"),
         (["journey", "bad"], 64, "'bad' is not a queue id"),
         (["journey", "--to", "a@b", "--message-id", "<x>"], 64, "name one of:"),
+        (["key", "add", "gone.test"], 65, "gone.test is not a local domain"),
+        (["key", "add", "here.test", "--algorithm", "dsa"], 64, "--algorithm dsa: rsa, ed25519 or"),
+        (["key", "show", "here.test", "x"], 65, "here.test has no key x"),
         (["frobnicate"], 64, "No such command 'frobnicate'"),
         (["route"], 64, "Missing argument 'ADDRESS'"),
     ],
@@ -329,7 +421,7 @@ def howto(heading: str) -> list[list[str]]:
 def test_the_howto_to_the_letter(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (setting_up,) = howto("1. Set up")
     people = howto("5. People")
-    assert len(people) == 4
+    assert len(people) == 6
     cli = Cli(tmp_path / "mail" / "postroad.toml", capsys)
     cli(*setting_up, "--dir", str(tmp_path / "mail"), config=False)
     for command in people:
@@ -388,7 +480,9 @@ def test_quickstart_then_serve_then_send(
     (tmp_path / "m.eml").write_text("Subject: hi\n\nhello\n.dot\n")
     text = re.sub(r'"\*:\d+"', '"127.0.0.1:0"', cli.config.read_text())
     cli.config.write_text(text)
-    with Served(cli.config, environment(POSTROAD_SERVER__RUN_AS_ROOT="1")) as served:
+    with Served(
+        cli.config, environment(POSTROAD_SERVER__RUN_AS_ROOT="1", POSTROAD_TRUST__VERIFY="0")
+    ) as served:
         ports = served.ports()
         send = ("send", str(tmp_path / "m.eml"), "--to", "postmaster@here.test")
         login = ("--user", "postmaster@here.test", "--password-file", str(tmp_path / "password"))

@@ -22,6 +22,7 @@ from postroad.runtime.config import (
 )
 from postroad.runtime.config.describe import dump, reference, settings
 from postroad.service.authenticate import AuthenticatorSettings
+from postroad.service.logins import LoginSettings
 from postroad.wire.pop3 import ServerConfig as Pop3ServerConfig
 from postroad.wire.smtp import ServerConfig
 
@@ -185,6 +186,21 @@ def test_a_host_name_is_enough(tmp_path: Path) -> None:
 )
 def test_a_mistake_is_named_with_its_mend(tmp_path: Path, text: str, problem: str) -> None:
     assert problems(tmp_path, text) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('[trust]\nrelays = ["10.0.0.1/8"]\n', "has host bits set; networks are wanted, as"),
+        ("[trust]\nrelays = 7\n", "trust.relays = 7: a list of networks is wanted"),
+        ('[trust]\nsealers = ["a b"]\n', "a list of domains is wanted"),
+        ('[trust]\nauthserv_id = "a;b"\n', 'trust.authserv_id = "a;b"'),
+        ('[policy]\nchecks = ["spam"]\n', "policy.checks = [\"spam\"]: 'spam' names no check"),
+    ],
+)
+def test_mistakes_of_trust_and_policy(tmp_path: Path, line: str, words: str) -> None:
+    (problem,) = problems(tmp_path, LEAST + line)
+    assert words in problem
 
 
 def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
@@ -368,6 +384,7 @@ def test_the_rooms_have_the_same_defaults() -> None:
     hostname = "mail.here.test"
     assert told.queue(MINIMAL, "main") == QueueSettings(hostname=hostname)
     assert told.authenticator(MINIMAL) == AuthenticatorSettings()
+    assert told.login_book(MINIMAL) == LoginSettings()
     made = told.remote(MINIMAL)
     assert made == DeliverySettings(hostname=hostname, own_names=frozenset({hostname}))
     assert told.smtp_machine(MINIMAL, ServerKind.MX, tls=False) == ServerConfig(hostname=hostname)
@@ -402,7 +419,7 @@ def test_submission_offers_logins_only_where_they_are_safe() -> None:
     kind = ServerKind.SUBMISSION
     assert told.smtp_machine(MINIMAL, kind, tls=False).auth == ()
     machine = told.smtp_machine(MINIMAL, kind, tls=True)
-    assert machine.auth == ("PLAIN", "LOGIN")
+    assert machine.auth == ("SCRAM-SHA-256", "PLAIN", "LOGIN")
     assert machine.auth_required
     assert not machine.auth_without_tls
     assert told.smtp_machine(MINIMAL, ServerKind.MX, tls=True).auth == ()

@@ -12,11 +12,13 @@ from typing import Any, cast
 import uvloop
 
 from postroad.model import Account, Address
-from postroad.network.clock import SystemClock
+from postroad.network.clock import SystemClock, SystemEntropy
 from postroad.servers.pop3 import POP3Connection, POP3Service
 from postroad.servers.registry import Registry
-from postroad.service.authenticate import Authenticator, Throttled
+from postroad.service.authenticate import Authenticator, Visit
+from postroad.service.login import SaslLogins
 from postroad.service.maildrops import Maildrops
+from postroad.service.throttle import Throttled
 from postroad.wire.pop3 import ServerConfig
 from tests.unit.mailbox.fakes import FakeMailboxes
 
@@ -29,7 +31,7 @@ LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
 
 
 class FakeAuthenticator:
-    async def verify(self, username: str, password: str, *, client: str) -> Account | None:
+    async def verify(self, username: str, password: str, visit: Visit) -> Account | None:
         await asyncio.sleep(0)  # as the real one, which waits for a thread
         if username == "throttled@example.test":
             raise Throttled(7.0)
@@ -72,7 +74,7 @@ class Server:
         mailboxes = self.mailboxes
         service = POP3Service(
             machine=self.machine,
-            authenticator=cast(Authenticator, FakeAuthenticator()),
+            logins=SaslLogins(cast(Authenticator, FakeAuthenticator()), SystemEntropy()),
             maildrops=Maildrops(
                 mailboxes=mailboxes,
                 content=mailboxes,

@@ -1,12 +1,13 @@
 """A directory in memory and a clock that stands still, for the tests of services."""
 
-from postroad.model import Account, Address, Alias, Domain
+from postroad.model import Account, Address, Alias, AppPassword, Domain
 
 
 class FakeDirectory:
     def __init__(self) -> None:
         self.known_domains: dict[str, Domain] = {}
         self.known_accounts: dict[str, Account] = {}
+        self.known_app_passwords: list[AppPassword] = []
         self.known_aliases: dict[str, Alias] = {}
 
     def add_domain(self, name: str, *, catch_all: str = "", subaddress: str = "+") -> None:
@@ -31,6 +32,9 @@ class FakeDirectory:
 
     async def account_by_id(self, account: int) -> Account | None:
         return next((a for a in self.known_accounts.values() if a.id == account), None)
+
+    async def app_passwords(self, account: int) -> list[AppPassword]:
+        return [each for each in self.known_app_passwords if each.account == account]
 
     async def alias(self, address: Address) -> Alias | None:
         return self.known_aliases.get(address.folded)

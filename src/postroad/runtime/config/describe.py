@@ -1,5 +1,6 @@
 """Every setting in words: for ``postroad config describe``, for the reference, and for ``dump``."""
 
+import ipaddress
 import json
 from collections.abc import Iterator, Mapping
 from enum import Enum
@@ -16,6 +17,7 @@ from postroad.runtime.config.root import Config
 from postroad.runtime.config.values import Endpoint, Peer
 
 HIDDEN = "********"
+_PARTS = ("retry_jitter", "standing_junk_share")  # of one; other fractions are seconds
 
 
 class Setting(Struct, frozen=True):
@@ -40,7 +42,7 @@ def _of_section(section: str) -> Iterator[Setting]:
     for key, field in section_model(section).model_fields.items():
         yield Setting(
             name=f"{_title(section)}.{key}",
-            type="number" if key == "retry_jitter" else _type_words(field.annotation),
+            type="number" if key in _PARTS else _type_words(field.annotation),
             default=_default(field),
             bounds=_bounds(field),
             environment="" if section in NAMED else variable(section, key),
@@ -61,7 +63,7 @@ or `"50 MiB"`, times are seconds or `"5m"`.
 
 `postroad config check` finds mistakes, `postroad config dump` prints what is in force. SIGHUP
 (`systemctl reload postroad`) brings changes into force for new connections; `server`, `storage`,
-`queue`, `streams`, `pop3` and `auth` need a restart.
+`queue`, `streams`, `pop3`, `auth` and `oauth` need a restart.
 """
 
 
@@ -105,6 +107,8 @@ def to_plain(config: Config) -> dict[str, Any]:
     for rule in values["routes"].values():
         if rule["password"]:
             rule["password"] = HIDDEN
+    if values["abuse"]["rspamd_password"]:
+        values["abuse"]["rspamd_password"] = HIDDEN
     return values
 
 
@@ -200,6 +204,7 @@ _TYPE_WORDS: dict[Any, str] = {
     Path: "path",
     Endpoint: "address:port",
     Peer: "host:port",
+    ipaddress.IPv4Network: "network",
 }
 
 

@@ -1,10 +1,24 @@
 """Limits and time-outs of everything that clients may do."""
 
-from pydantic import Field
+from typing import Annotated
 
-from postroad.runtime.config.values import Octets, Seconds, Section, Switch
+from pydantic import AfterValidator, Field
+
+from postroad.runtime.config.values import Octets, Seconds, Section, Strings, Switch
+from postroad.wire.sasl import MECHANISMS
 
 MIB = 2**20
+
+
+def _known(names: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = [name for name in names if name not in MECHANISMS]
+    if unknown or not names:
+        known = ", ".join(MECHANISMS)
+        raise ValueError(f"{', '.join(unknown) or 'nothing'} is no choice of {known}")
+    return names
+
+
+Mechanisms = Annotated[Strings, AfterValidator(_known)]
 
 
 class LimitsSection(Section):
@@ -149,6 +163,13 @@ class SubmissionSection(Section):
 class AuthSection(Section):
     """Logging in, and guessing."""
 
+    mechanisms: Mechanisms = Field(
+        default=("SCRAM-SHA-256", "PLAIN", "LOGIN", "OAUTHBEARER", "XOAUTH2"),
+        description="SASL mechanisms on offer, the best first. `SCRAM-SHA-256-PLUS` is one more, by "
+        "channel binding `tls-server-end-point` alone: programs that insist on another fail. "
+        "`OAUTHBEARER` and `XOAUTH2` are offered where `oauth.issuer` is set.",
+    )
+
     free_failures: int = Field(
         default=5,
         ge=1,
@@ -161,6 +182,18 @@ class AuthSection(Section):
         le=100_000,
         description="Wrong passwords of one client for all accounts before it has to wait.",
     )
+    free_failures_per_account: int = Field(
+        default=50,
+        ge=1,
+        le=1_000_000,
+        description="Wrong passwords for one account from all clients before strangers to it wait.",
+    )
+    slow_seconds: Seconds = Field(
+        default=3.0,
+        ge=0,
+        le=60,
+        description="How long strangers then wait; whoever logged in from there before does not.",
+    )
     first_wait_seconds: Seconds = Field(
         default=2.0, ge=0, le=3600, description="The first wait; each further failure doubles it."
     )
@@ -172,4 +205,25 @@ class AuthSection(Section):
         ge=0,
         le=86_400,
         description="How long a password that was right is known without hashing it again.",
+    )
+    login_write_seconds: Seconds = Field(
+        default=5.0,
+        ge=0.1,
+        le=600,
+        description="How often the journey of logins is written; a crash can cost so much of it.",
+    )
+    login_pending: int = Field(
+        default=1000,
+        ge=1,
+        le=1_000_000,
+        description="Different logins that wait to be written; more are counted and left out.",
+    )
+    login_keep: int = Field(
+        default=20_000,
+        ge=0,
+        le=10_000_000,
+        description="How many good logins are kept, and how many bad ones.",
+    )
+    login_retain_seconds: Seconds = Field(
+        default=90 * 86_400.0, ge=0, le=3660 * 86_400, description="How long logins are kept."
     )

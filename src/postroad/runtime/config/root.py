@@ -2,13 +2,17 @@
 
 from pydantic import Field, model_validator
 
+from postroad.runtime.config.abuse import AbuseSection
 from postroad.runtime.config.delivery import DeliverySection, Routes
 from postroad.runtime.config.limits import AuthSection, LimitsSection, MxSection, SubmissionSection
 from postroad.runtime.config.mail import Pop3Section, QueueSection, StorageSection
 from postroad.runtime.config.mta_sts import MtaStsSection
+from postroad.runtime.config.oauth import OauthSection
+from postroad.runtime.config.policy import PolicySection
 from postroad.runtime.config.reports import TlsReportsSection
 from postroad.runtime.config.server import ListenSection, LogSection, ServerSection, TlsSection
 from postroad.runtime.config.streams import Streams
+from postroad.runtime.config.trust import TrustSection
 from postroad.runtime.config.values import Section
 
 
@@ -21,8 +25,12 @@ class Config(Section):
     limits: LimitsSection = Field(default_factory=LimitsSection)
     mx: MxSection = Field(default_factory=MxSection)
     submission: SubmissionSection = Field(default_factory=SubmissionSection)
+    trust: TrustSection = Field(default_factory=TrustSection)
+    abuse: AbuseSection = Field(default_factory=AbuseSection)
+    policy: PolicySection = Field(default_factory=PolicySection)
     pop3: Pop3Section = Field(default_factory=Pop3Section)
     auth: AuthSection = Field(default_factory=AuthSection)
+    oauth: OauthSection = Field(default_factory=OauthSection)
     queue: QueueSection = Field(default_factory=QueueSection)
     streams: Streams = Field(
         default_factory=dict,

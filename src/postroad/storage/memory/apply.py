@@ -10,18 +10,25 @@ from postroad.model import (
     AccountRemoved,
     AliasAdded,
     AliasRemoved,
+    AppPasswordAdded,
+    AppPasswordRemoved,
     Attempted,
     Change,
     DeliveryState,
     Deposited,
     DomainAdded,
+    DomainHistory,
     DomainRemoved,
+    DomainsJudged,
     Dropped,
     Expunged,
     Group,
     Held,
     Leased,
+    LoggedIn,
+    LoginResult,
     Mailbox,
+    MailboxAdded,
     PasswordSet,
     Released,
     Result,
@@ -29,6 +36,7 @@ from postroad.model import (
     StsPolicyKept,
     TlsCounted,
     TlsReported,
+    uid_validity,
 )
 from postroad.ports import Entry, JourneyEvent
 from postroad.storage import conflicts
@@ -208,6 +216,22 @@ def _expunged(do: Application, change: Expunged) -> None:
     do.note(change)
 
 
+def _mailbox_added(do: Application, change: MailboxAdded) -> None:
+    state, mailbox = do.state, change.mailbox
+    if mailbox.account not in state.accounts:
+        raise conflicts.no_account(mailbox.account)
+    for stored in state.mailboxes.values():
+        if (stored.mailbox.account, stored.mailbox.name) == (mailbox.account, mailbox.name):
+            if stored.mailbox.id != mailbox.id:
+                raise conflicts.mailbox_exists(mailbox.name)
+            return
+    if mailbox.id in state.mailboxes:
+        raise conflicts.given_twice()
+    do.undo.put(state.mailboxes, mailbox.id, StoredMailbox(mailbox))
+    do.undo.put(state.entries, mailbox.id, {})
+    do.note(change)
+
+
 def _domain_added(do: Application, change: DomainAdded) -> None:
     if change.domain.name in do.state.domains:
         raise conflicts.domain_exists(change.domain.name)
@@ -240,7 +264,7 @@ def _account_added(do: Application, change: AccountAdded) -> None:
         raise conflicts.id_taken(account.id, address)
     if account.inbox in state.mailboxes:
         raise conflicts.id_taken(account.inbox, address)
-    inbox = Mailbox(account.inbox, account.id, "INBOX", conflicts.uid_validity(change.at))
+    inbox = Mailbox(account.inbox, account.id, "INBOX", uid_validity(change.at))
     do.undo.put(state.accounts, account.id, account)
     do.undo.put(state.mailboxes, inbox.id, StoredMailbox(inbox))
     do.undo.put(state.entries, inbox.id, {})
@@ -252,6 +276,8 @@ def _account_removed(do: Application, change: AccountRemoved) -> None:
     if change.account not in state.accounts:
         raise conflicts.no_account(change.account)
     do.undo.delete(state.accounts, change.account)
+    for key in [key for key in state.app_passwords if key[0] == change.account]:
+        do.undo.delete(state.app_passwords, key)
     for number, stored in list(state.mailboxes.items()):
         if stored.mailbox.account == change.account:
             for entry in state.entries[number].values():
@@ -265,9 +291,54 @@ def _password_set(do: Application, change: PasswordSet) -> None:
     account = do.state.accounts.get(change.account)
     if account is None:
         raise conflicts.no_account(change.account)
-    new = replace(account, password_hash=change.password_hash)
+    new = replace(account, password_hash=change.password_hash, scram=change.scram)
     do.undo.put(do.state.accounts, change.account, new)
     do.note(change)
+
+
+def _app_password_added(do: Application, change: AppPasswordAdded) -> None:
+    state, added = do.state, change.app_password
+    if added.account not in state.accounts:
+        raise conflicts.no_account(added.account)
+    known = state.app_passwords
+    if (added.account, added.name) in known or any(o.id == added.id for o in known.values()):
+        raise conflicts.app_password_exists(added.name)
+    do.undo.put(known, (added.account, added.name), added)
+    do.note(change)
+
+
+def _app_password_removed(do: Application, change: AppPasswordRemoved) -> None:
+    key = (change.account, change.name)
+    if key not in do.state.app_passwords:
+        raise conflicts.no_app_password(change.name)
+    do.undo.delete(do.state.app_passwords, key)
+    do.note(change)
+
+
+def _logged_in(do: Application, change: LoggedIn) -> None:
+    state = do.state
+    for sequence, login in enumerate(change.logins, max(state.logins, default=0) + 1):
+        do.undo.put(state.logins, sequence, login)
+    for sequence in [s for s, login in state.logins.items() if login.at < change.since]:
+        do.undo.delete(state.logins, sequence)
+    for let_in in (False, True):
+        those = [s for s, one in state.logins.items() if (one.result is LoginResult.OK) is let_in]
+        for sequence in sorted(those)[: max(0, len(those) - change.keep)]:
+            do.undo.delete(state.logins, sequence)
+    for key, known in list(state.app_passwords.items()):
+        if known.id in change.used:
+            do.undo.put(state.app_passwords, key, replace(known, used_at=change.at))
+
+
+def _domains_judged(do: Application, change: DomainsJudged) -> None:
+    standing = do.state.standing
+    for judged in change.judged:
+        known = standing.get(judged.domain) or DomainHistory(judged.domain, 0, 0, change.at)
+        new = known.later(judged, change.at, change.half_life_seconds)
+        do.undo.put(standing, judged.domain, new)
+    newest = sorted(standing.values(), key=lambda each: (each.at, each.domain), reverse=True)
+    for each in newest[change.keep :]:
+        do.undo.delete(standing, each.domain)
 
 
 def _alias_added(do: Application, change: AliasAdded) -> None:
@@ -319,11 +390,16 @@ _APPLY: dict[type, Any] = {
     Retried: _by_operator,
     Dropped: _by_operator,
     Expunged: _expunged,
+    MailboxAdded: _mailbox_added,
     DomainAdded: _domain_added,
     DomainRemoved: _domain_removed,
     AccountAdded: _account_added,
     AccountRemoved: _account_removed,
     PasswordSet: _password_set,
+    AppPasswordAdded: _app_password_added,
+    AppPasswordRemoved: _app_password_removed,
+    LoggedIn: _logged_in,
+    DomainsJudged: _domains_judged,
     AliasAdded: _alias_added,
     AliasRemoved: _alias_removed,
     StsPolicyKept: _sts_policy_kept,

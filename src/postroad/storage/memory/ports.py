@@ -10,6 +10,7 @@ from postroad.model import (
     Account,
     Address,
     Alias,
+    AppPassword,
     Attempted,
     ContentRef,
     Delivery,
@@ -19,6 +20,8 @@ from postroad.model import (
     Group,
     Held,
     LeasedDelivery,
+    Login,
+    LoginResult,
     Mailbox,
     Message,
     Retried,
@@ -175,6 +178,11 @@ class MemoryDirectory:
         """Return the account of that id."""
         return self._state.accounts.get(account)
 
+    async def app_passwords(self, account: int) -> list[AppPassword]:
+        """Return the app passwords of an account, by name."""
+        found = (a for a in self._state.app_passwords.values() if a.account == account)
+        return sorted(found, key=lambda app_password: app_password.name)
+
     async def alias(self, address: Address) -> Alias | None:
         """Return the alias of exactly that address."""
         return self._state.aliases.get(address.folded)
@@ -194,6 +202,31 @@ class MemoryDirectory:
         return sorted(found, key=lambda alias: alias.address.folded)
 
 
+class MemoryLogins:
+    """See `ports.LoginStore`."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def newest(
+        self,
+        username: str | None = None,
+        *,
+        failed: bool = False,
+        since: float | None = None,
+        limit: int = 50,
+    ) -> list[Login]:
+        """Return the newest logins."""
+        found = [
+            login
+            for _, login in sorted(self._state.logins.items(), reverse=True)
+            if username in (None, login.username)
+            and not (failed and login.result is LoginResult.OK)
+            and (since is None or login.last_at >= since)
+        ]
+        return found[:limit]
+
+
 class MemoryMailboxes:
     """See `ports.MailboxStore`."""
 
@@ -204,6 +237,13 @@ class MemoryMailboxes:
         """Return the mailbox of that id, None where there is none (any more)."""
         stored = self._state.mailboxes.get(mailbox)
         return None if stored is None else stored.mailbox
+
+    async def named(self, account: int, name: str) -> Mailbox | None:
+        """Return an account's mailbox of that name, None where there is none."""
+        for stored in self._state.mailboxes.values():
+            if (stored.mailbox.account, stored.mailbox.name) == (account, name):
+                return stored.mailbox
+        return None
 
     async def listing(self, mailbox: int) -> Listing | None:
         """Return uids and sizes of all entries, None where there is no such mailbox."""
@@ -357,11 +397,11 @@ class MemoryContentWriter:
         self._check()
         self._data += chunk
 
-    async def finish(self) -> Staged:
+    async def finish(self, above: bytes = b"") -> Staged:
         """Return what `Ledger.commit` needs."""
         self._check()
         self._finished = True
-        data = bytes(self._data)
+        data = above + self._data
         ref = ContentRef(self._id, len(data))
         if len(data) <= self._inline_max_octets:
             return Staged(ref, data)

@@ -14,9 +14,12 @@ from postroad.model import (
     Account,
     Address,
     Alias,
+    AppPassword,
     Delivery,
     DeliveryState,
     Domain,
+    DomainHistory,
+    Login,
     Mailbox,
     Message,
     StsPolicy,
@@ -52,6 +55,9 @@ class State:
         self.journey: dict[int, tuple[int | None, JourneyEvent]] = {}
         self.domains: dict[str, Domain] = {}
         self.accounts: dict[int, Account] = {}
+        self.app_passwords: dict[tuple[int, str], AppPassword] = {}
+        self.logins: dict[int, Login] = {}
+        self.standing: dict[str, DomainHistory] = {}
         self.aliases: dict[str, Alias] = {}
         self.mailboxes: dict[int, StoredMailbox] = {}
         self.entries: dict[int, dict[int, Entry]] = {}

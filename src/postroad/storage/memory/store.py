@@ -7,10 +7,12 @@ from postroad.storage.memory.ports import (
     MemoryJourney,
     MemoryLedger,
     MemoryLocks,
+    MemoryLogins,
     MemoryMailboxes,
     MemoryQueue,
     MemorySecurity,
 )
+from postroad.storage.memory.standing import MemoryStanding
 from postroad.storage.memory.state import State
 
 
@@ -32,6 +34,9 @@ class MemoryStore:
         self.directory = MemoryDirectory(self.state)
         self.mailboxes = MemoryMailboxes(self.state)
         self.locks = MemoryLocks()
+        self.secret = b"memory"
+        self.logins = MemoryLogins(self.state)
+        self.standing = MemoryStanding(self.state)
         self.journey = MemoryJourney(self.state)
         self.security = MemorySecurity(self.state)
         self.content = MemoryContents(self.state, staged, inline_max_octets)

@@ -11,18 +11,14 @@ from typing import Any, TypeAlias, TypeVar
 import apsw
 
 from postroad.model import (
-    AccountAdded,
     AccountRemoved,
-    AliasAdded,
-    AliasRemoved,
     Change,
-    DomainAdded,
-    DomainRemoved,
+    DomainsJudged,
     Dropped,
     Expunged,
     Held,
     Leased,
-    PasswordSet,
+    LoggedIn,
     Released,
     Retried,
     encode_change,
@@ -30,8 +26,10 @@ from postroad.model import (
 from postroad.ports import Conflict
 from postroad.storage import conflicts
 from postroad.storage.sqlite import apply_directory as directory
+from postroad.storage.sqlite import apply_logins as logins
 from postroad.storage.sqlite import security
 from postroad.storage.sqlite.rows import Row, Rows
+from postroad.storage.sqlite.standing import write_judged
 from postroad.storage.sqlite.statements import SQL
 
 _KeyChange = TypeVar("_KeyChange", Held, Retried, Dropped)
@@ -234,8 +232,19 @@ def _account_removed(connection: apsw.Connection, change: AccountRemoved, sweep:
     sweep.run(connection, SQL["content_sweep"], contents)
 
 
+def _logged_in(connection: apsw.Connection, change: LoggedIn, sweep: Sweep) -> None:
+    logins.write(connection, change)
+
+
+def _domains_judged(connection: apsw.Connection, change: DomainsJudged, sweep: Sweep) -> None:
+    write_judged(connection, change)
+
+
 def _directory(connection: apsw.Connection, change: Any, sweep: Sweep) -> None:
-    directory.APPLY[type(change)](connection, change)
+    try:
+        directory.APPLY[type(change)](connection, change)
+    except directory.Unchanged:
+        return
     write_journey(connection, change, change.at)
 
 
@@ -252,9 +261,8 @@ _APPLY: dict[type, Any] = {
     Dropped: _dropped,
     Expunged: _expunged,
     AccountRemoved: _account_removed,
-    **dict.fromkeys(
-        (DomainAdded, DomainRemoved, AccountAdded, PasswordSet, AliasAdded, AliasRemoved),
-        _directory,
-    ),
+    LoggedIn: _logged_in,
+    DomainsJudged: _domains_judged,
+    **dict.fromkeys(directory.APPLY, _directory),
     **dict.fromkeys(security.APPLY, _security),
 }

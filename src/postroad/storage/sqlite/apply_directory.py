@@ -1,4 +1,4 @@
-"""Applies changes of domains, accounts and aliases inside the writer's open transaction.
+"""Applies changes of domains, accounts, app passwords and aliases in the writer's open transaction.
 
 What contradicts the store raises `Conflict`, in words that tell an operator what to do.
 """
@@ -13,24 +13,35 @@ from postroad.model import (
     AccountRemoved,
     AliasAdded,
     AliasRemoved,
+    AppPasswordAdded,
+    AppPasswordRemoved,
     DomainAdded,
     DomainRemoved,
+    MailboxAdded,
     PasswordSet,
+    uid_validity,
 )
 from postroad.storage.conflicts import (
     account_exists,
     address_is_account,
     address_is_alias,
+    app_password_exists,
     domain_exists,
     domain_in_use,
+    given_twice,
     id_taken,
+    mailbox_exists,
     no_account,
     no_alias,
+    no_app_password,
     no_domain,
     not_local,
-    uid_validity,
 )
 from postroad.storage.sqlite.statements import SQL
+
+
+class Unchanged(Exception):
+    """What a change asks for is so already."""
 
 
 def account_removed(connection: apsw.Connection, change: AccountRemoved) -> list[int]:
@@ -38,6 +49,7 @@ def account_removed(connection: apsw.Connection, change: AccountRemoved) -> list
     connection.execute(SQL["account_delete"], (change.account,))
     if not connection.changes():
         raise no_account(change.account)
+    connection.execute(SQL["app_password_delete_account"], (change.account,))
     rows: Any = connection.execute(SQL["mailbox_delete_account"], (change.account,)).fetchall()
     return [mailbox for (mailbox,) in rows]
 
@@ -80,6 +92,7 @@ def _account_added(connection: apsw.Connection, change: AccountAdded) -> None:
         account.password_hash,
         account.inbox,
         account.enabled,
+        None if account.scram is None else _json(account.scram),
     )
     connection.execute(SQL["account_insert"], row)
     connection.execute(
@@ -87,10 +100,54 @@ def _account_added(connection: apsw.Connection, change: AccountAdded) -> None:
     )
 
 
+def _mailbox_added(connection: apsw.Connection, change: MailboxAdded) -> None:
+    """Make it, unless it is there; then nothing changed, and the journey says nothing."""
+    mailbox = change.mailbox
+    if not _exists(connection, "account_get_by_id", mailbox.account):
+        raise no_account(mailbox.account)
+    found = connection.execute(SQL["mailbox_named"], (mailbox.account, mailbox.name)).get
+    if found is not None:
+        if found[0] != mailbox.id:
+            raise mailbox_exists(mailbox.name)
+        raise Unchanged
+    if _exists(connection, "mailbox_get", mailbox.id):
+        raise given_twice()
+    row = (mailbox.id, mailbox.account, mailbox.name, mailbox.uid_validity)
+    connection.execute(SQL["mailbox_insert"], row)
+
+
 def _password_set(connection: apsw.Connection, change: PasswordSet) -> None:
-    connection.execute(SQL["account_password"], (change.account, change.password_hash))
+    scram = None if change.scram is None else _json(change.scram)
+    connection.execute(SQL["account_password"], (change.account, change.password_hash, scram))
     if not connection.changes():
         raise no_account(change.account)
+
+
+def _app_password_added(connection: apsw.Connection, change: AppPasswordAdded) -> None:
+    added = change.app_password
+    if not _exists(connection, "account_get_by_id", added.account):
+        raise no_account(added.account)
+    named = (added.account, added.name)
+    if connection.execute(SQL["app_password_exists"], named).get is not None:
+        raise app_password_exists(added.name)
+    if _exists(connection, "app_password_id_exists", added.id):
+        raise app_password_exists(added.name)
+    row = (
+        *named,
+        added.id,
+        _json(added.scopes),
+        added.digest,
+        _json(added.scram),
+        added.created_at,
+        added.used_at,
+    )
+    connection.execute(SQL["app_password_insert"], row)
+
+
+def _app_password_removed(connection: apsw.Connection, change: AppPasswordRemoved) -> None:
+    connection.execute(SQL["app_password_delete"], (change.account, change.name))
+    if not connection.changes():
+        raise no_app_password(change.name)
 
 
 def _alias_added(connection: apsw.Connection, change: AliasAdded) -> None:
@@ -121,7 +178,10 @@ APPLY: dict[type, Any] = {
     DomainAdded: _domain_added,
     DomainRemoved: _domain_removed,
     AccountAdded: _account_added,
+    MailboxAdded: _mailbox_added,
     PasswordSet: _password_set,
+    AppPasswordAdded: _app_password_added,
+    AppPasswordRemoved: _app_password_removed,
     AliasAdded: _alias_added,
     AliasRemoved: _alias_removed,
 }

@@ -9,11 +9,13 @@ from typing import Any
 
 import msgspec
 
-from postroad.model import Account, Address, Alias, Domain
+from postroad.model import Account, Address, Alias, AppPassword, Domain, Scope, ScramKeys
 from postroad.storage.sqlite.database import Database
 from postroad.storage.sqlite.statements import SQL
 
 _decode_address = msgspec.json.Decoder(Address).decode
+_decode_scopes = msgspec.json.Decoder(tuple[Scope, ...]).decode
+_decode_scram = msgspec.json.Decoder(ScramKeys).decode
 _decode_addresses = msgspec.json.Decoder(tuple[Address, ...]).decode
 
 
@@ -37,6 +39,12 @@ class SqliteDirectory:
         """Return the account of that id."""
         rows = self._database.read(SQL["account_get_by_id"], (account,))
         return _account(rows[0]) if rows else None
+
+    async def app_passwords(self, account: int) -> list[AppPassword]:
+        """Return the app passwords of an account, by name."""
+        return [
+            _app_password(row) for row in self._database.read(SQL["app_password_all"], (account,))
+        ]
 
     async def alias(self, address: Address) -> Alias | None:
         """Return the alias of exactly that address."""
@@ -67,8 +75,16 @@ def _domain(row: Any) -> Domain:
 
 
 def _account(row: Any) -> Account:
-    number, local_part, domain, password_hash, inbox, enabled = row
-    return Account(number, Address(local_part, domain), password_hash, inbox, bool(enabled))
+    number, local_part, domain, password_hash, inbox, enabled, scram = row
+    keys = None if scram is None else _decode_scram(scram)
+    return Account(number, Address(local_part, domain), password_hash, inbox, bool(enabled), keys)
+
+
+def _app_password(row: Any) -> AppPassword:
+    number, account, name, scopes, digest, scram, *times = row
+    return AppPassword(
+        number, account, name, _decode_scopes(scopes), digest, _decode_scram(scram), *times
+    )
 
 
 def _alias(row: Any) -> Alias:

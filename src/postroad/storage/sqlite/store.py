@@ -10,9 +10,11 @@ from postroad.storage.sqlite.directory import SqliteDirectory
 from postroad.storage.sqlite.journey import SqliteJourney, prune
 from postroad.storage.sqlite.ledger import SqliteLedger
 from postroad.storage.sqlite.locks import FileLocks
+from postroad.storage.sqlite.logins import SqliteLogins
 from postroad.storage.sqlite.mailboxes import SqliteMailboxes
 from postroad.storage.sqlite.queue import SqliteQueue
 from postroad.storage.sqlite.security import SqliteSecurity
+from postroad.storage.sqlite.standing import SqliteStanding
 from postroad.storage.sqlite.statements import SQL
 from postroad.storage.sqlite.writer import Writer
 
@@ -23,7 +25,8 @@ class SqliteStore:
     """All storage ports on one data directory: ``postroad.db``, ``content/``, ``locks/``.
 
     Bound to the event loop in which it was opened. Several processes may have it open. `node` is a
-    name made when the store was made: the name under which its server leases deliveries.
+    name made when the store was made: the name under which its server leases deliveries. `secret` was
+    made then too: what is derived from it nobody can guess, and it stays the same.
     """
 
     def __init__(
@@ -49,7 +52,10 @@ class SqliteStore:
         self.mailboxes = SqliteMailboxes(database)
         self.journey = SqliteJourney(database)
         self.security = SqliteSecurity(database)
+        self.logins = SqliteLogins(database)
+        self.standing = SqliteStanding(database)
         self.node = ""
+        self.secret = b""
         self._closed = False
 
     @classmethod
@@ -78,7 +84,8 @@ class SqliteStore:
         except OSError as error:
             database.close()
             raise database.storage_error(error) from error
-        store.node = await store._node_name()
+        store.node = await store._setting("node", f"node-{secrets.token_hex(4)}")
+        store.secret = bytes.fromhex(await store._setting("secret", secrets.token_hex(32)))
         await asyncio.to_thread(store.content.sweep_orphans)
         return store
 
@@ -98,10 +105,10 @@ class SqliteStore:
         self.locks.close()
         await asyncio.to_thread(self.database.close)
 
-    async def _node_name(self) -> str:
-        if not (rows := self.database.read(SQL["setting_get"], ("node",))):
-            name = f"node-{secrets.token_hex(4)}"
-            await self.writer.run(lambda c, _: c.execute(SQL["setting_init"], ("node", name)).get)
-            rows = self.database.read(SQL["setting_get"], ("node",))
-        node: str = rows[0][0]
-        return node
+    async def _setting(self, name: str, first: str) -> str:
+        """Return what the store knows by that name; `first` from now on where it knows nothing."""
+        if not (rows := self.database.read(SQL["setting_get"], (name,))):
+            await self.writer.run(lambda c, _: c.execute(SQL["setting_init"], (name, first)).get)
+            rows = self.database.read(SQL["setting_get"], (name,))
+        value: str = rows[0][0]
+        return value

@@ -4,6 +4,8 @@ and UTF8 (RFC 6856). Import from here: ``from postroad.wire.pop3 import POP3Serv
 
 from postroad.wire.pop3.dialogue import LocalProtocolError
 from postroad.wire.pop3.events import (
+    Auth,
+    AuthResponse,
     Closed,
     Commit,
     Login,
@@ -19,6 +21,8 @@ from postroad.wire.pop3.settings import ServerConfig
 from postroad.wire.pop3.states import State
 
 __all__ = [
+    "Auth",
+    "AuthResponse",
     "Closed",
     "Commit",
     "LocalProtocolError",

@@ -23,17 +23,42 @@ class Opened(Question, frozen=True):
 
 
 class Login(Question, frozen=True):
-    """The client wants to log in: `POP3Server.logged_in` or `POP3Server.refuse`.
+    """USER and PASS (RFC 1939 §7): `POP3Server.logged_in` or `POP3Server.refuse`.
 
-    `mechanism` is ``"USER"`` or a SASL mechanism. The password is left out of ``repr``.
+    The password is left out of ``repr``.
     """
 
-    mechanism: str
     username: str
     password: str
 
     def __repr__(self) -> str:
-        return f"Login({self.mechanism!r}, {self.username!r}, '***')"
+        return f"Login({self.username!r}, '***')"
+
+
+class Auth(Question, frozen=True):
+    """The client wants to log in by SASL (RFC 5034): `POP3Server.challenge`, `POP3Server.logged_in` or
+    `POP3Server.refuse`.
+
+    `initial` is the first message of the exchange, None where the client waits for a challenge. It is
+    left out of ``repr``.
+    """
+
+    mechanism: str
+    initial: bytes | None
+
+    def __repr__(self) -> str:
+        return f"Auth({self.mechanism!r}, '***')"
+
+
+class AuthResponse(Question, frozen=True):
+    """What the client says to a challenge; answer as `Auth`. An exchange that the client gives up ends
+    without an event.
+    """
+
+    response: bytes
+
+    def __repr__(self) -> str:
+        return "AuthResponse('***')"
 
 
 class StartTls(Question, frozen=True):
@@ -70,4 +95,6 @@ class Closed(Notice, frozen=True):
     reason: str
 
 
-ServerEvent: TypeAlias = Opened | Login | StartTls | Retrieve | Commit | Closed
+ServerEvent: TypeAlias = (
+    Opened | Login | Auth | AuthResponse | StartTls | Retrieve | Commit | Closed
+)

@@ -1,9 +1,8 @@
-"""The grammar of POP3 commands (RFC 1939 §3, RFC 2449 §8) and of SASL PLAIN (RFC 4616 §2).
+"""The grammar of POP3 commands (RFC 1939 §3, RFC 2449 §8).
 
 What does not fit raises `CommandError` with words for the client.
 """
 
-import binascii
 import re
 from enum import Enum
 
@@ -71,18 +70,3 @@ def text(argument: bytes) -> str:
         return argument.decode()
     except UnicodeDecodeError:
         raise CommandError("the argument is not UTF-8") from None
-
-
-def parse_plain(encoded: bytes) -> tuple[str, str, str]:
-    """Return authorization identity, user name and password of a PLAIN message in base 64.
-
-    RFC 4616 §2: ``[authzid] NUL authcid NUL passwd``, in UTF-8. Raises `CommandError`.
-    """
-    try:
-        message = binascii.a2b_base64(encoded, strict_mode=True).decode()
-    except ValueError:
-        raise CommandError("the response is not base 64 of UTF-8") from None
-    parts = message.split("\0")
-    if len(parts) != 3 or not parts[1] or not parts[2]:
-        raise CommandError("the response is not a PLAIN message: [authzid] NUL authcid NUL passwd")
-    return parts[0], parts[1], parts[2]

@@ -11,11 +11,23 @@ from postroad.ports import AtHand, Listing
 from postroad.wire.pop3 import grammar
 from postroad.wire.pop3.body import DotStuffer, TopCutter, stuff
 from postroad.wire.pop3.dialogue import Dialogue, Handler, LocalProtocolError
-from postroad.wire.pop3.events import Commit, Login, Opened, Question, Retrieve, StartTls
+from postroad.wire.pop3.events import (
+    Auth,
+    AuthResponse,
+    Commit,
+    Login,
+    Opened,
+    Question,
+    Retrieve,
+    StartTls,
+)
 from postroad.wire.pop3.grammar import CommandError, ResponseCode
 from postroad.wire.pop3.settings import ServerConfig
 from postroad.wire.pop3.states import LEGAL, Outcome, State, Verb
 from postroad.wire.pop3.table import MessageTable
+from postroad.wire.sasl import PLUS, SaslMalformed, decode_message, encode_message
+
+_LOGINS = (Login, Auth, AuthResponse)
 
 
 class POP3Server(Dialogue):
@@ -42,12 +54,20 @@ class POP3Server(Dialogue):
         self._move(Verb.OPEN, Outcome.OK)
 
     def logged_in(self, listing: Listing) -> None:
-        """Answer `Login`: the maildrop is locked, and this is in it."""
-        self._answer(Login)
+        """Answer a login: the maildrop is locked, and this is in it."""
+        if not isinstance(self._answer(Question), _LOGINS):
+            raise LocalProtocolError("nobody wants to log in")
         self._table = table = MessageTable(listing)
         self._username = None
         self._ok(f"maildrop has {table.count} messages ({table.octets} octets)")
         self._move(self._login_verb, Outcome.OK)
+
+    def challenge(self, data: bytes) -> None:
+        """Answer `Auth` or `AuthResponse` with a challenge of the SASL exchange (RFC 5034 §4)."""
+        if not isinstance(self._answer(Question), Auth | AuthResponse):
+            raise LocalProtocolError("only AUTH is answered by a challenge")
+        self._send(f"+ {encode_message(data)}\r\n".encode())
+        self._move(self._login_verb, Outcome.GO_ON)
 
     def start_tls(self) -> None:
         """Answer `StartTls`. What was received behind the command is dropped."""
@@ -124,7 +144,7 @@ class POP3Server(Dialogue):
             raise LocalProtocolError("a message that was begun cannot be refused; abandon it")
         event = self._answer(Question)
         self._err(text, code)
-        if isinstance(event, Login):
+        if isinstance(event, _LOGINS):
             self._username = None
             self._move(self._login_verb, Outcome.ERR)
             self._login_failures += 1
@@ -147,7 +167,7 @@ class POP3Server(Dialogue):
         lines += ["PIPELINING", "EXPIRE NEVER", f"LOGIN-DELAY {config.login_delay_seconds}"]
         lines.append("UTF8 USER")
         if self._may_log_in:
-            lines += ["USER", "SASL PLAIN"]
+            lines += ["USER", f"SASL {' '.join(self._mechanisms)}"]
         if config.starttls and not self.secure and self._table is None:
             lines.append("STLS")
         lines += [f"IMPLEMENTATION {config.implementation}", ".", ""]
@@ -184,42 +204,42 @@ class POP3Server(Dialogue):
         if self._username is None:
             raise CommandError("USER comes first")
         self._login_verb = Verb.PASS
-        return Login("USER", self._username, grammar.text(argument))
+        return Login(self._username, grammar.text(argument))
 
     def _auth(self, argument: bytes) -> Question | None:
         """RFC 5034 §4."""
-        mechanism, _, initial = argument.strip(b" ").partition(b" ")
-        if mechanism.upper() != b"PLAIN":
+        word, _, initial = argument.strip(b" ").partition(b" ")
+        mechanism = word.upper().decode("ascii", "replace")
+        if mechanism not in self._mechanisms:
             raise CommandError("SASL mechanism is not supported; see CAPA")
         if self._refused_in_clear():
             return None
-        if not initial:
-            self._send(b"+ \r\n")
-            self._move(Verb.AUTH, Outcome.GO_ON)
-            return None
-        return self._plain(Verb.AUTH, b"" if initial == b"=" else initial)
+        self._login_verb = Verb.AUTH
+        try:
+            return Auth(mechanism, decode_message(initial) if initial else None)
+        except SaslMalformed as error:
+            raise CommandError(str(error)) from None
 
     def _sasl_response(self, line: bytes) -> Question | None:
-        if not line.endswith(b"\r\n"):
-            self._move(Verb.RESPONSE, Outcome.ERR)
-            raise CommandError("lines end in CRLF")
         response = line[:-2]
-        if response == b"*":
-            self._move(Verb.RESPONSE, Outcome.ERR)
-            self._err("authentication cancelled")
-            return None
         try:
-            return self._plain(Verb.RESPONSE, response)
-        except CommandError:
+            if not line.endswith(b"\r\n"):
+                raise CommandError("lines end in CRLF")
+            if response != b"*":
+                self._login_verb = Verb.RESPONSE
+                return AuthResponse(decode_message(response))
+        except (CommandError, SaslMalformed) as error:
             self._move(Verb.RESPONSE, Outcome.ERR)
-            raise
+            raise CommandError(str(error)) from None
+        self._move(Verb.RESPONSE, Outcome.ERR)
+        self._err("authentication cancelled")
+        return None
 
-    def _plain(self, verb: Verb, response: bytes) -> Question:
-        acting_as, username, password = grammar.parse_plain(response)
-        if acting_as not in ("", username):
-            raise CommandError("you may act only as yourself here")
-        self._login_verb = verb
-        return Login("PLAIN", username, password)
+    @property
+    def _mechanisms(self) -> tuple[str, ...]:
+        """What is on offer; without TLS there is no channel to bind to."""
+        names = self._config.mechanisms
+        return names if self.secure else tuple(name for name in names if name != PLUS)
 
     @property
     def _may_log_in(self) -> bool:

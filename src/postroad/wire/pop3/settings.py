@@ -12,6 +12,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
     `auth_without_tls`. `login_delay_seconds` is only announced here; who opens maildrops enforces it.
     `login_seconds` is for the whole way from the connection to the login, so that a client gains
     nothing by sending an octet now and then; `autologout_seconds` runs from command to command.
+    `mechanisms` are those of SASL on offer.
     `max_errors` is how many commands of a session may be unknown, malformed or out of place.
 
     Raises `ValueError` for an autologout below ten minutes (RFC 1939 §3).
@@ -21,6 +22,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
     implementation: str = "Postroad"
     starttls: bool = False
     auth_without_tls: bool = False
+    mechanisms: tuple[str, ...] = ("SCRAM-SHA-256", "PLAIN", "LOGIN")
     login_delay_seconds: int = 0
     max_line_octets: int = 255  # RFC 2449 §4
     max_auth_line_octets: int = 12288  # RFC 5034 §4: what the mechanism needs, as RFC 4954 §4

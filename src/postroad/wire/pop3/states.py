@@ -64,6 +64,7 @@ TRANSITIONS: dict[tuple[State, Verb, Outcome], State] = {
     # RFC 5034 §4: at once with an initial response, else after the continuation
     (State.AUTHORIZATION, Verb.AUTH, Outcome.OK): State.TRANSACTION,
     (State.AUTHORIZATION, Verb.AUTH, Outcome.GO_ON): State.AUTHENTICATING,
+    (State.AUTHENTICATING, Verb.RESPONSE, Outcome.GO_ON): State.AUTHENTICATING,
     (State.AUTHENTICATING, Verb.RESPONSE, Outcome.OK): State.TRANSACTION,
     (State.AUTHENTICATING, Verb.RESPONSE, Outcome.ERR): State.AUTHORIZATION,
     # RFC 2595 §4: after the handshake both sides start anew

@@ -5,6 +5,7 @@ from postroad.wire.smtp.errors import LocalProtocolError, ProtocolError, RemoteP
 from postroad.wire.smtp.events import (
     Auth,
     AuthDone,
+    AuthResponse,
     ClientEvent,
     Closed,
     DataAborted,
@@ -39,6 +40,7 @@ from postroad.wire.smtp.settings import ClientTimeouts, ServerConfig
 __all__ = [
     "Auth",
     "AuthDone",
+    "AuthResponse",
     "ClientEvent",
     "ClientTimeouts",
     "Closed",

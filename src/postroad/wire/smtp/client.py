@@ -8,6 +8,14 @@ mean is left to the driver. No bare CR or LF, and no control character in a comm
 from collections.abc import Callable, Mapping, Sequence
 
 from postroad.model import Body, Envelope, Recipient, Reply
+from postroad.wire.sasl import (
+    SaslClient,
+    SaslMalformed,
+    decode_message,
+    encode_initial,
+    encode_message,
+    make_client,
+)
 from postroad.wire.smtp import grammar
 from postroad.wire.smtp.errors import LocalProtocolError
 from postroad.wire.smtp.events import (
@@ -27,7 +35,6 @@ from postroad.wire.smtp.events import (
 from postroad.wire.smtp.exchange import QUIET, Exchange, Stage
 from postroad.wire.smtp.framing import BareLineBreak, DotWriter, LineBreakGuard, PlainWriter
 from postroad.wire.smtp.parameters import read_extensions
-from postroad.wire.smtp.sasl import SaslClient
 from postroad.wire.smtp.settings import ClientTimeouts
 from postroad.wire.smtp.states import State, Verb, next_state
 
@@ -118,22 +125,31 @@ class SMTPClient(Exchange):
         self._forget()
 
     def auth(
-        self, username: str, password: str, now: float, *, allow_plaintext: bool = False
+        self,
+        username: str,
+        password: str,
+        now: float,
+        *,
+        allow_plaintext: bool = False,
+        nonce: str = "",
     ) -> None:
-        """Log in by PLAIN or else LOGIN (RFC 4954).
+        """Log in by SCRAM-SHA-256, if given a `nonce` for it, or by PLAIN or LOGIN (RFC 4954).
 
-        Raises `LocalProtocolError` on a link that is not secure, or if neither is offered.
+        A nonce is fresh and random, printable, without a comma. SCRAM hashes as often as the server
+        asks for, when its challenge comes: up to a second. Raises `LocalProtocolError` on a link that
+        is not secure, or if none is offered.
         """
         self._check_free(Verb.AUTH)
         if not (self.secure or allow_plaintext):
             raise LocalProtocolError("a password is not said over a link that is not secure")
         offered = self.extensions.get("AUTH", "").upper().split()
-        for mechanism in ("PLAIN", "LOGIN"):
-            if mechanism in offered:
-                self._sasl = SaslClient(mechanism, username, password)
-                self._say(f"{self._sasl.command}\r\n".encode(), Verb.AUTH, now)
-                return
-        raise LocalProtocolError("the server offers neither AUTH PLAIN nor AUTH LOGIN")
+        if not nonce:
+            offered = [name for name in offered if not name.startswith("SCRAM-")]
+        self._sasl = sasl = make_client(offered, username, password, nonce)
+        if sasl is None:
+            raise LocalProtocolError("the server offers neither AUTH PLAIN nor AUTH LOGIN")
+        initial = "" if sasl.first is None else f" {encode_initial(sasl.first)}"
+        self._say(f"AUTH {sasl.mechanism}{initial}\r\n".encode(), Verb.AUTH, now)
 
     def missing_extension(
         self, envelope: Envelope, recipients: Sequence[Recipient], ascii_headers: bool
@@ -329,14 +345,25 @@ class SMTPClient(Exchange):
 
     def _hear_auth(self, index: int | None, reply: Reply) -> None:
         if not reply.intermediate:
-            self._sasl = None
+            sasl, self._sasl = self._sasl, None
+            if reply.positive and (sasl is None or not sasl.satisfied):
+                self._lose("the server did not prove that it knows the password")
+                return
             self._events.append(AuthDone(reply))
             return
-        answer = None if self._sasl is None else self._sasl.answer()
-        if answer is None:
+        sasl = self._sasl
+        if sasl is None:
             self._lose(f"the server goes on with AUTH after its end: {reply}")
-        else:
-            self._say(f"{answer}\r\n".encode(), Verb.RESPONSE, self._now)
+            return
+        try:
+            challenge = decode_message(reply.text)
+        except SaslMalformed:
+            challenge = b""  # LOGIN's prompts need not be understood
+        answer = sasl.answer(challenge)
+        if answer is None:
+            self._sasl = None
+        said = "*" if answer is None else encode_message(answer)
+        self._say(f"{said}\r\n".encode(), Verb.RESPONSE, self._now)
 
     def _hear_mail(self, index: int | None, reply: Reply) -> None:
         self._events.append(MailDone(reply))

@@ -8,13 +8,22 @@ import re
 from collections.abc import Callable
 
 from postroad.model import Reply
+from postroad.wire.sasl import SaslMalformed, decode_message
 from postroad.wire.smtp import grammar
 from postroad.wire.smtp import server_replies as say
 from postroad.wire.smtp.conversation import Conversation
 from postroad.wire.smtp.errors import RemoteProtocolError
-from postroad.wire.smtp.events import Auth, DataBegin, Hello, Mail, Rcpt, StartTls, Verify
+from postroad.wire.smtp.events import (
+    Auth,
+    AuthResponse,
+    DataBegin,
+    Hello,
+    Mail,
+    Rcpt,
+    StartTls,
+    Verify,
+)
 from postroad.wire.smtp.intake import ChunkIntake
-from postroad.wire.smtp.sasl import SaslServer
 from postroad.wire.smtp.settings import ServerConfig
 from postroad.wire.smtp.states import LEGAL, State, Verb
 
@@ -36,7 +45,6 @@ class Commands(Conversation):
     def __init__(self, config: ServerConfig, now: float, *, secure: bool) -> None:
         super().__init__(config, now, secure=secure)
         self._commands = _LMTP_COMMANDS if config.lmtp else _SMTP_COMMANDS
-        self._sasl: SaslServer | None = None
         self._tainted = False
         self._transactions = 0
 
@@ -169,30 +177,26 @@ class Commands(Conversation):
             self._answer(Verb.AUTH, say.NO_AUTH)
         elif not (self.secure or config.auth_without_tls):
             self._answer(Verb.AUTH, say.AUTH_NEEDS_TLS)
-        elif self.authenticated is not None:
+        elif self.authenticated:
             self._answer(Verb.AUTH, say.AUTH_AGAIN)
-        elif mechanism.upper() not in config.auth:
+        elif mechanism.upper() not in say.mechanisms(config, secure=self.secure):
             self._answer(Verb.AUTH, say.NO_MECHANISM)
         else:
-            self._sasl = SaslServer(mechanism.upper())
-            self._step(Verb.AUTH, self._sasl, self._sasl.step(initial) if initial else None)
+            try:
+                event = Auth(mechanism.upper(), decode_message(initial) if initial else None)
+            except SaslMalformed:
+                self._answer(Verb.AUTH, say.NOT_BASE64)
+            else:
+                self._ask(event, Verb.AUTH)
 
     def _respond(self, text: str) -> None:
-        sasl = self._sasl
-        if text == "*" or sasl is None:
+        if text == "*":
             self._answer(Verb.RESPONSE, say.AUTH_CANCELLED)
             return
         try:
-            self._step(Verb.RESPONSE, sasl, sasl.step(text))
-        except RemoteProtocolError as error:
-            self._answer(Verb.RESPONSE, error.reply or say.UNKNOWN)
-
-    def _step(self, verb: Verb, sasl: SaslServer, auth: Auth | None) -> None:
-        if auth is None:
-            self._answer(verb, Reply(334, "", sasl.challenge))
-        else:
-            self._sasl = None
-            self._ask(auth, verb)
+            self._ask(AuthResponse(decode_message(text)), Verb.RESPONSE)
+        except SaslMalformed:
+            self._answer(Verb.RESPONSE, say.NOT_BASE64)
 
     def _starttls(self, argument: str) -> None:
         if argument:

@@ -41,7 +41,7 @@ class Conversation:
         self.closing = False
         self.hello_name = ""
         self.extended = False
-        self.authenticated: str | None = None
+        self.authenticated = False
         self._config = config
         self._restricted = config.tls_required or config.auth_required
         self._state = _CONNECTED
@@ -189,7 +189,7 @@ class Conversation:
         if self._restricted and state is not _UNAVAILABLE:
             if config.tls_required and not self.secure and verb not in _BEFORE_TLS:
                 return say.TLS_FIRST
-            authenticated = self.authenticated is not None or not config.auth_required
+            authenticated = self.authenticated or not config.auth_required
             if not authenticated and verb not in _BEFORE_AUTH:
                 return say.AUTH_FIRST
         return None if (state, verb) in LEGAL else say.out_of_order(state, verb)

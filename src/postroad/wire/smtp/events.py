@@ -81,18 +81,28 @@ class DataAborted(Notice, frozen=True):
 
 
 class Auth(Question, frozen=True):
-    """The client wants to log in (RFC 4954): reply 235, 535 or 454.
+    """The client wants to log in (RFC 4954): reply 235, 535 or 454, or `challenge` it.
 
-    `authorization_id` is ``""`` where the client named none. The password is left out of ``repr``.
+    `initial` is the first message of a SASL exchange, None where the client waits for a challenge. It
+    is left out of ``repr``.
     """
 
     mechanism: str
-    authorization_id: str
-    username: str
-    password: str
+    initial: bytes | None
 
     def __repr__(self) -> str:
-        return f"Auth({self.mechanism!r}, {self.authorization_id!r}, {self.username!r}, '***')"
+        return f"Auth({self.mechanism!r}, '***')"
+
+
+class AuthResponse(Question, frozen=True):
+    """What the client says to a challenge; reply as to `Auth`. An exchange that the client gives up
+    ends without an event.
+    """
+
+    response: bytes
+
+    def __repr__(self) -> str:
+        return "AuthResponse('***')"
 
 
 class StartTls(Question, frozen=True):
@@ -128,6 +138,7 @@ ServerEvent: TypeAlias = (
     | DataEnd
     | DataAborted
     | Auth
+    | AuthResponse
     | StartTls
     | Verify
     | Reset

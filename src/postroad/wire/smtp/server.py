@@ -8,11 +8,13 @@ the client sends, memory is bounded by the limits of `ServerConfig` and by what 
 from collections.abc import Sequence
 
 from postroad.model import Reply
+from postroad.wire.sasl import encode_message
 from postroad.wire.smtp import server_replies as say
 from postroad.wire.smtp.commands import Commands
 from postroad.wire.smtp.errors import LocalProtocolError
 from postroad.wire.smtp.events import (
     Auth,
+    AuthResponse,
     DataBegin,
     DataEnd,
     Hello,
@@ -24,6 +26,7 @@ from postroad.wire.smtp.events import (
 )
 from postroad.wire.smtp.framing import LineEndless, LineTooLong
 from postroad.wire.smtp.intake import ChunkIntake, DataIntake
+from postroad.wire.smtp.replies import encode_reply
 from postroad.wire.smtp.settings import ServerConfig
 from postroad.wire.smtp.states import State, Verb
 
@@ -40,7 +43,7 @@ class SMTPServer(Commands):
     """One connection's server machine.
 
     `secure`: the link is under TLS. `hello_name` and `extended`: what the client said in HELO, EHLO
-    or LHLO. `authenticated`: the user name that was answered with 235. `closing`: send what there is
+    or LHLO. `authenticated`: AUTH was answered with 235. `closing`: send what there is
     and close; what a driver still replies is ignored. Times are seconds on any clock that does not
     step back.
     """
@@ -112,6 +115,20 @@ class SMTPServer(Commands):
         elif self._answer(verb, reply) and reply.code < 400:
             self._grant(asked)
 
+    def challenge(self, data: bytes, now: float | None = None) -> None:
+        """Answer `Auth` or `AuthResponse` with a challenge of the SASL exchange (RFC 4954 §4)."""
+        asked = self._asked
+        if asked is not None and not isinstance(asked, Auth | AuthResponse):
+            raise LocalProtocolError("only AUTH is answered by a challenge")
+        if asked is None and self.closing:
+            return
+        if now is not None:
+            self._now = self._since = now
+        self._asked = None
+        # Not by `_send`, which remembers what it said: no challenge is said twice.
+        self._out.append(encode_reply(Reply(334, "", encode_message(data)), enhanced=False))
+        self._move(self._asked_by, 334)
+
     def reply_each(self, replies: Sequence[Reply], now: float | None = None) -> None:
         """Answer `DataEnd` with a reply for each accepted recipient, in order (RFC 2033 §4.2).
 
@@ -164,7 +181,7 @@ class SMTPServer(Commands):
         self.secure = True
         self.hello_name = ""
         self.extended = False
-        self.authenticated = None
+        self.authenticated = False
         self._move(Verb.TLS, 220)
 
     # What the driver's answers bring about
@@ -194,8 +211,8 @@ class SMTPServer(Commands):
         elif isinstance(asked, DataBegin):
             self._data = DataIntake(self._config.max_message_octets)
             self._body_since = self._now
-        elif isinstance(asked, Auth):
-            self.authenticated = asked.username
+        elif isinstance(asked, Auth | AuthResponse):
+            self.authenticated = True
         elif isinstance(asked, StartTls):
             self._buffer.clear()
 

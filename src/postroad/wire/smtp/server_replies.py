@@ -1,6 +1,7 @@
 """What a server machine says by itself, each with its enhanced status code (RFC 2034, RFC 3463)."""
 
 from postroad.model import Reply
+from postroad.wire.sasl import PLUS
 from postroad.wire.smtp.settings import ServerConfig
 from postroad.wire.smtp.states import State, Verb
 
@@ -23,6 +24,7 @@ AUTH_FIRST = Reply(530, "5.7.0", "Authentication required")  # RFC 4954 §6
 NO_TLS = Reply(502, "5.5.1", "STARTTLS is not offered")
 NO_AUTH = Reply(502, "5.5.1", "AUTH is not offered")
 AUTH_NEEDS_TLS = Reply(538, "5.7.11", "Encryption required: say STARTTLS first")
+NOT_BASE64 = Reply(501, "5.5.2", "This is not base 64")
 AUTH_AGAIN = Reply(503, "5.5.1", "Already authenticated")  # RFC 4954 §4
 NO_MECHANISM = Reply(504, "5.5.4", "Mechanism not offered")
 AUTH_CANCELLED = Reply(501, "5.7.0", "Authentication cancelled")
@@ -76,6 +78,11 @@ def named(hostname: str, reply: Reply) -> Reply:
     return Reply(reply.code, reply.enhanced, f"{hostname} {reply.text}".rstrip(" "))
 
 
+def mechanisms(config: ServerConfig, *, secure: bool) -> tuple[str, ...]:
+    """Return the SASL mechanisms on offer; without TLS there is no channel to bind to."""
+    return config.auth if secure else tuple(name for name in config.auth if name != PLUS)
+
+
 def hello(config: ServerConfig, reply: Reply, *, extended: bool, secure: bool) -> Reply:
     """Return the driver's 250 with the host name and, for EHLO, what is offered now.
 
@@ -99,6 +106,6 @@ def hello(config: ServerConfig, reply: Reply, *, extended: bool, secure: bool) -
     if secure and not config.lmtp:
         lines.append("REQUIRETLS")  # RFC 8689 §2: never in clear
     if config.auth and (secure or config.auth_without_tls):
-        lines.append(f"AUTH {' '.join(config.auth)}")
+        lines.append(f"AUTH {' '.join(mechanisms(config, secure=secure))}")
     lines.append(f"LIMITS MAILMAX={config.max_transactions} RCPTMAX={config.max_recipients}")
     return Reply(250, "", "\n".join(lines))

@@ -7,7 +7,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
     """How a server machine behaves. Sizes are in octets.
 
     `hostname` is the name in 421 replies and the domain of ``<postmaster>``. `starttls` offers TLS
-    while the link is not secure. `auth` lists mechanisms (PLAIN, LOGIN), offered on a secure link
+    while the link is not secure. `auth` lists SASL mechanisms, offered on a secure link
     only unless `auth_without_tls`. `max_errors` is how many 5xx replies a client may cause between
     two accepted messages before 421; `max_idle_commands` how many commands that move no mail.
     """

@@ -270,6 +270,9 @@ WALKS = {
     "account_all",
     "alias_all",
     "find_newest",
+    "standing_most",  # the worst first, as far as the limit
+    "standing_keep_newest",
+    "login_newest",  # the newest first, as far as the limit
     "prunable_still",  # the journey's last row, one step
     "waiting_destinations",
     "entry_listing",

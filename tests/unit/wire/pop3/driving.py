@@ -9,6 +9,8 @@ from typing import Any
 from postroad.model import Mailbox
 from postroad.ports import AtHand, Listing
 from postroad.wire.pop3 import (
+    Auth,
+    AuthResponse,
     Closed,
     Commit,
     Login,
@@ -20,6 +22,7 @@ from postroad.wire.pop3 import (
     ServerEvent,
     StartTls,
 )
+from postroad.wire.sasl import Challenge, Mechanism, PasswordGiven, SaslMalformed, make_server
 
 USER, PASSWORD = "ann@example.test", "open sesame"
 MESSAGES = (
@@ -59,6 +62,7 @@ class Driver:
     commit_fails: bool = False
     in_use: bool = False
     now: float = 0.0
+    sasl: Mechanism = field(default_factory=Mechanism)
     events: list[ServerEvent] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -93,12 +97,12 @@ class Driver:
             case Opened():
                 machine.welcome()
             case Login():
-                if self.in_use:
-                    machine.refuse("somebody else is here", ResponseCode.IN_USE)
-                elif (event.username, event.password) == (USER, PASSWORD):
-                    machine.logged_in(self.listing)
-                else:
-                    machine.refuse("wrong", ResponseCode.AUTH)
+                self.judge(event.username, event.password)
+            case Auth():
+                self.sasl = make_server(event.mechanism)
+                self.step(event.initial)
+            case AuthResponse():
+                self.step(event.response)
             case StartTls():
                 machine.start_tls()
             case Retrieve():
@@ -115,6 +119,29 @@ class Driver:
         """The message at `index`, and `ahead` that follow; each is cut somewhere into its parts."""
         some = list(enumerate(self.messages))[index : index + 1 + self.ahead]
         return {i: (11 + i, data[: i * 7], data[i * 7 :], self.plain) for i, data in some}
+
+    def step(self, response: bytes | None) -> None:
+        try:
+            step = self.sasl.step(response)
+        except SaslMalformed as error:
+            self.machine.refuse(str(error))
+            return
+        if isinstance(step, Challenge):
+            self.machine.challenge(step.data)
+        else:
+            assert isinstance(step, PasswordGiven)
+            if step.authorization_id:
+                self.machine.refuse("you may act only as yourself here")
+                return
+            self.judge(step.username, step.password)
+
+    def judge(self, username: str, password: str) -> None:
+        if self.in_use:
+            self.machine.refuse("somebody else is here", ResponseCode.IN_USE)
+        elif (username, password) == (USER, PASSWORD):
+            self.machine.logged_in(self.listing)
+        else:
+            self.machine.refuse("wrong", ResponseCode.AUTH)
 
     def retrieve(self, event: Retrieve) -> None:
         message = self.messages[event.index]
@@ -161,6 +188,7 @@ class Trace:
             hostname="pop.test",
             starttls="starttls" in self.options,
             auth_without_tls="clear" in self.options,
+            mechanisms=("PLAIN",),
             max_errors=3 if "few errors" in self.options else 20,
         )
         return Driver(

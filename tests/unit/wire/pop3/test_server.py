@@ -408,14 +408,14 @@ def test_stls_is_not_offered_without_a_certificate() -> None:
 
 
 def test_passwords_are_not_shown() -> None:
-    assert "sesame" not in repr(Login("USER", "ann", "open sesame"))
+    assert "sesame" not in repr(Login("ann", "open sesame"))
 
 
 def test_utf8_names_and_passwords() -> None:
     driver = Driver(CONFIG)
     driver.run()
     driver.say("USER jörg@example.test\r\nPASS pâss wörd\r\n".encode())
-    assert driver.events[-1] == Login("USER", "jörg@example.test", "pâss wörd")
+    assert driver.events[-1] == Login("jörg@example.test", "pâss wörd")
 
 
 def test_login_delay_is_announced() -> None:

@@ -56,7 +56,7 @@ def test_events_of_a_session() -> None:
     trace = Trace.load(next(path for path in TRACES if path.stem == "pop3-session"))
     driver = trace.driver()
     trace.play(driver)
-    assert Login("USER", USER, PASSWORD) in driver.events
+    assert Login(USER, PASSWORD) in driver.events
     assert [e for e in driver.events if isinstance(e, Retrieve)] == [
         Retrieve(1),
         Retrieve(0, 2),

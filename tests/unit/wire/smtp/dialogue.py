@@ -4,8 +4,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from postroad.model import Address, Envelope, Recipient, Reply
+from postroad.wire.sasl import (
+    Challenge,
+    KeysWanted,
+    Mechanism,
+    PasswordGiven,
+    Proven,
+    SaslMalformed,
+    ScramServer,
+    derive_keys,
+    make_server,
+)
 from postroad.wire.smtp import (
     Auth,
+    AuthResponse,
     ClientEvent,
     Closed,
     DataAborted,
@@ -27,6 +39,7 @@ from postroad.wire.smtp import (
 
 READY = Reply(220, "", "ready")
 GO_ON = Reply(354, "", "Go on")
+KEYS = derive_keys("secret", b"salt", 4)
 
 
 @dataclass
@@ -48,6 +61,7 @@ class Clerk:
     messages: list[Received] = field(default_factory=list)
     events: list[ServerEvent] = field(default_factory=list)
     body: list[bytes] = field(default_factory=list)
+    sasl: Mechanism | None = None
 
     def work(self) -> None:
         while (event := self.server.next_event()) is not None:
@@ -79,10 +93,12 @@ class Clerk:
                 return self._end(octets)
             case DataAborted() | Reset() | Closed():
                 self.body = []
-            case Auth(username=username, password=password):
-                if (username, password) == ("user", "secret"):
-                    return Reply(235, "2.7.0", "Welcome")
-                return Reply(535, "5.7.8", "Wrong name or password")
+            case Auth(mechanism=mechanism, initial=initial):
+                self.sasl = make_server(mechanism)
+                return self._judge(self.sasl, initial)
+            case AuthResponse(response=response):
+                assert self.sasl is not None
+                return self._judge(self.sasl, response)
             case StartTls():
                 return (
                     Reply(220, "2.0.0", "Go ahead") if self.tls else Reply(454, "4.7.0", "No TLS")
@@ -90,6 +106,21 @@ class Clerk:
             case Verify():
                 return Reply(252, "2.1.5", "Try and see")
         return None
+
+    def _judge(self, sasl: Mechanism, response: bytes | None) -> Reply | None:
+        try:
+            step = sasl.step(response)
+        except SaslMalformed as error:
+            return Reply(501, "5.5.2", str(error))
+        if isinstance(step, KeysWanted):
+            assert isinstance(sasl, ScramServer)
+            step = sasl.offer([KEYS], "server")
+        if isinstance(step, Challenge):
+            self.server.challenge(step.data)
+            return None
+        if step in (PasswordGiven("", "user", "secret"), Proven(0)):
+            return Reply(235, "2.7.0", "Welcome")
+        return Reply(535, "5.7.8", "Wrong name or password")
 
     def _end(self, octets: int) -> Reply | None:
         body = b"".join(self.body)

@@ -1,3 +1,4 @@
+from base64 import b64encode
 from collections.abc import Callable
 
 import pytest
@@ -22,6 +23,7 @@ from postroad.wire.smtp import (
     TlsRefused,
     TransactionFailed,
 )
+from tests.unit.wire.sasl.test_scram import CLIENT_FINAL, SERVER_FIRST, SIGNATURE
 from tests.unit.wire.smtp.dialogue import envelope, recipients
 
 OK = Reply(250, "", "OK")
@@ -190,6 +192,34 @@ class TestAuth:
         [event] = talk.hear("334 and more\r\n334 and more\r\n")
         assert isinstance(event, Lost)
         assert event.phase is Phase.AUTH
+
+    def test_scram_with_a_nonce(self) -> None:
+        talk = Talk("AUTH PLAIN SCRAM-SHA-256", secure=True)
+        talk.client.auth("user", "pencil", 1.0, nonce="rOprNGfwEbeRWgbNEkqO")
+        first = b64encode(b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO").decode()
+        assert talk.said() == f"AUTH SCRAM-SHA-256 {first}\r\n"
+        assert talk.hear(f"334 {b64encode(SERVER_FIRST.encode()).decode()}\r\n") == []
+        assert talk.said() == f"{b64encode(CLIENT_FINAL.encode()).decode()}\r\n"
+        assert talk.hear(f"334 {b64encode(f'v={SIGNATURE}'.encode()).decode()}\r\n") == []
+        assert talk.said() == "\r\n"
+        assert talk.hear("235 2.7.0 yes\r\n") == [AuthDone(Reply(235, "2.7.0", "yes"))]
+
+    @pytest.mark.parametrize(
+        "answers",
+        [
+            ("235 2.7.0 yes",),
+            (f"334 {b64encode(SERVER_FIRST.encode()).decode()}", "235 2.7.0 yes"),
+            (f"334 {b64encode(SERVER_FIRST.encode()).decode()}", "334 dj1BQUFB", "235 2.7.0 yes"),
+        ],
+    )
+    def test_a_server_that_does_not_know_the_password(self, answers: tuple[str, ...]) -> None:
+        talk = Talk("AUTH SCRAM-SHA-256", secure=True)
+        talk.client.auth("user", "pencil", 1.0, nonce="rOprNGfwEbeRWgbNEkqO")
+        *earlier, last = [talk.hear(f"{answer}\r\n") for answer in answers]
+        assert all(events == [] for events in earlier)
+        [event] = last
+        assert isinstance(event, Lost)
+        assert "did not prove" in str(event)
 
     def test_no_password_in_plain_text(self) -> None:
         talk = Talk("AUTH PLAIN")

@@ -1,7 +1,7 @@
 import pytest
 
 from postroad.model import Address
-from postroad.wire.smtp import Auth, Closed, Rcpt, Reset, Verify
+from postroad.wire.smtp import Auth, AuthResponse, Closed, LocalProtocolError, Rcpt, Reset, Verify
 from tests.unit.wire.smtp.dialogue import codes, say, serving
 
 
@@ -165,7 +165,7 @@ class TestAuth:
         clerk = serving(secure=True, auth=("PLAIN", "LOGIN"), auth_required=True)
         assert codes(say(clerk, b"EHLO x\r\nMAIL FROM:<>\r\n")) == ["250", "530 5.7.0"]
         assert codes(say(clerk, b"AUTH PLAIN " + self.PLAIN + b"\r\n")) == ["235 2.7.0"]
-        assert clerk.server.authenticated == "user"
+        assert clerk.server.authenticated
         assert codes(say(clerk, b"AUTH PLAIN x\r\nMAIL FROM:<>\r\n")) == ["503 5.5.1", "250 2.1.0"]
 
     def test_plain_in_two_steps(self) -> None:
@@ -186,8 +186,23 @@ class TestAuth:
         say(clerk, b"EHLO x\r\n")
         assert say(clerk, b"AUTH LOGIN dXNlcg==\r\n") == b"334 UGFzc3dvcmQ6\r\n"
         assert codes(say(clerk, b"d3Jvbmc=\r\n")) == ["535 5.7.8"]
-        assert clerk.events[-1] == Auth("LOGIN", "", "user", "wrong")
-        assert clerk.server.authenticated is None
+        assert clerk.events[-2:] == [Auth("LOGIN", b"user"), AuthResponse(b"wrong")]
+        assert not clerk.server.authenticated
+
+    def test_plus_is_offered_where_there_is_a_channel(self) -> None:
+        mechanisms = ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256")
+        clerk = serving(secure=True, auth=mechanisms)
+        assert b"AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256\r\n" in say(clerk, b"EHLO x\r\n")
+        clerk = serving(auth=mechanisms, auth_without_tls=True)
+        assert b"AUTH SCRAM-SHA-256\r\n" in say(clerk, b"EHLO x\r\n")
+        assert codes(say(clerk, b"AUTH SCRAM-SHA-256-PLUS\r\n")) == ["504 5.5.4"]
+
+    def test_a_challenge_answers_nothing_else(self) -> None:
+        clerk = serving()
+        clerk.server.receive_data(b"EHLO x\r\n", 1.0)
+        clerk.server.next_event()
+        with pytest.raises(LocalProtocolError):
+            clerk.server.challenge(b"")
 
     @pytest.mark.parametrize(
         ("line", "answer"),

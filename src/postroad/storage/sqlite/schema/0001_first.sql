@@ -67,6 +67,16 @@ CREATE INDEX journey_at         ON journey (at) WHERE message IS NULL;
 CREATE INDEX journey_by_operator ON journey (sequence)
     WHERE kind = 'held' OR kind = 'retried' OR kind = 'dropped';
 
+-- What was judged of the mail of sending domains, old judgements weighing less.
+CREATE TABLE standing (
+    domain TEXT PRIMARY KEY,
+    good   REAL NOT NULL,                   -- sums as of `at`
+    junk   REAL NOT NULL,
+    at     REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX standing_by_at   ON standing (at, domain);
+CREATE INDEX standing_by_junk ON standing (junk, domain);
+
 -- Who has mail here.
 CREATE TABLE domain (
     name       TEXT PRIMARY KEY,            -- lower case, A-labels
@@ -81,9 +91,41 @@ CREATE TABLE account (
     domain        TEXT    NOT NULL,
     password_hash TEXT    NOT NULL,
     inbox         INTEGER NOT NULL,
-    enabled       INTEGER NOT NULL
+    enabled       INTEGER NOT NULL,
+    scram         TEXT                      -- keys of the same password, JSON; null: not for SCRAM
 );
 CREATE INDEX account_by_domain ON account (domain);
+
+-- Passwords that we made for programs of an account's owner.
+CREATE TABLE app_password (
+    account    INTEGER NOT NULL,
+    name       TEXT    NOT NULL,
+    id         INTEGER NOT NULL UNIQUE,
+    scopes     TEXT    NOT NULL,            -- JSON
+    digest     BLOB    NOT NULL,            -- SHA-256
+    scram      TEXT    NOT NULL,            -- JSON
+    created_at REAL    NOT NULL,
+    used_at    REAL,
+    PRIMARY KEY (account, name)
+) WITHOUT ROWID;
+
+-- Who logged in, or tried to; written in batches, and only the newest are kept (LoggedIn).
+CREATE TABLE login (
+    sequence     INTEGER PRIMARY KEY,
+    at           REAL    NOT NULL,
+    last_at      REAL    NOT NULL,
+    username     TEXT    NOT NULL,          -- folded
+    result       TEXT    NOT NULL,
+    mechanism    TEXT    NOT NULL,
+    server       TEXT    NOT NULL,
+    client       TEXT    NOT NULL,
+    app_password TEXT    NOT NULL,
+    count        INTEGER NOT NULL,
+    let_in       INTEGER NOT NULL           -- whether the result is 'ok'
+);
+CREATE INDEX login_by_username ON login (username, sequence);
+CREATE INDEX login_by_let_in   ON login (let_in, sequence);
+CREATE INDEX login_by_at       ON login (at);
 
 CREATE TABLE alias (
     folded     TEXT PRIMARY KEY,
@@ -140,7 +182,8 @@ CREATE TABLE tls_result (
     PRIMARY KEY (day, domain, result)
 ) WITHOUT ROWID;
 
--- What the store knows about itself: 'node', the name under which this store's server leases.
+-- What the store knows about itself: 'node', the name under which this store's server leases, and
+-- 'secret', from which made-up answers to strangers are derived.
 CREATE TABLE setting (
     name  TEXT PRIMARY KEY,
     value TEXT NOT NULL

@@ -1,4 +1,4 @@
--- Domains, accounts, aliases.
+-- Domains, accounts, app passwords, aliases.
 
 -- :name domain_insert
 INSERT INTO domain (name, catch_all, subaddress) VALUES (?, ?, ?);
@@ -16,27 +16,50 @@ SELECT name, catch_all, subaddress FROM domain ORDER BY name;
 SELECT (SELECT count(*) FROM account WHERE domain = ?1), (SELECT count(*) FROM alias WHERE domain = ?1);
 
 -- :name account_insert
-INSERT INTO account (id, folded, local_part, domain, password_hash, inbox, enabled)
-VALUES (?, ?, ?, ?, ?, ?, ?);
+INSERT INTO account (id, folded, local_part, domain, password_hash, inbox, enabled, scram)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 
 -- :name account_delete
 DELETE FROM account WHERE id = ?1;
 
 -- :name account_password
-UPDATE account SET password_hash = ?2 WHERE id = ?1;
+UPDATE account SET password_hash = ?2, scram = ?3 WHERE id = ?1;
 
 -- :name account_get
-SELECT id, local_part, domain, password_hash, inbox, enabled FROM account WHERE folded = ?1;
+SELECT id, local_part, domain, password_hash, inbox, enabled, scram FROM account WHERE folded = ?1;
 
 -- :name account_get_by_id
-SELECT id, local_part, domain, password_hash, inbox, enabled FROM account WHERE id = ?1;
+SELECT id, local_part, domain, password_hash, inbox, enabled, scram FROM account WHERE id = ?1;
 
 -- :name account_all
-SELECT id, local_part, domain, password_hash, inbox, enabled FROM account ORDER BY folded;
+SELECT id, local_part, domain, password_hash, inbox, enabled, scram FROM account ORDER BY folded;
 
 -- :name account_all_of_domain
-SELECT id, local_part, domain, password_hash, inbox, enabled FROM account
+SELECT id, local_part, domain, password_hash, inbox, enabled, scram FROM account
 WHERE domain = ?1 ORDER BY folded;
+
+-- :name app_password_insert
+INSERT INTO app_password (account, name, id, scopes, digest, scram, created_at, used_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+
+-- :name app_password_exists
+SELECT 1 FROM app_password WHERE account = ?1 AND name = ?2;
+
+-- :name app_password_id_exists
+SELECT 1 FROM app_password WHERE id = ?1;
+
+-- :name app_password_all
+SELECT id, account, name, scopes, digest, scram, created_at, used_at FROM app_password
+WHERE account = ?1 ORDER BY name;
+
+-- :name app_password_delete
+DELETE FROM app_password WHERE account = ?1 AND name = ?2;
+
+-- :name app_password_delete_account
+DELETE FROM app_password WHERE account = ?1;
+
+-- :name app_password_used
+UPDATE app_password SET used_at = ?2 WHERE id = ?1;
 
 -- :name alias_put
 INSERT INTO alias (folded, local_part, domain, targets) VALUES (?, ?, ?, ?)
