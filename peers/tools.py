@@ -38,6 +38,7 @@ _PACKAGES = {
     "master": "postfix",
     "mpop": "mpop",
     "msmtp": "msmtp",
+    "pebble": "pebble",
     "postfix": "postfix",
     "postqueue": "postfix",
     "s-nail": "s-nail",

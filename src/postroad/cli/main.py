@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from postroad.cli import config, journey, people, queue, quickstart, route, send, serve
+from postroad.cli import certificate, config, journey, people, queue, quickstart, route, send, serve
 from postroad.cli.errors import Exit, explain
 from postroad.cli.show import complain
 
@@ -29,6 +29,7 @@ app.command("journey")(journey.journey)
 app.add_typer(people.accounts, name="account")
 app.add_typer(people.domains, name="domain")
 app.add_typer(people.aliases, name="alias")
+app.add_typer(certificate.app, name="certificate")
 app.add_typer(config.app, name="config")
 
 

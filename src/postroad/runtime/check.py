@@ -4,7 +4,7 @@ from pathlib import Path
 
 from postroad.network import ServerTls, TlsFilesInvalid
 from postroad.runtime import settings
-from postroad.runtime.config import Config
+from postroad.runtime.config import AcmeMode, Config
 
 
 def problems_of(config: Config) -> list[str]:
@@ -20,11 +20,13 @@ def problems_of(config: Config) -> list[str]:
 def _tls_problems(config: Config) -> list[str]:
     tls = config.tls
     problems = []
-    if tls.certificate is None or tls.key is None:
+    if config.tls.acme is not AcmeMode.OFF:
+        pass  # what is missing there is made and fetched
+    elif tls.certificate is None or tls.key is None:
         if config.submission.auth_required and not config.submission.auth_without_tls:
             problems.append(
                 "tls.certificate is not set, so nobody can log in to send; "
-                "set it (postroad quickstart writes one to begin with)"
+                "set it (postroad quickstart writes one to begin with), or tls.acme"
             )
     else:
         try:

@@ -18,17 +18,18 @@ from msgspec.structs import replace
 
 from postroad.delivery import RemoteDeliverer
 from postroad.mailbox import LocalDeliverer
-from postroad.network import DnsResolver, ServerTls
+from postroad.network import DnsResolver, ServerTls, TlsFilesInvalid
 from postroad.ports import Clock, Entropy, Network, Resolver, StorageError
 from postroad.queue import Queue
 from postroad.runtime import settings
 from postroad.runtime.addresses import own_endpoints
-from postroad.runtime.config import Config
+from postroad.runtime.config import AcmeMode, Config
 from postroad.runtime.deliverer import LocalOrRemote
 from postroad.runtime.doors import Doors, make_policy
 from postroad.runtime.listeners import Listeners
 from postroad.runtime.office import Office
 from postroad.runtime.outbound import make_network, make_remote, make_resolver
+from postroad.runtime.renewal import FileWatch, Renewal, prepare
 from postroad.service.authenticate import Authenticator
 from postroad.service.intake import Intake
 from postroad.service.maildrops import Maildrops
@@ -117,6 +118,7 @@ class System:
             tls=self._tls,
         )
         self._tasks: list[asyncio.Task[None]] = []
+        self._renewing: asyncio.Task[None] | None = None
         self._failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self._stopped = False
 
@@ -167,6 +169,9 @@ class System:
         self._run(self.queue.run(), "queue")
         if self.config.storage.retain_seconds and self._worker == 0:
             self._run(self._prune(), "prune")
+        if self.config.tls.watch_seconds:
+            self._run(self._watch_certificate(), "watch certificate")
+        self._keep_certificate()
 
     async def stop(self, grace_seconds: float | None = None) -> None:
         """Take no more connections, let what is in flight end, cut the rest. Safe to call twice."""
@@ -204,11 +209,13 @@ class System:
         self._listeners.rebind(config)
         # Nothing below fails: from here on the new settings are in force.
         _warn_of_restart(self.config, config)
-        self.config, self._tls = config, tls
+        before, self.config, self._tls = self.config, config, tls
         self._deliverer.remote = self._make_remote(config)
         self.intake.policy, self.intake.settings = policy, intake_settings
         self._doors.configure(config, tls)
         await self._serve()
+        if (before.acme, before.tls.acme) != (config.acme, config.tls.acme):
+            self._keep_certificate()
 
     async def failure(self) -> BaseException:
         """Wait until a part fails that must not fail, and return why."""
@@ -233,10 +240,11 @@ class System:
             own_endpoints=own_endpoints(mx),
         )
 
-    def _run(self, work: Coroutine[object, object, None], name: str) -> None:
+    def _run(self, work: Coroutine[object, object, None], name: str) -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.append(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or self._failure.done():
@@ -246,6 +254,31 @@ class System:
             error = RuntimeError(f"{task.get_name()} ended though nobody stopped it")
         if error is not None:
             self._failure.set_result(error)
+
+    def _keep_certificate(self) -> None:
+        """Renew the certificate when it is time, where that is ours to do."""
+        if self._renewing is not None:
+            self._renewing.cancel()
+            self._renewing = None
+        if self.config.tls.acme is not AcmeMode.OFF and self._worker == 0:
+            renewal = Renewal(self.config, self.office.clock)
+            self._renewing = self._run(renewal.run(), "renew certificate")
+
+    async def _watch_certificate(self) -> None:
+        """Use a certificate that was renewed, by whomever; no connection is dropped."""
+        watch = FileWatch(self.config.certificate_files)
+        while True:
+            await asyncio.sleep(self.config.tls.watch_seconds or 60.0)
+            if self._tls is None or not watch.changed(self.config.certificate_files):
+                continue
+            try:
+                self._tls.reload()
+            except TlsFilesInvalid as error:
+                # Perhaps half of a pair that is being replaced: then there is another change.
+                log.warning("certificate not reloaded; the earlier one stays", error=str(error))
+                continue
+            await self._serve()
+            log.info("certificate reloaded")
 
     async def _prune(self) -> None:
         """Forget, now and then, what is long over."""
@@ -261,9 +294,12 @@ class System:
 
 
 def _make_tls(config: Config) -> ServerTls | None:
-    if config.tls.certificate is None or config.tls.key is None:
+    files = config.certificate_files
+    if files is None:
         return None
-    return ServerTls(config.tls.certificate, config.tls.key)
+    if config.tls.acme is not AcmeMode.OFF:
+        prepare(config)
+    return ServerTls(*files)
 
 
 def _warn_of_restart(before: Config, after: Config) -> None:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from postroad.runtime.config.load import NAMED, section_model, variable
+from postroad.runtime.config.load import NAMED, SECRETS, section_model, variable
 from postroad.runtime.config.root import Config
 from postroad.runtime.config.values import Endpoint, Peer
 
@@ -102,9 +102,12 @@ def dump(config: Config) -> str:
 def to_plain(config: Config) -> dict[str, Any]:
     """Return the configuration as plain values, passwords hidden."""
     values = config.model_dump(mode="json")
-    for rule in values["routes"].values():
-        if rule["password"]:
-            rule["password"] = HIDDEN
+    tables = [table for name, table in values.items() if name not in NAMED]
+    tables += [rule for name in NAMED for rule in values[name].values()]
+    for table in tables:
+        for key in SECRETS & table.keys():
+            if table[key]:
+                table[key] = HIDDEN
     return values
 
 

@@ -26,6 +26,9 @@ PREFIX = "POSTROAD_"
 _OURS_TOO = {"POSTROAD_CONFIG"}
 _FILE_SUFFIX = "_FILE"
 
+SECRETS = frozenset({"password", "tsig_secret", "eab_hmac_key"})
+"""Keys whose values are never shown."""
+
 NAMED: dict[str, type[BaseModel]] = {"routes": RouteRule, "streams": StreamSection}
 """Sections that are tables under names that people choose, each of this model."""
 
@@ -258,7 +261,7 @@ def _dotted(location: tuple[str, ...]) -> str:
 
 
 def _secret(location: tuple[str, ...]) -> bool:
-    return location[-1] == "password"
+    return location[-1] in SECRETS
 
 
 def _short(value: Any) -> str:
