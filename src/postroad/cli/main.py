@@ -6,7 +6,18 @@ from typing import Any
 
 import typer
 
-from postroad.cli import certificate, config, journey, people, queue, quickstart, route, send, serve
+from postroad.cli import (
+    certificate,
+    config,
+    domain_check,
+    journey,
+    people,
+    queue,
+    quickstart,
+    route,
+    send,
+    serve,
+)
 from postroad.cli.errors import Exit, explain
 from postroad.cli.show import complain
 
@@ -27,6 +38,8 @@ app.command("route")(route.route)
 app.add_typer(queue.app, name="queue")
 app.command("journey")(journey.journey)
 app.add_typer(people.accounts, name="account")
+people.domains.command("check")(domain_check.check)
+people.domains.command("records")(domain_check.records)
 app.add_typer(people.domains, name="domain")
 app.add_typer(people.aliases, name="alias")
 app.add_typer(certificate.app, name="certificate")

@@ -1,0 +1,46 @@
+"""What the configuration says of us, and what the DNS adds."""
+
+from pathlib import Path
+from typing import Any
+
+from postroad.lab.ca import Authority
+from postroad.runtime.certificate import read_facts, write_self_signed
+from postroad.runtime.config import Config
+from postroad.runtime.own_setup import own_setup
+from tests.fake_dns import FakeDns
+
+HOST = "mail.here.test"
+DNS = {
+    HOST: {"A": ["198.51.100.7"], "AAAA": ["2001:4860::7"]},
+    "out.here.test": {"A": ["198.51.100.8"]},
+}
+
+
+def config(**sections: dict[str, Any]) -> Config:
+    return Config.model_validate({"server": {"hostname": HOST}, **sections})
+
+
+async def test_addresses() -> None:
+    dns = FakeDns(DNS)
+    assert (await own_setup(config(), dns)).addresses == ("198.51.100.7", "2001:4860::7")
+    helo = config(delivery={"helo": "out.here.test"})
+    assert (await own_setup(helo, dns)).addresses == ("198.51.100.8",)
+    source = config(delivery={"source_ipv4": "192.0.2.5"})
+    assert (await own_setup(source, dns)).addresses == ("192.0.2.5",)
+    given = await own_setup(source, dns, addresses=["2001:DB8::1"])
+    assert given.addresses == ("2001:db8::1",)
+
+
+async def test_services_and_certificate(tmp_path: Path) -> None:
+    clear = await own_setup(config(listen={"pop3": []}), FakeDns(DNS))
+    assert clear.ports == {"submission": 587}
+    assert clear.tlsa == ""
+    leaf = Authority(tmp_path / "ca").issue(HOST)
+    tls = {"certificate": str(leaf.certificate), "key": str(leaf.key)}
+    secure = await own_setup(config(tls=tls), FakeDns(DNS))
+    assert set(secure.ports) == {"submission", "submissions", "pop3", "pop3s"}
+    assert secure.tlsa == read_facts(leaf.certificate.read_bytes()).tlsa
+    write_self_signed(leaf.certificate, leaf.key, (HOST,))
+    assert (await own_setup(config(tls=tls), FakeDns(DNS))).tlsa == ""
+    leaf.certificate.unlink()
+    assert (await own_setup(config(tls=tls), FakeDns(DNS))).tlsa == ""
