@@ -111,7 +111,7 @@ async def _check(
         setup = await own_setup(
             config,
             resolver,
-            addresses=_parsed(addresses),
+            addresses=parsed_addresses(addresses),
             selectors=selectors,
             reports_to=reports_to,
         )
@@ -126,7 +126,9 @@ async def _setup_alone(path: "Path | None", addresses: "Sequence[str]", reports_
 
     config = _config(path)
     resolver: Resolver = make_resolver(config)
-    return await own_setup(config, resolver, addresses=_parsed(addresses), reports_to=reports_to)
+    return await own_setup(
+        config, resolver, addresses=parsed_addresses(addresses), reports_to=reports_to
+    )
 
 
 def _config(path: "Path | None") -> "Config":
@@ -135,7 +137,8 @@ def _config(path: "Path | None") -> "Config":
     return load_or_default(path)
 
 
-def _parsed(addresses: "Sequence[str]") -> "Sequence[str]":
+def parsed_addresses(addresses: "Sequence[str]") -> "Sequence[str]":
+    """Return what ``--address`` gave. Raises `CommandFailed` for what is no IP address."""
     for each in addresses:
         try:
             ipaddress.ip_address(each)

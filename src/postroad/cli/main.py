@@ -12,6 +12,7 @@ from postroad.cli import (
     domain_check,
     journey,
     people,
+    plan,
     queue,
     quickstart,
     route,
@@ -35,6 +36,7 @@ app.command("serve")(serve.serve)
 app.command("lab")(serve.lab)
 app.command("send")(send.send)
 app.command("route")(route.route)
+app.command("plan")(plan.plan)
 app.add_typer(queue.app, name="queue")
 app.command("journey")(journey.journey)
 app.add_typer(people.accounts, name="account")
