@@ -15,6 +15,7 @@ from postroad.cli import (
     plan,
     queue,
     quickstart,
+    reports,
     route,
     send,
     serve,
@@ -44,6 +45,7 @@ people.domains.command("check")(domain_check.check)
 people.domains.command("records")(domain_check.records)
 app.add_typer(people.domains, name="domain")
 app.add_typer(people.aliases, name="alias")
+app.add_typer(reports.app, name="reports")
 app.add_typer(certificate.app, name="certificate")
 app.add_typer(config.app, name="config")
 

@@ -16,6 +16,7 @@ from postroad.service.domains import Aliases, Domains
 from postroad.service.history import History
 from postroad.service.journeys import Journeys
 from postroad.service.recipients import Recipients
+from postroad.service.reports import Reports
 from postroad.storage.sqlite.store import SqliteStore
 
 
@@ -42,6 +43,9 @@ class Office:
         self.desk = QueueDesk(store=store.queue, journey=store.journey, ledger=ledger, clock=clock)
         self.history = History(journey=store.journey)
         self.journeys = Journeys(journey=store.journey, queue=store.queue)
+        self.reports = Reports(
+            directory=directory, mailboxes=store.mailboxes, content=store.content
+        )
         self.recipients = Recipients(
             directory, hostname=config.server.hostname, monotonic=clock.monotonic
         )
