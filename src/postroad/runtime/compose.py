@@ -38,7 +38,7 @@ log = structlog.get_logger("postroad.system")
 
 PRUNE_EVERY_SECONDS = 3600.0
 ABORT_GRACE_SECONDS = 5.0
-_NEEDS_RESTART = ("server", "storage", "queue", "streams", "pop3", "auth")
+_NEEDS_RESTART = ("server", "storage", "queue", "streams", "pop3", "auth", "forwarding")
 
 
 class System:
@@ -76,7 +76,7 @@ class System:
         local = LocalDeliverer(
             mailboxes=store.mailboxes, directory=store.directory, clock=office.clock
         )
-        self._deliverer = LocalOrRemote(local, self._make_remote(config))
+        self._deliverer = LocalOrRemote(local, self._make_remote(config), office.forwarding)
         self.queue = Queue(
             ledger=store.ledger,
             store=store.queue,

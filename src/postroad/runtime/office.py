@@ -6,9 +6,12 @@ An office may be opened on a data directory while a server runs on it; the serve
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from postroad.delivery.forward import Forwarding
+from postroad.model import Address
 from postroad.network import SystemClock, SystemEntropy
-from postroad.ports import Clock, Directory, Entropy
+from postroad.ports import Clock, Deliverer, Directory, Entropy
 from postroad.runtime.config import Config
+from postroad.runtime.rewriting import make_srs
 from postroad.service.accounts import Accounts
 from postroad.service.authenticate import Passwords
 from postroad.service.desk import QueueDesk
@@ -46,9 +49,26 @@ class Office:
         self.reports = Reports(
             directory=directory, mailboxes=store.mailboxes, content=store.content
         )
+        self._srs = make_srs(config)
         self.recipients = Recipients(
-            directory, hostname=config.server.hostname, monotonic=clock.monotonic
+            directory,
+            hostname=config.server.hostname,
+            monotonic=clock.monotonic,
+            way_back=self._way_back if self._srs is not None else None,
         )
+
+    def forwarding(self, deliverer: Deliverer) -> Deliverer:
+        """Return a deliverer that passes others' mail on under a sender of ours, if that is wanted."""
+        if self._srs is None:
+            return deliverer
+        return Forwarding(deliverer, self._srs, self._is_ours, self.clock)
+
+    async def _is_ours(self, domain: str) -> bool:
+        return await self.directory.domain(domain) is not None
+
+    def _way_back(self, local_part: str) -> Address:
+        assert self._srs is not None, "given only where it is there"
+        return self._srs.back(local_part, self.clock.now())
 
     @classmethod
     @asynccontextmanager

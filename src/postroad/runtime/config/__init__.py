@@ -2,6 +2,7 @@
 
 from postroad.runtime.config.acme import AcmeSection
 from postroad.runtime.config.delivery import DeliverySection, RouteRule
+from postroad.runtime.config.forwarding import ForwardingSection
 from postroad.runtime.config.limits import AuthSection, LimitsSection, MxSection, SubmissionSection
 from postroad.runtime.config.load import ConfigInvalid, config_path, load_config
 from postroad.runtime.config.mail import Pop3Section, QueueSection, StorageSection
@@ -24,6 +25,7 @@ __all__ = [
     "ConfigInvalid",
     "DeliverySection",
     "Endpoint",
+    "ForwardingSection",
     "LimitsSection",
     "ListenSection",
     "LogSection",

@@ -26,7 +26,7 @@ PREFIX = "POSTROAD_"
 _OURS_TOO = {"POSTROAD_CONFIG"}
 _FILE_SUFFIX = "_FILE"
 
-SECRETS = frozenset({"password", "tsig_secret", "eab_hmac_key"})
+SECRETS = frozenset({"password", "tsig_secret", "eab_hmac_key", "secret", "old_secrets"})
 """Keys whose values are never shown."""
 
 NAMED: dict[str, type[BaseModel]] = {"routes": RouteRule, "streams": StreamSection}

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from postroad.network.acme import AcmeMissing, ensure_installed
 from postroad.runtime.config.acme import AcmeSection
 from postroad.runtime.config.delivery import DeliverySection, Routes
+from postroad.runtime.config.forwarding import ForwardingSection
 from postroad.runtime.config.limits import AuthSection, LimitsSection, MxSection, SubmissionSection
 from postroad.runtime.config.mail import Pop3Section, QueueSection, StorageSection
 from postroad.runtime.config.server import (
@@ -42,6 +43,7 @@ class Config(Section):
         default_factory=dict,
         description="Servers for the mail of some domains; the key `*` is for all others.",
     )
+    forwarding: ForwardingSection = Field(default_factory=ForwardingSection)
     storage: StorageSection = Field(default_factory=StorageSection)
     log: LogSection = Field(default_factory=LogSection)
 
