@@ -109,7 +109,8 @@ def _show(plain: dict[str, Any]) -> None:
     print_line(f"state    {plain['state']}", style=style)
     print_line(f"issuer   {clean(plain['issuer'])}")
     print_line(f"valid    {when(plain['begins'])} to {when(plain['ends'])}")
-    print_line(f"renewed  from {when(plain['renew_at'])} on")
+    if plain["state"] != "signed by itself":
+        print_line(f"renewed  from {when(plain['renew_at'])} on")
     print_line(f"TLSA     {plain['tlsa']}")
     if "file" in plain:
         print_line(f"file     {plain['file']}")

@@ -198,8 +198,12 @@ def _show_preview(each: "Preview") -> None:
     print_line(
         f"dmarc       {dmarc.result.value}, policy {dmarc.policy.value}: "
         f"{clean('; '.join(dmarc.reasons))}",
-        style="red" if each.fails else "green",
+        style="red" if each.fails else "yellow" if each.doubtful else "green",
     )
+    if each.doubtful and not each.fails:
+        print_line(
+            "note        nothing proves the author's domain: it may land in Junk", style="yellow"
+        )
 
 
 def _to_plain(made: "Plan") -> dict[str, Any]:
@@ -263,4 +267,5 @@ def _preview_to_plain(each: "Preview") -> dict[str, Any]:
             "reasons": list(each.dmarc.reasons),
         },
         "fails": each.fails,
+        "doubtful": each.doubtful,
     }

@@ -15,6 +15,7 @@ from postroad.trust.dmarc import (
     DmarcResult,
     Identifier,
     Mechanism,
+    Policy,
     Proof,
     author_of,
     evaluate,
@@ -35,10 +36,15 @@ class Preview(Struct, frozen=True):
 
     @property
     def fails(self) -> bool:
-        """Whether receivers that care refuse it or put it away."""
-        return self.dmarc.result in (DmarcResult.FAIL, DmarcResult.PERMERROR) or (
+        """Whether receivers are asked to refuse it or put it away: by DMARC, else by SPF."""
+        return self.dmarc.policy is not Policy.NONE or (
             self.spf.result is SpfResult.FAIL and self.dmarc.result is not DmarcResult.PASS
         )
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether nothing proves the author's domain, so that it may land in Junk all the same."""
+        return self.dmarc.result is not DmarcResult.PASS
 
 
 async def preview(

@@ -62,7 +62,8 @@ async def test_what_fails() -> None:
     assert words(await say(changed, address=STRANGE)) == ("fail", ["fail"], "fail", True)
     other = MESSAGE.replace(b"jo@here.test", b"jo@elsewhere.test")
     forged = await say(other, elsewhere__test=[], _dmarc__elsewhere__test=["v=DMARC1; p=none"])
-    assert words(forged) == ("pass", [], "fail", True)
+    assert words(forged) == ("pass", [], "fail", False)  # nobody asks for anything
+    assert forged.doubtful
     # Bounces: HELO does not count for DMARC.
     assert words(await say(sender=None)) == ("pass", [], "fail", True)
     two = MESSAGE.replace(b"To:", b"From: x@y.test\r\nTo:")
@@ -73,6 +74,7 @@ async def test_what_fails() -> None:
 async def test_without_any_policy_spf_decides(address: str) -> None:
     found = await say(address=address, _dmarc__here__test=[])
     assert found.dmarc.result.value == "none"
+    assert found.doubtful
     assert found.fails is (address == STRANGE)
 
 
