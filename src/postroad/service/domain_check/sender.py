@@ -14,6 +14,7 @@ from postroad.service.domain_check.setup import (
 )
 from postroad.trust.dkim.record import read_key
 from postroad.trust.dmarc import Discovery, DnsFailed, Explorer, Policy
+from postroad.trust.dmarc_report.consent import Consent, consent, consent_name, mail_domain
 from postroad.trust.spf import Identity, SpfLimits, SpfResult, check_spf, is_spf
 
 # RFC 5737, RFC 3849: nobody sends from there, so nobody may who is allowed.
@@ -209,23 +210,16 @@ async def _report_address(
     domain: str, uri: str, explorer: Explorer, resolver: Resolver
 ) -> Finding | None:
     """Who gets reports of another's domain must say so in the DNS (RFC 9990 §4)."""
-    scheme, _, address = uri.partition(":")
-    other = address.rpartition("@")[2].lower()
-    if scheme.lower() != "mailto" or not other:
+    other = mail_domain(uri)
+    if not other:
         text = f"reports go to {uri}, and only mailto: is known to all"
         return Finding("DMARC", Level.WARNING, text, "Other addresses for reports are ignored.")
-    if other == domain or other.endswith(f".{domain}"):
+    said, reason = await consent(domain, other, explorer, resolver)
+    if said is Consent.GIVEN:
         return None
-    try:
-        ours = await explorer.organizational_domain(domain)
-        if await explorer.organizational_domain(other) == ours:
-            return None
-    except DnsFailed as error:
-        return Finding("DMARC", Level.WARNING, str(error), "Reports may not be sent.")
-    name = f"{domain}._report._dmarc.{other}"
-    answer = await resolver.lookup(name, "TXT")
-    if any(text.replace(" ", "").startswith("v=DMARC1") for text in answer.records):
-        return None
+    if said is Consent.UNKNOWN:
+        return Finding("DMARC", Level.WARNING, reason, "Reports may not be sent.")
     why = f"Reports go to another domain only if that domain agrees; {other} has to publish it."
     text = f"{other} does not say that it takes reports of {domain}"
-    return Finding("DMARC", Level.WARNING, text, why, (Record(name, "TXT", "v=DMARC1"),))
+    wanted = (Record(consent_name(domain, other), "TXT", "v=DMARC1"),)
+    return Finding("DMARC", Level.WARNING, text, why, wanted)

@@ -5,6 +5,7 @@ What strangers send is bounded before it is looked at; what is no report raises 
 
 from postroad.trust.dmarc_report.failure import FailureReport, read_failure_report
 from postroad.trust.dmarc_report.letter import Letter, report_filename, write_letter
+from postroad.trust.dmarc_report.observing import observe
 from postroad.trust.dmarc_report.reading import read_aggregate, read_message
 from postroad.trust.dmarc_report.report import (
     AggregateReport,
@@ -32,6 +33,7 @@ __all__ = [
     "Row",
     "SpfAuth",
     "Tally",
+    "observe",
     "read_aggregate",
     "read_failure_report",
     "read_message",
