@@ -1,22 +1,32 @@
 """Mail that an alias leads to another place: it leaves under a sender that we may send for.
 
 Without that, SPF at the next server fails for every message that is passed on. Only mail that came from
-outside is rewritten, and only its envelope: whom a report of ours goes to stays the true sender.
+outside is rewritten, and only its envelope: whom a report of ours goes to stays the true sender. Where
+there is a sealer, what we found of the sender is sealed on top, for the next server to believe.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
 
 from msgspec.structs import replace
 
-from postroad.model import LeasedDelivery, Route, RouteKind, ServerKind, Step
+from postroad.delivery.above import ContentAbove
+from postroad.model import LeasedDelivery, Message, Route, RouteKind, ServerKind, Step
 from postroad.ports import Attempt, Clock, Deliverer, Session
 from postroad.trust.srs import Srs
 
 _FROM_OUTSIDE = (ServerKind.MX, ServerKind.LMTP)
 
 
+Seal: TypeAlias = Callable[[Message, str], Awaitable[bytes]]
+"""Returns the fields to put on top of a message that a domain of ours passes on."""
+
+
 class Forwarding:
-    """`ports.Deliverer` around another one. `is_ours` tells whether we are responsible for a domain."""
+    """`ports.Deliverer` around another one. `is_ours` tells whether we are responsible for a domain.
+
+    `seal` is used with `contents`, the store that the inner deliverer reads from.
+    """
 
     def __init__(
         self,
@@ -24,7 +34,11 @@ class Forwarding:
         srs: Srs,
         is_ours: Callable[[str], Awaitable[bool]],
         clock: Clock,
+        seal: Seal | None = None,
+        contents: ContentAbove | None = None,
     ) -> None:
+        self._seal = seal
+        self.contents = contents
         self._inner = inner
         self._srs = srs
         self._is_ours = is_ours
@@ -45,23 +59,31 @@ class Forwarding:
             return session  # a mailbox, not another's server
         return _ForwardingSession(session, self)
 
-    async def rewritten(self, job: LeasedDelivery) -> LeasedDelivery | None:
-        """Return the job under the sender that it is passed on with; None where it keeps its own."""
+    async def passed_on(self, job: LeasedDelivery) -> LeasedDelivery | None:
+        """Return the job as it is passed on, with another sender, a seal, or both; None where it stays
+        as it is.
+        """
         message = job.message
-        sender = message.envelope.sender
-        if sender is None or message.origin.server not in _FROM_OUTSIDE:
+        if message.origin.server not in _FROM_OUTSIDE:
             return None
         ours = next(
             (each.original.domain for each in job.deliveries if each.original != each.recipient),
             None,
         )
-        if ours is None or await self._is_ours(sender.domain):
+        if ours is None:
             return None
-        forwarded = self._srs.forward(sender, ours, self._clock.now())
-        if forwarded is None:
-            return None
-        envelope = replace(message.envelope, sender=forwarded)
-        return LeasedDelivery(replace(message, envelope=envelope), job.deliveries)
+        changed = message
+        sender = message.envelope.sender
+        if sender is not None and not await self._is_ours(sender.domain):
+            forwarded = self._srs.forward(sender, ours, self._clock.now())
+            if forwarded is not None:
+                envelope = replace(message.envelope, sender=forwarded)
+                changed = replace(changed, envelope=envelope)
+        if self._seal is not None and self.contents is not None:
+            above = await self._seal(message, ours)
+            if above:
+                changed = replace(changed, content=self.contents.put(message.content, above))
+        return None if changed is message else LeasedDelivery(changed, job.deliveries)
 
 
 class _ForwardingSession:
@@ -93,16 +115,28 @@ class _ForwardingSession:
         await self._inner.close()
 
     async def _with_senders(self, jobs: Sequence[LeasedDelivery]) -> list[Attempt]:
-        chosen = [await self._forwarding.rewritten(job) for job in jobs]
-        attempts = await self._inner.attempt(
-            [new or job for new, job in zip(chosen, jobs, strict=True)]
-        )
+        chosen = [await self._forwarding.passed_on(job) for job in jobs]
+        contents = self._forwarding.contents
+        try:
+            attempts = await self._inner.attempt(
+                [new or job for new, job in zip(chosen, jobs, strict=True)]
+            )
+        finally:
+            if contents is not None:
+                for new in chosen:
+                    if new is not None:
+                        contents.drop(new.message.content)
         return [
-            attempt if new is None else _noted(attempt, new)
-            for attempt, new in zip(attempts, chosen, strict=True)
+            attempt if new is None else _noted(attempt, job, new)
+            for attempt, job, new in zip(attempts, jobs, chosen, strict=True)
         ]
 
 
-def _noted(attempt: Attempt, job: LeasedDelivery) -> Attempt:
-    step = Step(0.0, "mail", f"passed on with the sender <{job.message.envelope.sender}>")
+def _noted(attempt: Attempt, job: LeasedDelivery, new: LeasedDelivery) -> Attempt:
+    words = []
+    if new.message.envelope is not job.message.envelope:
+        words.append(f"passed on with the sender <{new.message.envelope.sender}>")
+    if new.message.content is not job.message.content:
+        words.append("sealed (ARC)")
+    step = Step(0.0, "mail", ", ".join(words))
     return replace(attempt, steps=(*attempt.steps, step))

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from postroad.delivery.above import ContentAbove
 from postroad.delivery.forward import Forwarding
 from postroad.model import (
     Address,
@@ -21,7 +22,7 @@ from postroad.model import (
     RouteKind,
     ServerKind,
 )
-from postroad.ports import Attempt, Session
+from postroad.ports import Attempt, Session, StorageError
 from postroad.trust.srs import Srs
 
 JO = Address("jo", "there.test")
@@ -120,6 +121,43 @@ async def test_mail_that_keeps_its_sender(changes: dict[str, Any]) -> None:
 async def test_lmtp_is_a_mailbox() -> None:
     inner, _ = await run(job(), kind=RouteKind.LMTP)
     assert inner.senders == [JO]
+
+
+class Store:
+    def stage(self, content_id: int) -> Any:
+        raise NotImplementedError
+
+    async def read(self, ref: ContentRef, offset: int = 0, limit: int | None = None) -> bytes:
+        return b"From: x\r\n\r\n"[offset:]
+
+
+async def test_a_seal_goes_on_top_for_the_attempt_alone() -> None:
+    contents = ContentAbove(Store())
+
+    class Reading(Inner):
+        async def attempt(self, jobs: Sequence[LeasedDelivery]) -> list[Attempt]:
+            self.read = [await contents.read(job.message.content) for job in jobs]
+            self.refs = [job.message.content for job in jobs]
+            return await super().attempt(jobs)
+
+    async def seal(message: Message, domain: str) -> bytes:
+        assert domain == "here.test"
+        return b"" if message.envelope.sender == Address("un", "sealed.test") else b"ARC: 1\r\n"
+
+    inner = Reading()
+    forwarding = Forwarding(inner, SRS, ours, Clock(), seal, contents)
+    session = await forwarding.connect(Route(RouteKind.MX, "away.test", "k"))
+    jobs = [job(), job(sender=None), job(sender=Address("un", "sealed.test")), job(original=AWAY)]
+    attempts = await session.attempt(jobs)
+    plain = b"From: x\r\n\r\n"
+    assert inner.read == [b"ARC: 1\r\n" + plain, b"ARC: 1\r\n" + plain, plain, plain]
+    steps = [[step.text for step in attempt.steps] for attempt in attempts]
+    assert steps[0][0].endswith(">, sealed (ARC)")
+    assert steps[1] == ["sealed (ARC)"]
+    assert "sealed" not in steps[2][0].partition(">")[2]
+    assert steps[3] == []
+    with pytest.raises(StorageError):
+        await contents.read(inner.refs[0])
 
 
 async def test_the_rest_goes_through() -> None:
