@@ -4,7 +4,6 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from postroad.network.acme import AcmeMissing, ensure_installed
 from postroad.runtime.config.acme import AcmeSection
 from postroad.runtime.config.delivery import DeliverySection, Routes
 from postroad.runtime.config.forwarding import ForwardingSection
@@ -65,6 +64,9 @@ class Config(Section):
             )
         if not self.tls.watch_seconds:
             raise ValueError("tls.watch_seconds is 0, so a renewed certificate would not be used")
+        # Only here: most have no use for it, and it takes a while to load.
+        from postroad.network.acme import AcmeMissing, ensure_installed
+
         try:
             ensure_installed()
         except AcmeMissing as error:
