@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import growth_rows, latency_rows, memory_rows, pop3_rows, smtp_rows
+from bench import growth_rows, latency_rows, memory_rows, pop3_rows, smtp_rows, worker_rows
 from bench.contest import Contest, Result, Scale, run, skipped
 from bench.machine import Machine, describe, durable_directory
 from bench.report import Report, statement, write
@@ -31,6 +31,7 @@ def all_contests() -> list[Contest]:
         *smtp_rows.contests(),
         *pop3_rows.contests(),
         *latency_rows.contests(),
+        *worker_rows.contests(),
         *memory_rows.contests(),
         *growth_rows.contests(),
     ]

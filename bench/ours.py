@@ -45,12 +45,14 @@ class Postroad:
         users: Sequence[str] = ("user",),
         aliases: Mapping[str, str] | None = None,
         routes: Mapping[str, tuple[str, int]] | None = None,
+        workers: int = 1,
     ) -> None:
         self.address = LOOPBACK
         self.smtp_port = free_port()
         self.submission_port = free_port()
         self.pop3_port = free_port()
         self._users = users
+        self._workers = workers
         self._aliases = dict(aliases or {})
         self._routes = dict(routes or {})
         self._stack = ExitStack()
@@ -175,6 +177,7 @@ class Postroad:
         )
         return _TOML.format(
             data=self.directory / "data",
+            workers=self._workers,
             root="true" if os.geteuid() == 0 else "false",
             mx=self.smtp_port,
             submission=self.submission_port,
@@ -188,6 +191,7 @@ _TOML = """
 hostname = "postroad.bench.test"
 data_dir = "{data}"
 run_as_root = {root}
+workers = {workers}
 
 [listen]
 mx = ["127.0.0.1:{mx}"]

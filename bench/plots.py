@@ -18,7 +18,9 @@ def draw(results: Sequence[Result], directory: Path) -> list[Path]:
     written = []
     measured = [result for result in results if not result.skipped]
     compared = [result for result in measured if result.ratio is not None]
-    latency = [result for result in measured if result.name.startswith("latency-")]
+    latency = [
+        result for result in measured if result.name.startswith("latency-") and result.unit == "ms"
+    ]
     with mpl.rc_context():
         mpl.rcParams["svg.hashsalt"] = "postroad"  # the same figures make the same file
         mpl.rcParams["svg.fonttype"] = "none"
@@ -110,7 +112,7 @@ def _growing(results: Sequence[Result]) -> dict[str, list[tuple[float, float]]]:
 
 
 def _growth(found: dict[str, list[tuple[float, float]]]) -> Figure:
-    chart = Figure(figsize=(9, 2.6), layout="constrained")
+    chart = Figure(figsize=(10, 3.0), layout="constrained")
     for axes, what in zip(chart.subplots(1, len(found), squeeze=False)[0], found, strict=True):
         sizes, values = zip(*found[what], strict=True)
         axes.plot(sizes, values, marker="o", color="#1a7f37")
@@ -121,7 +123,7 @@ def _growth(found: dict[str, list[tuple[float, float]]]) -> Figure:
             axes.set_ylim(min(values) * 0.5, max(values) * 2)
         across, up = _GROWTH.get(what, (what, what))
         axes.set_xlabel(across)
-        axes.set_ylabel(f"µs for {up}")
+        axes.set_title(f"µs for {up}", fontsize="medium")
         axes.spines[["top", "right"]].set_visible(False)
     return chart
 

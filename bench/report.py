@@ -8,12 +8,29 @@ from msgspec import Struct
 
 from bench import plots
 from bench.contest import Result
+from bench.figures import Met
 from bench.machine import Machine
 from bench.table import markdown
 
 
+class Line(Struct, frozen=True):
+    """A row in results.json. With a peer, `must` and `aim` are ratios to reach; without one they are
+    figures in `unit` that must not be passed. `met`: the must is reached; None where there is none.
+    """
+
+    name: str
+    ours: float | None
+    peer: float | None
+    peer_name: str | None
+    unit: str
+    ratio: float | None
+    must: float | None
+    aim: float | None
+    met: bool | None
+
+
 class Report(Struct, frozen=True):
-    """What results.json holds."""
+    """What runs.json holds: every single run, and where they were made."""
 
     machine: Machine
     runs: int
@@ -22,14 +39,38 @@ class Report(Struct, frozen=True):
 
 
 def write(report: Report, directory: Path) -> list[Path]:
-    """Write README.md, results.json and the plots; return their paths."""
+    """Write README.md, results.json, runs.json and the plots; return their paths."""
     directory.mkdir(parents=True, exist_ok=True)
     drawn = plots.draw(report.results, directory)
-    figures = directory / "results.json"
-    figures.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n")
+    figures, runs = directory / "results.json", directory / "runs.json"
+    _write_json(figures, lines(report.results))
+    _write_json(runs, report)
     readme = directory / "README.md"
     readme.write_text(page(report, [path.name for path in drawn]), encoding="utf-8")
-    return [readme, figures, *drawn]
+    return [readme, figures, runs, *drawn]
+
+
+def lines(results: Sequence[Result]) -> list[Line]:
+    """Return what results.json holds, row by row."""
+    return [
+        Line(
+            name=result.name,
+            ours=result.ours,
+            peer=result.peer,
+            peer_name=result.peer_name or None,
+            unit=result.unit,
+            ratio=result.ratio,
+            must=result.must,
+            aim=result.aim,
+            # What was not measured is not met.
+            met=None if result.must is None else result.met in (Met.MUST, Met.AIM),
+        )
+        for result in results
+    ]
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n")
 
 
 def page(report: Report, drawn: Sequence[str]) -> str:
@@ -63,7 +104,8 @@ def statement(machine: Machine) -> str:
 
 _PAGE = """# Performance
 
-Written by `make bench`; the figures are in [results.json](results.json) with every single run.
+Written by `make bench`; the figures are in [results.json](results.json), every single run is in
+[runs.json](runs.json).
 
 {table}{missing}
 A ratio says how many times better we are than the peer, by the medians; above 1 is better for us, also
@@ -90,13 +132,16 @@ distance of the extremes from each other, as a share of the median, ours / peer.
 - The bare loop (`bench/bare_loop.py`) makes the same kind of commits in the same process model,
   without being a mail server; the ratio is the share of it that we reach.
 - POP3 rows read the same bytes on both sides with a client of our own (`bench/pop3_client.py`).
-  Dovecot has them in a Maildir whose file names hold the sizes, its best case. *Cold* is after a
-  restart of ours, and without its index for Dovecot. Passwords cost nothing on either side: Dovecot
-  compares plain text, and our server has seen the login before (the first login of an account costs
-  an argon2 hash).
+  Dovecot has them in a Maildir whose file names hold the sizes, its best case; ours are marked as
+  free of dots at line starts, as most mail that comes by SMTP is. *Cold* is after a restart of
+  ours, and without its index for Dovecot. Passwords cost nothing on either side: Dovecot compares
+  plain text, and our server has seen the login before (the first login of an account costs an
+  argon2 hash).
 - Latency is taken by logging in by POP3 every 2 ms, so one login is part of it. Half load is
-  half of the rate that reaches a local mailbox at most, sent evenly to another user.
-- Memory is that of the server process (`VmRSS`, `VmHWM`), without TLS.
+  half of the rate that reaches another user's mailbox at most from the same client while the same
+  is looked for, sent evenly.
+- Memory is that of the server process (`VmRSS`, `VmHWM`), without TLS. MB and kB are 10⁶ and 10³.
+- Growth is measured in three runs for each size, on a server filled through its store.
 
 ## Repeat it
     sudo apt-get install postfix dovecot-pop3d dovecot-imapd dovecot-lmtpd

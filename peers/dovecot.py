@@ -207,7 +207,7 @@ def generated_messages(user: str, count: int, size_bytes: int) -> Iterator[bytes
         raise ValueError(f"a message of {size_bytes} octets has no room for its header")
     lines, rest = divmod(room, len(line))
     # What is left over lengthens the last line, which stays far below 998 octets.
-    body = line * (lines - 1) + b"." * rest + line
+    body = line * (lines - 1) + b"-" * rest + line
     for number in range(count):
         yield header % (name, number, number) + body
 

@@ -46,6 +46,7 @@ _PACKAGES = {
     "smtp-sink": "postfix",
     "smtp-source": "postfix",
     "swaks": "swaks",
+    "systemd-analyze": "systemd",
     "unbound": "unbound",
     "unshare": "util-linux",
 }

@@ -116,12 +116,21 @@ class Client:
 
 @asynccontextmanager
 async def connected(
-    system: System, service: str = "mx", *, greeting: bool = True, tls: Any = None
+    system: System,
+    service: str = "mx",
+    *,
+    greeting: bool = True,
+    tls: Any = None,
+    source: str | None = None,
 ) -> AsyncIterator[Client]:
-    """Connect to a service of the system."""
+    """Connect to a service of the system, from our address `source`."""
     host, port = system.listening[service][0]
     reader, writer = await asyncio.open_connection(
-        host, port, ssl=tls, server_hostname="mx.us.test" if tls else None
+        host,
+        port,
+        ssl=tls,
+        server_hostname="mx.us.test" if tls else None,
+        local_addr=(source, 0) if source else None,
     )
     client = Client(reader, writer)
     try:

@@ -54,6 +54,44 @@ async def test_a_bdat_that_never_ends(tmp_path: Path) -> None:
         assert await queued(system) == 0
 
 
+@pytest.mark.parametrize("service", ["mx", "submission"])
+async def test_one_byte_at_a_time_in_a_command(tmp_path: Path, service: str) -> None:
+    async with serving(tmp_path, limits=QUICK) as system:
+        async with connected(system, service) as client:
+            said = await trickle(client, b"EHLO " + b"x" * 20)
+            assert said.startswith("421 4.4.2"), said
+
+
+async def test_one_byte_at_a_time_in_a_login(tmp_path: Path) -> None:
+    submission = {"auth_without_tls": True}
+    async with serving(tmp_path, limits=QUICK, submission=submission) as system:
+        async with connected(system, "submission") as client:
+            await client.ask("EHLO client.test")
+            assert (await client.ask("AUTH PLAIN")).startswith("334")
+            said = await trickle(client, b"A" * 20)
+            assert said.startswith("421 4.4.2"), said
+
+
+@pytest.mark.parametrize("service", ["mx", "submissions", "pop3", "pop3s"])
+@pytest.mark.parametrize("hello", [b"", b"\x16\x03\x01"], ids=["silent", "half"])
+async def test_a_tls_handshake_that_does_not_go_on_ends(
+    tmp_path: Path, service: str, hello: bytes
+) -> None:
+    async with serving(tmp_path, limits={"tls_handshake_seconds": 0.5}) as system:
+        host, port = system.listening[service][0]
+        reader, writer = await asyncio.open_connection(host, port)
+        if service == "mx":
+            writer.write(b"EHLO client.test\r\nSTARTTLS\r\n")
+        elif service == "pop3":
+            writer.write(b"STLS\r\n")
+        writer.write(hello)
+        began = time.monotonic()
+        with contextlib.suppress(ConnectionError):
+            await asyncio.wait_for(reader.read(), 5)
+        assert time.monotonic() - began < 3
+        writer.close()
+
+
 async def test_a_half_open_tls_handshake_does_not_stop_others(tmp_path: Path) -> None:
     async with serving(tmp_path) as system:
         host, port = system.listening["submissions"][0]

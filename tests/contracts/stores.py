@@ -40,6 +40,7 @@ from postroad.ports import (
     MailboxLocks,
     MailboxStore,
     QueueStore,
+    SecurityStore,
     StorageError,
 )
 from postroad.storage.memory import MemoryStore
@@ -65,6 +66,8 @@ class Store(Protocol):
     def locks(self) -> MailboxLocks: ...
     @property
     def journey(self) -> JourneyStore: ...
+    @property
+    def security(self) -> SecurityStore: ...
     @property
     def content(self) -> ContentStore: ...
     async def prune(self, before: float) -> int: ...

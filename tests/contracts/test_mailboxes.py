@@ -1,6 +1,7 @@
 """Directory, mailboxes and locks."""
 
 import pytest
+from msgspec.structs import replace
 
 from postroad.model import (
     Accepted,
@@ -99,16 +100,33 @@ async def test_small_messages_of_a_range_at_hand(store: Store) -> None:
         message = await accept(store, ANN, data=body)
         await commit(store, attempted(message, result()), deposited(message))
     mailboxes = store.mailboxes
-    whole = {uid: prefix + body for uid, body in enumerate(bodies, 1)}
-    found = await mailboxes.at_hand(INBOX, 1, 5, 100_000)
-    assert found.items() <= whole.items()
-    assert found.keys() >= {1, 2, 3, 5}
+    whole = [(uid, prefix, body, False) for uid, body in enumerate(bodies, 1)]
+    found = list(await mailboxes.at_hand(INBOX, 1, 5, 100_000))
+    assert [each for each in whole if each in found] == found, "in order, and nothing else"
+    assert {each[0] for each in found} >= {1, 2, 3, 5}
     small = await mailboxes.at_hand(INBOX, 1, 4, 500 + len(prefix))
-    assert small == {uid: whole[uid] for uid in (1, 2, 3)}, "neither too large nor out of range"
+    assert small == whole[:3], "neither too large nor out of range"
     await commit(store, Expunged(200.0, INBOX, (2,)))
-    assert await mailboxes.at_hand(INBOX, 2, 3, 1000) == {3: whole[3]}
-    assert await mailboxes.at_hand(INBOX, 3, 2, 100_000) == {}
-    assert await mailboxes.at_hand(1, 1, 5, 100_000) == {}
+    assert await mailboxes.at_hand(INBOX, 2, 3, 1000) == [whole[2]]
+    assert await mailboxes.at_hand(INBOX, 3, 2, 100_000) == []
+    assert await mailboxes.at_hand(1, 1, 5, 100_000) == []
+
+
+@pytest.mark.parametrize("plain", [False, True])
+async def test_an_entry_remembers_whether_its_content_is_plain(store: Store, plain: bool) -> None:
+    await people(store)
+    later = await accept(store, ANN, data=b"body\r\n")
+    later = replace(later, content=replace(later.content, plain=plain))
+    await commit(store, attempted(later, result()), deposited(later))
+    staged = await stage(store, b"body\r\n")
+    fresh = message_of(replace(staged.ref, plain=plain), ANN)
+    accepted = Accepted(fresh.accepted_at, fresh, deliveries_of(fresh))
+    outcome = attempted(fresh, result())
+    await commit(store, accepted, deposited(fresh), outcome, contents=(staged,))
+    entries = await store.mailboxes.entries(INBOX, [1, 2])
+    assert [entry.content for entry in entries] == [later.content, fresh.content]
+    found = await store.mailboxes.at_hand(INBOX, 1, 2, 1000)
+    assert [message[2:] for message in found] == [(b"body\r\n", plain)] * 2
 
 
 async def test_deposit_list_fetch_expunge(store: Store) -> None:

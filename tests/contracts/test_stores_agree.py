@@ -33,9 +33,17 @@ from postroad.model import (
     Held,
     Leased,
     PasswordSet,
+    PolicyType,
     Released,
     Retried,
     Staged,
+    StsMode,
+    StsPolicy,
+    StsPolicyKept,
+    TlsCounted,
+    TlsFailure,
+    TlsReported,
+    TlsResult,
 )
 from postroad.ports import Conflict, QueueFilter
 from postroad.storage.memory import MemoryStore
@@ -85,7 +93,30 @@ def deposited(draw: st.DrawFn) -> Change:
     return Deposited(draw(TIMES), message, draw(ORDINALS), mailbox, ref, b"P", message + 1)
 
 
+DOMAINS = st.sampled_from(["a.example", "b.example"])
+DAYS = st.sampled_from(["2026-11-24", "2026-11-25"])
+RESULTS = st.builds(
+    TlsResult,
+    DOMAINS,
+    st.just(PolicyType.STS),
+    st.just(("version: STSv1",)),
+    st.sampled_from([None, TlsFailure.EXPIRED]),
+)
+POLICIES = st.builds(
+    StsPolicy,
+    DOMAINS,
+    st.sampled_from(["1", "2"]),
+    st.sampled_from(StsMode),
+    st.just(("mx.a.example",)),
+    st.sampled_from([5, 50]),
+    TIMES,
+)
+
+
 CHANGES = st.one_of(
+    st.builds(StsPolicyKept, TIMES, POLICIES),
+    st.builds(TlsCounted, TIMES, DAYS, st.lists(RESULTS, max_size=3).map(tuple)),
+    st.builds(TlsReported, TIMES, DAYS, DOMAINS),
     attempted(),
     deposited(),
     st.builds(Leased, TIMES, st.just("n2"), TIMES, KEYS),
@@ -190,6 +221,9 @@ class StoresAgree(RuleBasedStateMachine):
         self.both(lambda store: store.queue.next_due({"local"}))
         self.both(lambda store: store.queue.counts())
         self.both(lambda store: store.journey.after(0))
+        self.both(lambda store: store.security.sts_policy("a.example"))
+        for day, domain in self.both(lambda store: store.security.tls_days("2026-12")):
+            self.both(lambda store, key=(day, domain): store.security.tls_results(*key))
         memory = self.stores[1]
         assert isinstance(memory, MemoryStore)
         kept = self.sqlite.database.reader.execute("SELECT id FROM content ORDER BY id").fetchall()

@@ -2,7 +2,8 @@
 
 `Disk` is what stays: a `MemoryStore` and the contents that were ever committed. `Mount` is the disk as
 one life of a process sees it: writes wait in order for the next sync, and then become durable together;
-the process learns of it a moment later. What waits when the process dies is gone.
+the process learns of it a moment later. What waits when the process dies is gone. A sync that failed
+leaves what it should have written in doubt: overwritten by the next, or found whole after a crash.
 """
 
 import asyncio
@@ -10,8 +11,8 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from random import Random
 from typing import Any
 
-from postroad.model import ContentRef, Group, LeasedDelivery, Staged
-from postroad.ports import StorageError, StorageFull
+from postroad.model import ContentRef, Group, LeasedDelivery, Staged, format_id
+from postroad.ports import Conflict, StorageError, StorageFull
 from postroad.storage.memory import MemoryStore
 from postroad.storage.memory.apply import Application
 from postroad.storage.memory.ports import (
@@ -24,6 +25,11 @@ from postroad.storage.memory.ports import (
 from tests.sim.loop import SimLoop
 
 Committed = Callable[["Disk", Group], None]
+Operation = Callable[[], Any]
+
+
+class ContentLost(Exception):
+    """A message is to be stored, and its octets, which were a file, are not there any more."""
 
 
 class DiskWeather:
@@ -32,6 +38,7 @@ class DiskWeather:
     def __init__(self) -> None:
         self.sync_seconds = (0.0005, 0.004)
         self.failing = 0.0
+        self.sync_failing = 0.0
         self.full = False
         self.read_failing = 0.0
 
@@ -56,9 +63,13 @@ class Disk:
         self.trace = trace
         self.count = count
         self.syncs = 0
+        self.doubtful: list[Operation] = []
 
     def apply(self, group: Group, files: dict[int, bytes]) -> None:
-        """Make a group durable, now. Raises `Conflict`."""
+        """Make a group durable, now. Raises `Conflict`, `ContentLost`."""
+        for staged in group.contents:
+            if staged.data is None and staged.ref.id not in files:
+                raise ContentLost(f"message {format_id(staged.ref.id)} has lost its octets")
         application = Application(self.store.state)
         try:
             application.apply(group, files)
@@ -80,6 +91,32 @@ class Disk:
             self.count("write error")
             return StorageError("input/output error")
         return None
+
+    def sync_failure(self) -> StorageError | None:
+        """Return what a whole sync comes to, None where it works."""
+        weather = self.weather
+        if weather.sync_failing and self.random.random() < weather.sync_failing:
+            self.count("sync error")
+            return StorageError("input/output error: sync")
+        return None
+
+    def crashed(self) -> list[str]:
+        """The process died: what the last sync failed to write may be there all the same, as the frames
+        of a write-ahead log are. Return what is wrong with it.
+        """
+        doubtful, self.doubtful = self.doubtful, []
+        wrong: list[str] = []
+        if not doubtful or self.random.random() < 0.3:
+            return wrong
+        self.count("found whole")
+        for operation in doubtful:
+            try:
+                operation()
+            except Conflict:
+                pass  # it would have been refused, had the sync worked
+            except ContentLost as error:
+                wrong.append(f"{self.name}: found after a crash: {error}")
+        return wrong
 
     def read_failure(self) -> None:
         """Raise what a read comes to."""
@@ -103,9 +140,6 @@ class Mount:
         self.locks = MemoryLocks()
         self.journey = disk.store.journey
         self.content = _Contents(disk, self.writer.files, inline_max_octets)
-
-
-Operation = Callable[[], Any]
 
 
 class _Writer:
@@ -140,8 +174,12 @@ class _Writer:
         disk.syncs += 1
         batch, self._waiting = self._waiting, []
         results: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
+        all_fail = disk.sync_failure()
+        disk.doubtful = [operation for operation, _ in batch] if all_fail is not None else []
+        if all_fail is not None and disk.random.random() < 0.4:
+            self._loop.fuse = disk.random.randrange(2, 20)  # a disk that fails seldom fails alone
         for operation, future in batch:
-            error: BaseException | None = disk.failure()
+            error: BaseException | None = all_fail or disk.failure()
             value = None
             if error is None:
                 try:
@@ -238,7 +276,7 @@ class _Mailboxes:
         """Only some are in a cache."""
         self._disk.read_failure()
         found = await self._mailboxes.at_hand(mailbox, first, last, max_octets)
-        return {uid: data for uid, data in found.items() if self._disk.random.random() < 0.5}
+        return [message for message in found if self._disk.random.random() < 0.5]
 
     async def entries(self, mailbox: int, uids: Sequence[int]) -> Any:
         self._disk.read_failure()

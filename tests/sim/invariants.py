@@ -17,14 +17,18 @@ from postroad.model import (
     Notify,
     Reply,
     Retried,
+    ServerKind,
     Unknown,
     format_id,
     parse_id,
 )
+from postroad.queue import UnknownPolicy
 from tests.sim.clients import Letter
 from tests.sim.disk import _now
-from tests.sim.system import account_id
-from tests.sim.world import Server, World
+from tests.sim.server import Server
+from tests.sim.sockets import HIGH_OCTETS
+from tests.sim.system import CODES, CODES_SENDER, account_id
+from tests.sim.world import World
 
 _TRACE = re.compile(
     rb"(?:(?:Received|Date|Message-ID|Return-Path|Delivered-To):(?:[^\r\n]|\r\n[ \t])*\r\n)*", re.I
@@ -32,6 +36,8 @@ _TRACE = re.compile(
 _FATES = re.compile(
     rb"Final-Recipient: (?:rfc822|utf-8); ([^\r\n]*(?:\r\n [^\r\n]*)*)\r\nAction: (\w+)", re.I
 )
+# What a transport takes before it says stop, and what may be written in one go.
+_MOST_UNREAD_OCTETS = HIGH_OCTETS + 128 * 1024
 _FAILED = (DeliveryState.BOUNCED, DeliveryState.EXPIRED)
 
 
@@ -41,6 +47,8 @@ def check(world: World) -> list[str]:
         _Audit(world, server).run()
     for letter in world.book.letters:
         _letter(world, letter)
+    if world.network.most_unread > _MOST_UNREAD_OCTETS:
+        world.book.complain(5, f"{world.network.most_unread} octets wait for a slow reader")
     return world.book.problems
 
 
@@ -65,6 +73,7 @@ class _Audit:
             where = f"{self.name} {format_id(number)}/{ordinal} {delivery.recipient}"
             self._ended(where, message, delivery)
             self._told(where, message, delivery)
+            self._policy(where, message, ordinal)
             if delivery.mailbox is None:
                 self._takings(where, message, delivery)
             else:
@@ -190,7 +199,7 @@ class _Audit:
             sure and delivery.state is DeliveryState.DROPPED
         ):
             self.complain(2, f"{where}: {sure} deliveries, {delivery.state}")
-        extra = len(takings) - sure - unsure
+        extra = sum(not taking.in_doubt for taking in takings) - sure - unsure
         if extra > 0:
             first = takings[0].at
             # What was under way when the process died may be taken a while later.
@@ -206,6 +215,32 @@ class _Audit:
         for taking in takings:
             if not taking.octets.endswith(stored) or not _only_trace(taking.octets, stored):
                 self.complain(4, f"{where}: {taking.by} got other octets")
+
+    def _policy(self, where: str, message: Message, ordinal: int) -> None:
+        """Promise 3: what follows `Unknown` is what the stream's policy says."""
+        of_codes = message.origin.server is ServerKind.SUBMISSION and (
+            message.envelope.sender is not None
+            and message.envelope.sender.local_part == CODES_SENDER
+        )
+        if message.stream != (CODES if of_codes else ""):
+            self.complain(3, f"{where}: stream {message.stream!r}")
+        settings = self.server.settings
+        policy = settings.streams[CODES].unknown if of_codes else settings.unknown
+        hold = policy is UnknownPolicy.HOLD
+        held = False
+        for _, event in (item for item in self.state.journey.values() if item[0] == message.id):
+            change = event.change
+            if isinstance(change, Retried | Dropped):
+                held = held and (message.id, ordinal) not in change.keys
+            elif isinstance(change, Attempted):
+                for result in change.results:
+                    if result.ordinal != ordinal:
+                        continue
+                    if held:
+                        self.complain(3, f"{where}: tried though it was held after `Unknown`")
+                    held = hold and isinstance(result.outcome, Unknown)
+                    if held != (result.state is DeliveryState.HELD):
+                        self.complain(3, f"{where}: {result.outcome}, {result.state}")
 
     def _journey(self, number: int) -> None:
         """Promise 7: from the journey follows the state."""
@@ -285,7 +320,8 @@ def _letter(world: World, letter: Letter) -> None:
     if len(found) > 1:
         book.complain(3, f"{what} was accepted {len(found)} times")
     positive = letter.answer.startswith(b"2")
-    if found and (not letter.ended or (letter.answer and not positive)):
+    doubted = letter.answer.startswith(b"4") and book.in_doubt.issuperset(found)
+    if found and (not letter.ended or (letter.answer and not positive and not doubted)):
         book.complain(1, f"{what} was answered {letter.answer!r}, and is here")
     if positive and b"X-Check:" in letter.data:
         book.complain(6, f"{what} slipped through a broken check")

@@ -2,6 +2,8 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from msgspec import Struct
 
@@ -33,6 +35,7 @@ class Taking(Struct, frozen=True):
     at: float
     by: str
     octets: bytes
+    in_doubt: bool = False  # it was refused, and found after a crash
 
 
 class Ending(Struct, frozen=True):
@@ -58,7 +61,18 @@ class Book:
         self.messages: dict[tuple[str, int], Message] = {}
         self.by_letter: dict[int, list[tuple[str, int]]] = defaultdict(list)
         self.problems: list[str] = []
+        self.in_doubt: set[tuple[str, int]] = set()
+        self._finding = False
         self._next_uid: dict[tuple[str, int], int] = defaultdict(lambda: 1)
+
+    @contextmanager
+    def found_whole(self) -> Iterator[None]:
+        """What is committed meanwhile was refused to those who asked for it."""
+        self._finding = True
+        try:
+            yield
+        finally:
+            self._finding = False
 
     def complain(self, promise: int, text: str) -> None:
         """Note a broken promise (0: none of the seven)."""
@@ -94,6 +108,8 @@ class Book:
     def _accepted(self, disk: Disk, change: Accepted, now: float) -> None:
         message = change.message
         self.messages[disk.name, message.id] = message
+        if self._finding:
+            self.in_doubt.add((disk.name, message.id))
         if message.origin.server is ServerKind.DSN:
             return
         data = disk.archive[message.content.id]
@@ -102,7 +118,7 @@ class Book:
             system, number = hops[1]
             for recipient in message.envelope.recipients:
                 key = (system, number, str(recipient.address).lower())
-                self.takings[key].append(Taking(now, disk.name, data))
+                self.takings[key].append(Taking(now, disk.name, data, self._finding))
         elif found := _NUMBER.search(data[: data.find(b"\r\n\r\n") + 2]):
             self.by_letter[int(found[1])].append((disk.name, message.id))
 

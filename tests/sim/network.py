@@ -34,6 +34,7 @@ class Network:
         self.open: dict[End, None] = {}
         self._count = count
         self._trace = trace
+        self.most_unread = 0  # that a server wrote and its client did not take yet
         self._links = 0
 
     def note(self, number: int, direction: int, item: Item) -> None:
@@ -45,6 +46,9 @@ class Network:
 
     def closed(self, end: End) -> None:
         self.open.pop(end, None)
+
+    def unread(self, octets: int) -> None:
+        self.most_unread = max(self.most_unread, octets)
 
     def host(self, loop: SimLoop, address: str) -> "HostNetwork":
         """Return the network as a process at `address` sees it."""

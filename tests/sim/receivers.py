@@ -64,12 +64,18 @@ class Receiver:
     """One host."""
 
     def __init__(
-        self, name: str, loop: SimLoop, random: Random, extensions: tuple[str, ...]
+        self,
+        name: str,
+        loop: SimLoop,
+        random: Random,
+        extensions: tuple[str, ...],
+        count: Callable[[str], None],
     ) -> None:
         self.name = name
         self.loop = loop
         self.random = random
         self.extensions = extensions
+        self.count = count
         self.manners = Manners()
         self.took: list[Took] = []
         self.seen: dict[tuple[bytes, bytes], float] = {}
@@ -79,9 +85,13 @@ class Receiver:
         """Return the server's part of a new connection."""
         return _Conversation(self)
 
-    def happens(self, chance: float) -> bool:
-        """Whether something of that likelihood happens now."""
-        return chance > 0 and self.random.random() < chance
+    def happens(self, what: str) -> bool:
+        """Whether that misbehaviour happens now, as likely as our manners say."""
+        chance: float = getattr(self.manners, what)
+        if chance > 0 and self.random.random() < chance:
+            self.count(f"receiver {what}")
+            return True
+        return False
 
 
 class _Conversation(asyncio.Protocol):
@@ -98,7 +108,7 @@ class _Conversation(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(Transport, transport)
         host = self._host
-        if host.happens(host.manners.busy):
+        if host.happens("busy"):
             self._transport.write(b"421 4.3.2 too busy\r\n")
             self._transport.close()
             self._dead = True
@@ -145,7 +155,8 @@ class _Conversation(asyncio.Protocol):
 
     def _say(self, text: str) -> None:
         host = self._host
-        if host.happens(min(host.manners.tarpit / 100, 0.3)):
+        if host.manners.tarpit and host.random.random() < min(host.manners.tarpit / 100, 0.3):
+            host.count("receiver tarpit")
             self._waiting = True
             host.loop.call_later(host.manners.tarpit, self._say_late, text)
         else:
@@ -168,12 +179,12 @@ class _Conversation(asyncio.Protocol):
             self._transport.close()
 
     def _command(self, line: bytes) -> None:
-        host, manners = self._host, self._host.manners
+        host = self._host
         verb = line[:4].upper()
         if verb not in (b"QUIT", b"EHLO"):
-            if host.happens(manners.drop):
+            if host.happens("drop"):
                 return self._leave()
-            if host.happens(manners.bye):
+            if host.happens("bye"):
                 return self._leave("421 4.3.2 shutting down")
         if verb == b"EHLO":
             lines = [host.name, *host.extensions]
@@ -189,14 +200,14 @@ class _Conversation(asyncio.Protocol):
             found = _PATH.search(line)
             self._sender = found[1] if found else b""
             self._recipients = []
-            self._has_sender = not host.happens(manners.storm)
+            self._has_sender = not host.happens("storm")
             self._say("250 2.1.0 ok" if self._has_sender else "451 4.3.0 storm")
         elif verb == b"RCPT":
             self._rcpt(line)
         elif verb == b"DATA":
             if not self._recipients:
                 self._say("503 5.5.1 no recipients")
-            elif host.happens(manners.storm):
+            elif host.happens("storm"):
                 self._say("451 4.3.0 storm")
             else:
                 self._in_data = True
@@ -225,32 +236,33 @@ class _Conversation(asyncio.Protocol):
         recipient = found[1] if found else b""
         if not self._has_sender:
             return self._say("503 5.5.1 no sender")
-        if recipient.startswith(b"nobody") or host.happens(manners.refuse):
+        if recipient.startswith(b"nobody") or host.happens("refuse"):
             return self._say("550 5.1.1 no such user")
-        if host.happens(manners.storm):
+        if host.happens("storm"):
             return self._say("450 4.2.1 storm")
         if manners.greylist:
             now = host.loop.time()
             first = host.seen.setdefault((self._sender, recipient), now)
             if now < first + manners.greylist:
+                host.count("receiver greylist")
                 return self._say("451 4.7.1 greylisted")
         self._recipients.append(recipient)
         return self._say("250 2.1.5 ok")
 
     def _end(self, content: bytes) -> None:
-        host, manners = self._host, self._host.manners
-        if host.happens(manners.storm):
+        host = self._host
+        if host.happens("storm"):
             return self._say("451 4.3.0 storm")
-        if host.happens(manners.refuse):
+        if host.happens("refuse"):
             return self._say("554 5.6.0 not wanted")
         took = Took(host.loop.time(), host.name, self._sender, tuple(self._recipients), content)
         self._has_sender = False
         self._recipients = []
         host.took.append(took)
         host.on_took(took)
-        if host.happens(manners.lost_answer):
+        if host.happens("lost_answer"):
             return self._leave()
-        if host.happens(manners.late_answer):
+        if host.happens("late_answer"):
             self._waiting = True
             host.loop.call_later(700.0, self._say_late, "250 2.0.0 taken, at last")
             return None

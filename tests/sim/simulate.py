@@ -10,8 +10,9 @@ from msgspec import Struct
 
 from tests.sim import invariants
 from tests.sim.loop import Stuck
+from tests.sim.server import HOUR
 from tests.sim.workload import HORIZON_SECONDS, Workload
-from tests.sim.world import HOUR, World
+from tests.sim.world import World
 
 _EXPECTED = "check failed; deferred"  # by a check that is meant to fail
 _LOST = "the outcome of an attempt could not be stored"

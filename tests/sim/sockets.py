@@ -37,7 +37,6 @@ class Transport(End, asyncio.Transport):
         self._peer_address = peer
         self._closing = False
         self._writing_paused = False
-        self.most_unread = 0
         self.protocol = asyncio.Protocol()
 
     def start(self, listener: Listener) -> None:
@@ -91,7 +90,7 @@ class Transport(End, asyncio.Transport):
             return
         self.push(bytes(data))
         waiting = self.peer.unread
-        self.most_unread = max(self.most_unread, waiting)
+        self.link.network.unread(waiting)
         if waiting > HIGH_OCTETS and not self._writing_paused and not self.peer.over:
             self._writing_paused = True
             self.protocol.pause_writing()
@@ -152,6 +151,10 @@ class Stream(End):
     @property
     def source(self) -> str:
         return self.address
+
+    @property
+    def chain(self) -> tuple[bytes, ...]:
+        return ()
 
     async def receive(self, timeout: float) -> bytes:
         if not self._data and not self._at_end:

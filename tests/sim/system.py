@@ -25,6 +25,7 @@ from postroad.service.desk import QueueDesk
 from postroad.service.intake import Intake, IntakeSettings
 from postroad.service.maildrops import Maildrops
 from postroad.service.recipients import Recipients
+from postroad.service.streams import StreamRule, Streams
 from tests.sim.disk import Disk, Mount
 from tests.sim.loop import SimLoop
 from tests.sim.names import Names
@@ -34,6 +35,9 @@ EPOCH = 1_800_000_000.0
 PASSWORD = "secret"
 CHECK_SECONDS = 20.0
 PORTS = {"mx": 25, "submission": 587, "pop3": 110}
+# Mail that u2 sends is a stream of its own, whichever system it is.
+CODES, CODES_SENDER = "codes", "u2"
+STREAMS = Streams([StreamRule(CODES, (*(f"{CODES_SENDER}@{each}.test" for each in "abc"),))])
 BROKEN_CHECK, HANGING_CHECK = b"X-Check: raise", b"X-Check: hang"
 
 
@@ -181,7 +185,7 @@ class Life:
             policy=Policy(
                 (too_many_hops(config.limits.max_hops), weak), deadline_seconds=CHECK_SECONDS
             ),
-            settings=IntakeSettings(hostname=hostname),
+            settings=IntakeSettings(hostname=hostname, streams=STREAMS),
         )
         self._doors = Doors(
             config,

@@ -27,7 +27,7 @@ from postroad.model import (
 from postroad.policy import ACCEPT, Policy, Verdict
 from postroad.policy.stages import Stage
 from postroad.ports import Attempt, Conflict, StorageError
-from postroad.queue import outcome, reporter
+from postroad.queue import QueueSettings, UnknownPolicy, outcome, reporter
 from postroad.queue.inventory import Inventory, Job
 from postroad.queue.outcome import Judgement
 from postroad.queue.queue import Queue
@@ -41,7 +41,7 @@ from tests.sim import disk
 from tests.sim.simulate import simulate
 
 Plant = Callable[[pytest.MonkeyPatch], None]
-MOST_SEEDS = 60
+MOST_SEEDS = 100
 
 
 def acknowledge_before_commit(patch: pytest.MonkeyPatch) -> None:
@@ -114,6 +114,22 @@ def lease_twice(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(MemoryQueue, "lease", lease)
     patch.setattr(Inventory, "add", add)
     patch.setattr(Inventory, "take", take)
+
+
+def hold_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """A stream that says `hold` is tried again after an unknown outcome."""
+    patch.setattr(QueueSettings, "unknown_of", lambda self, stream: UnknownPolicy.RETRY)
+
+
+def refused_content_is_removed(patch: pytest.MonkeyPatch) -> None:
+    """A message whose commit failed loses its file, though the commit may have happened."""
+    real = Incoming.discard
+
+    def discard(self: Incoming) -> None:
+        self._handed_over = False
+        real(self)
+
+    patch.setattr(Incoming, "discard", discard)
 
 
 def _judged(patch: pytest.MonkeyPatch, change: Callable[[Result], Result]) -> None:
@@ -258,6 +274,11 @@ def other_octets(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(disk._Contents, "read", read)
 
 
+def deaf_to_a_slow_reader(patch: pytest.MonkeyPatch) -> None:
+    """Whatever a client asks for is written at once, though it reads nothing."""
+    patch.setattr(POP3Connection, "pause_writing", lambda self: None)
+
+
 def delete_without_quit(patch: pytest.MonkeyPatch) -> None:
     """Messages marked in a POP3 session that broke off are deleted all the same."""
     real = POP3Connection.lost
@@ -280,9 +301,12 @@ PLANTED: Sequence[tuple[Plant, str]] = [
     (drop_on_unknown, "promise 2"),
     (unknown_is_a_failure, "promise 3"),
     (unknown_is_delivered, "promise "),
+    (hold_is_forgotten, "promise 3"),
+    (refused_content_is_removed, "promise 1"),
     (outcome_without_report, "promise 2"),
     (deposit_apart_from_outcome, "promise 3"),
     (other_octets, "promise 4"),
+    (deaf_to_a_slow_reader, "promise 5"),
     (open_when_a_check_fails, "promise 6"),
     (delete_without_quit, "promise 1"),
     (report_to_the_null_sender, "promise 2"),

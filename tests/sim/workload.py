@@ -8,8 +8,9 @@ from typing import Any
 from postroad.model import DeliveryState
 from tests.sim.clients import Letter, Recipient, read_mail, submit
 from tests.sim.receivers import draw_manners
+from tests.sim.server import Server
 from tests.sim.system import BROKEN_CHECK, HANGING_CHECK, PASSWORD, Life
-from tests.sim.world import Server, World
+from tests.sim.world import World
 
 HORIZON_SECONDS = 3600.0
 _BODY = Random(0).randbytes(300_000).hex().encode()
@@ -178,7 +179,7 @@ class Workload:
         random, world = self.random, self.world
         server = random.choice(world.servers)
         weather = server.disk.weather
-        kind = random.randrange(6)
+        kind = random.randrange(7)
         seconds = random.choice([5.0, 600.0])
         if kind == 0:
             self._spell(seconds, lambda on: setattr(weather, "failing", 0.5 if on else 0.0))
@@ -191,6 +192,8 @@ class Workload:
             self._spell(seconds, lambda on: setattr(weather, "read_failing", 0.3 if on else 0.0))
         elif kind == 4:
             self._spell(seconds, lambda on: setattr(world.names, "failing", 0.7 if on else 0.0))
+        elif kind == 5:
+            self._spell(seconds, lambda on: setattr(weather, "sync_failing", 0.5 if on else 0.0))
         else:
             jump = random.choice([-3600.0, -5.0, 5.0, 3600.0])
             self._when(lambda: self._jump(server, jump))
@@ -200,6 +203,7 @@ class Workload:
 
     def _jump(self, server: Server, seconds: float) -> None:
         self.world.say(f"the clock of {server.hostname} jumps by {seconds}")
+        self.world.count("clock jump")
         server.offset += seconds
         if server.life is not None:
             server.life.clock.offset = server.offset

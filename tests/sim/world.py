@@ -9,169 +9,21 @@ from functools import partial
 from random import Random
 
 from postroad.model import (
-    Account,
-    AccountAdded,
-    Address,
-    Alias,
-    AliasAdded,
     DeliveryState,
-    Domain,
-    DomainAdded,
     Group,
 )
 from postroad.ports import StorageError
-from postroad.queue import QueueSettings, UnknownPolicy
 from tests.sim.disk import Disk
-from tests.sim.ledger import Book, Ending
+from tests.sim.ledger import Book
 from tests.sim.links import Faults
 from tests.sim.loop import Scheduler, SimLoop
 from tests.sim.names import Names
 from tests.sim.network import Network
 from tests.sim.receivers import Manners, Receiver, draw_manners
-from tests.sim.system import CHECK_SECONDS, EPOCH, PASSWORD, Life, SimClock, SimEntropy, account_id
-
-HOUR = 3600.0
-
-
-class Server:
-    """A mail system over all its lives."""
-
-    def __init__(self, world: "World", letter: str, number: int) -> None:
-        random = world.random
-        self.world = world
-        self.domain = f"{letter}.test"
-        self.hostname = f"mx.{letter}.test"
-        self.address = f"10.0.0.{number}"
-        self.disk = Disk(self.hostname, random, world.committed, world.trace, world.count)
-        self.lives = 0
-        self.life: Life | None = None
-        self.starting = False
-        self.offset = 0.0
-        self.inline = random.choice([2_000, 256 * 1024])
-        lifetime = random.choice([1.5 * HOUR, 4 * HOUR])
-        self.settings = QueueSettings(
-            hostname=self.hostname,
-            node=self.hostname,
-            poll_seconds=random.choice([300.0, 900.0]),
-            lifetime_seconds=lifetime,
-            null_sender_lifetime_seconds=lifetime / 2,
-            delay_notice_seconds=random.choice([0.0, HOUR / 2, HOUR]),
-            retry_first_seconds=random.choice([60.0, 300.0]),
-            max_in_memory=random.choice([5, 100, 20_000, 20_000]),
-            max_sessions=random.choice([2, 500]),
-            concurrency_initial=random.choice([1, 5]),
-            lease_seconds=random.choice([600.0, 3600.0]),
-            max_unrecorded=random.choice([3, 2000]),
-            unknown=random.choice([UnknownPolicy.RETRY, UnknownPolicy.RETRY, UnknownPolicy.HOLD]),
-        )
-
-    def start(self) -> None:
-        """Begin a new life."""
-        world = self.world
-        self.starting = False
-        self.lives += 1
-        loop = SimLoop(world.scheduler, self.hostname)
-        loop.on_death = lambda: self.died(loop)
-        loop.on_trouble = lambda text: world.book.complain(0, text)
-        clock = SimClock(loop, self.offset)
-        world.say(f"{self.hostname} starts, life {self.lives}")
-
-        async def begin() -> None:
-            life = self.life = Life(
-                hostname=self.hostname,
-                address=self.address,
-                number=self.lives,
-                loop=loop,
-                disk=self.disk,
-                network=world.network,
-                names=world.names,
-                clock=clock,
-                entropy=SimEntropy(world.random, clock, world.counter),
-                queue_settings=self.settings,
-                inline_max_octets=self.inline,
-            )
-            await life.start()
-            assert life.running is not None
-            try:
-                await life.running
-            except StorageError as error:
-                # As the real process: it ends, and whoever watches it starts it again.
-                world.say(f"{self.hostname} cannot start: {error}")
-                loop.doomed = True
-
-        loop.create_task(begin(), name="life")
-
-    def died(self, loop: SimLoop) -> None:
-        """The process is gone, with all that it had not stored."""
-        world = self.world
-        silently = world.random.random() < 0.3
-        world.say(f"{self.hostname} dies{' silently' if silently else ''}")
-        world.count("crash")
-        world.network.process_died(loop, silently)
-        loop.kill()
-        world.book.endings.append(Ending(world.scheduler.now, self.hostname, False))
-        self.life = None
-        self.start_later(world.random.choice([0.1, 5.0, 1000.0]))
-
-    def start_later(self, seconds: float) -> None:
-        if not self.starting:
-            self.starting = True
-            self.world.loop.call_later(seconds, self.start)
-
-    def crash(self, fuse: int, effects: bool) -> None:
-        """Let the process die soon: after so many steps, or at an effect on the world."""
-        if self.life is not None:
-            if effects:
-                self.life.loop.effect_fuse = 1 + fuse // 8
-            else:
-                self.life.loop.fuse = 1 + fuse
-
-    async def stop(self, grace_seconds: float) -> None:
-        """End the process in order, as far as it gets."""
-        life = self.life
-        if life is None:
-            return
-        self.world.say(f"{self.hostname} stops")
-        self.world.count("stop")
-        errors = self.world.lost_outcomes
-        stopping = life.loop.create_task(life.stop(grace_seconds), name="stop")
-        while not stopping.done() and life.loop.alive:
-            await self.world.sleep(0.5)
-        if not life.loop.alive:
-            return  # it died on the way
-        stopping.result()
-        await self.world.sleep(2 * CHECK_SECONDS)  # handlers whose clients were cut off
-        self.world.check_leaks(self, life)
-        self.world.network.process_died(life.loop, False)
-        life.loop.kill()
-        clean = self.world.lost_outcomes == errors
-        self.world.book.endings.append(Ending(self.world.scheduler.now, self.hostname, clean))
-        self.life = None
-
-    def provision(self, users: int) -> None:
-        """Make the directory; the first user of every system is postmaster, too."""
-        changes: list[DomainAdded | AccountAdded | AliasAdded] = [
-            DomainAdded(EPOCH, Domain(self.domain))
-        ]
-        for number in range(users):
-            name = f"u{number}@{self.domain}"
-            identity = account_id(name)
-            changes.append(
-                AccountAdded(
-                    EPOCH, Account(identity, Address.parse(name), PASSWORD, identity + 2**33)
-                )
-            )
-        targets = [f"u0@{self.domain}", f"u1@{self.domain}", "ann@r1.test", "u0@a.test"]
-        for name, members in {
-            "list": targets,
-            "postmaster": targets[:1],
-            "away": ["bob@r2.test"],
-            "ring": [f"ring@{self.domain}"],
-        }.items():
-            addresses = tuple(Address.parse(each) for each in members)
-            alias = Alias(Address.parse(f"{name}@{self.domain}"), addresses)
-            changes.append(AliasAdded(EPOCH, alias))
-        self.disk.apply(Group(tuple(changes)), {})
+from tests.sim.server import Server
+from tests.sim.system import (
+    Life,
+)
 
 
 class World:
@@ -241,6 +93,8 @@ class World:
             return Faults(latency)
         choppy = random.random() < self._choppy
         slow = 500 if random.random() < self._fault_rate / 4 else 0
+        if slow:
+            self.count("slow reader")
         broken_tls = random.random() < 0.05
         if random.random() >= self._fault_rate:
             return Faults(latency, choppy=choppy, rate=slow, tls_broken=broken_tls)
@@ -274,7 +128,7 @@ class World:
             receiver.manners = Manners(refuse=refuse, greylist=greylist)
         for server in self.servers:
             weather = server.disk.weather
-            weather.failing = weather.read_failing = 0.0
+            weather.failing = weather.sync_failing = weather.read_failing = 0.0
             weather.full = False
             weather.sync_seconds = (0.0005, 0.004)
             life = server.life
@@ -356,7 +210,7 @@ class World:
         random = self.random
         extensions = ["PIPELINING", "8BITMIME", "SIZE 100000", "DSN", "STARTTLS"]
         offered = tuple(each for each in extensions if random.random() < 0.6)
-        receiver = Receiver(f"mx.r{number}.test", self.loop, random, offered)
+        receiver = Receiver(f"mx.r{number}.test", self.loop, random, offered, self.count)
         receiver.on_took = self.book.took
         receiver.manners = draw_manners(random)
         address = f"10.0.1.{number}"

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from postroad.lab.faults import Behaviour, Script
-from tests.violence.yard import BOB, FAR, Yard, bytes_of, number_in, yard
+from tests.violence.clients import BOB, FAR, bytes_of, number_in
+from tests.violence.yard import Yard, yard
 
 STREAMS = f"""
 [streams.codes]

@@ -3,12 +3,9 @@ sockets, a sink that counts what it is sent, and the books that must balance in 
 """
 
 import asyncio
-import base64
-import hashlib
 import json
 import os
 import random
-import re
 import shutil
 import signal
 import subprocess
@@ -26,61 +23,24 @@ from msgspec import Struct
 from peers.tools import free_port
 from postroad.lab.faults import FaultyServer, Taken
 from postroad.model import (
-    Accepted,
     Address,
-    Attempted,
     Delivered,
     DeliveryState,
-    Message,
     Unknown,
-    parse_id,
 )
-from postroad.ports import QueueFilter
 from postroad.runtime.config import load_config
 from postroad.runtime.office import Office
 from postroad.storage.sqlite import SqliteStore
+from tests.violence.books import Balance, deposits_in, messages_in, results_of, unreadable
+from tests.violence.clients import BOB, Clients, number_in, recipients_of
 from tests.violence.shim import Control, Trouble
 
 ROOT = Path(__file__).resolve().parents[2]
-BOB = "bob@us.test"
-FAR, FURTHER = "fay@far.test", "fred@far.test"
-CLIENTS = 8
 INLINE_MAX = 16_384
 PATIENCE_SECONDS = 60.0
 # From the moment the other server took a message to the moment the outcome is on our disk. What was
 # taken longer before a crash and is sent again was forgotten, not interrupted.
 RECORD_SECONDS = 5.0
-
-_LOGIN = base64.b64encode(b"\0bob@us.test\0secret")
-_RECIPIENTS = ((BOB,), (FAR,), (BOB, FAR), (FAR, FURTHER))
-_QUEUED = re.compile(rb"250 2\.0\.0 Ok: queued as (\w{13})\r\n")
-
-
-def recipients_of(number: int) -> tuple[str, ...]:
-    """Local, relayed, both, or two in one transaction."""
-    return _RECIPIENTS[number % 4]
-
-
-def bytes_of(number: int) -> bytes:
-    """Return message `number`; every seventh is too large for the database and becomes a file."""
-    line = hashlib.sha256(b"%d" % number).hexdigest().encode() + b"\r\n"
-    header = (
-        f"Message-ID: <{number}@violence.test>\r\nDate: Mon, 23 Nov 2026 10:00:00 +0000\r\n"
-        f"Subject: {number}\r\n\r\n"
-    )
-    return header.encode() + line * (600 if number % 7 == 0 else 15)
-
-
-_NUMBER = re.compile(rb"^Message-ID: <(\d+)@violence\.test>\r\n", re.MULTILINE)
-
-
-def number_in(data: bytes) -> int:
-    """Return which message this is, as it arrived; every byte of it must be there."""
-    found = _NUMBER.search(data)
-    assert found is not None, data[:500]
-    number = int(found[1])
-    assert data.endswith(bytes_of(number)), f"message {number} arrived damaged"
-    return number
 
 
 class Life(Struct):
@@ -91,89 +51,23 @@ class Life(Struct):
     killed: bool = False
 
 
-class Clients:
-    """Hand in numbered messages, one transaction after another on each of several connections."""
-
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.sent: set[int] = set()
-        self.acknowledged: dict[int, int] = {}  # message number -> queue id
-        self.refused: dict[int, bytes] = {}
-        self._next = 0
-        self._tasks: list[asyncio.Task[None]] = []
-
-    def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._talk()) for _ in range(CLIENTS)]
-
-    async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        for result in await asyncio.gather(*self._tasks, return_exceptions=True):
-            if isinstance(result, Exception):
-                raise result
-        self._tasks = []
-
-    async def _talk(self) -> None:
-        """Until the server is gone."""
-        while True:
-            try:
-                reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-            except ConnectionError:
-                return
-            try:
-                await self._transactions(reader, writer)
-            except (ConnectionError, asyncio.IncompleteReadError):
-                pass
-            finally:
-                writer.transport.abort()
-            await asyncio.sleep(0.01)
-
-    async def _transactions(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        await _reply(reader)
-        writer.write(b"EHLO client.test\r\n")
-        await _reply(reader)
-        writer.write(b"AUTH PLAIN " + _LOGIN + b"\r\n")
-        await _reply(reader)
-        while True:
-            number = self._next
-            self._next += 1
-            recipients = recipients_of(number)
-            lines = [f"MAIL FROM:<{BOB}>", *(f"RCPT TO:<{each}>" for each in recipients), "DATA"]
-            writer.write("".join(f"{line}\r\n" for line in lines).encode())
-            replies = [await _reply(reader) for _ in lines]
-            if not replies[-1].startswith(b"354"):
-                self.refused[number] = next(each for each in replies if each[:3] != b"250")
-                return
-            assert all(reply.startswith(b"250") for reply in replies[:-1]), replies
-            self.sent.add(number)
-            writer.write(bytes_of(number) + b".\r\n")
-            last = await _reply(reader)
-            queued = _QUEUED.fullmatch(last)
-            if queued is not None:
-                self.acknowledged[number] = parse_id(queued[1].decode())
-            else:
-                assert last[:1] == b"4", last
-                self.refused[number] = last
-
-
-async def _reply(reader: asyncio.StreamReader) -> bytes:
-    while True:
-        line = await reader.readuntil(b"\n")
-        if line[3:4] != b"-":
-            return line
-
-
 class Yard:
     """The data directory with its lives, and all around it. Made by `yard`."""
 
-    def __init__(self, directory: Path, sink: FaultyServer, seed: int, more: str = "") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        sink: FaultyServer,
+        seed: int,
+        more: str = "",
+        workers: int = 1,
+    ) -> None:
         self.directory = directory
         self.data_dir = directory / "data"
         self.sink = sink
         self.random = random.Random(seed)
         self.seed = seed
+        self._workers = workers
         self.clients = Clients(free_port())
         self.lives: list[Life] = []
         self.log = directory / "log"
@@ -195,6 +89,7 @@ class Yard:
                 "data_dir": str(self.data_dir),
                 "run_as_root": True,
                 "grace_seconds": 5,
+                "workers": self._workers,
             },
             "listen": {
                 "submission": [f"127.0.0.1:{self.clients.port}"],
@@ -290,6 +185,19 @@ class Yard:
         self._process = None
         await self.clients.stop()
 
+    async def kill_worker(self) -> None:
+        """End one of the workers at once; the others go on, and it is started anew."""
+        process = self._process
+        assert process is not None
+        await self.until(lambda: len(_children(process.pid)) == self._workers)
+        workers = _children(process.pid)
+        os.kill(self.random.choice(workers), signal.SIGKILL)
+        # What it had on its way to the sink belongs to the life that ends here.
+        await asyncio.sleep(0.3)
+        self.lives[-1].ended, self.lives[-1].killed = time.time(), True
+        self.lives.append(Life(time.time()))
+        assert self.running, self.words()
+
     async def cut_power(self, platter: Path) -> None:
         """End the life, and with it whatever was not on stable storage."""
         await self.kill()
@@ -375,7 +283,7 @@ class Yard:
                     continue
                 states = [each.state for each in await store.queue.deliveries(id)]
                 kept = BOB in recipients_of(number) or not all(state.final for state in states)
-                if kept and (trouble := await _unreadable(store, number, message)):
+                if kept and (trouble := await unreadable(store, number, message)):
                     wrong.append(trouble)
         return wrong
 
@@ -388,8 +296,8 @@ class Yard:
                 takes[number_in(taken.data), str(recipient)].append(taken)
         async with self.store() as store:
             assert store.database.reader.pragma("integrity_check") == "ok"
-            stored = await _stored(store)
-            deposited = await _deposited(store)
+            stored = await messages_in(store)
+            deposited = await deposits_in(store)
             for number in self.clients.acknowledged.keys() - stored.keys():
                 balance.wrong.append(f"{number} was acknowledged and is gone")
             for number, name in takes:
@@ -405,7 +313,7 @@ class Yard:
                             copies = deposited.get(number, 0)
                             balance.wrong.append(f"{number}: {copies} copies in the mailbox")
                         continue
-                    results = await _results(store, message.id, each.ordinal)
+                    results = await results_of(store, message.id, each.ordinal)
                     self._judge(balance, f"{number} to {name}", takes[number, name], results)
         return balance
 
@@ -449,74 +357,21 @@ class Yard:
         balance.duplicates += max(0, len(takes) - 1)
 
 
-class Balance(Struct):
-    """What became of all mail. `unrecorded` are deliveries whose record a crash prevented; the longest
-    of them was taken `longest_lag` seconds before the crash.
-    """
-
-    sent: int
-    acknowledged: int
-    relayed: int = 0
-    duplicates: int = 0
-    unknown: int = 0
-    unrecorded: int = 0
-    longest_lag: float = 0.0
-    wrong: list[str] = []
-
-    def check(self, words: str) -> None:
-        assert not self.wrong, f"{len(self.wrong)} wrong: {self.wrong[:10]}; {words}"
-        assert self.duplicates <= self.unknown + self.unrecorded, self
-
-
-async def _stored(store: SqliteStore) -> dict[int, Message]:
-    items = await store.queue.find(QueueFilter(states=tuple(DeliveryState), limit=10**9))
-    messages = {item.message.id: item.message for item in items}
-    return {
-        int(message.message_id[1:].partition("@")[0]): message
-        for message in messages.values()
-        if message.message_id.endswith("@violence.test>")
-    }
-
-
-async def _deposited(store: SqliteStore) -> dict[int, int]:
-    account = await store.directory.account(Address.parse(BOB))
-    assert account is not None
-    listing = await store.mailboxes.listing(account.inbox)
-    assert listing is not None
-    copies: dict[int, int] = defaultdict(int)
-    for entry in await store.mailboxes.entries(account.inbox, listing.uids):
-        copies[number_in(entry.prefix + await store.content.read(entry.content))] += 1
-    return copies
-
-
-async def _results(store: SqliteStore, message: int, ordinal: int) -> list[tuple[float, object]]:
-    events = await store.journey.events(message)
-    assert isinstance(events[0].change, Accepted)
-    return [
-        (event.at, result.outcome)
-        for event in events
-        if isinstance(event.change, Attempted)
-        for result in event.change.results
-        if result.ordinal == ordinal
-    ]
-
-
-async def _unreadable(store: SqliteStore, number: int, message: Message) -> str:
-    try:
-        data = await store.content.read(message.content)
-    except Exception as error:
-        return f"{number} cannot be read: {error}"
-    return "" if data.endswith(bytes_of(number)) else f"{number} is damaged: {len(data)} octets"
+def _children(pid: int) -> list[int]:
+    """Return the processes that a process has started."""
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 @asynccontextmanager
-async def yard(directory: Path, seed: int, more: str = "") -> AsyncIterator[Yard]:
+async def yard(
+    directory: Path, seed: int, more: str = "", *, workers: int = 1
+) -> AsyncIterator[Yard]:
     """A yard with its sink; `more` is added to the configuration. Whatever still runs at the end is
     killed.
     """
     async with FaultyServer("mx.far.test") as sink:
         sink.messages = deque()  # all of them
-        made = Yard(directory, sink, seed, more)
+        made = Yard(directory, sink, seed, more, workers)
         await made.set_up()
         try:
             yield made

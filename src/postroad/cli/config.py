@@ -18,7 +18,7 @@ def check(as_json: AsJson = False, config: ConfigFile = None) -> None:
     from postroad.runtime.config import ConfigInvalid, config_path, load_config
 
     try:
-        problems = problems_of(load_config(config))
+        problems = problems_of(load_config(config), config_path(config))
     except ConfigInvalid as error:
         problems = error.problems
     if as_json:

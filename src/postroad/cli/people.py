@@ -131,6 +131,13 @@ def domain_add(
     subaddress: Annotated[
         str, typer.Option(metavar="CHARACTER", help="The + of user+tag; '' turns it off.")
     ] = "+",
+    postmaster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Where mail for its postmaster goes; left out, to this server's postmaster.",
+        ),
+    ] = None,
     config: ConfigFile = None,
 ) -> None:
     """Make a domain local."""
@@ -138,9 +145,12 @@ def domain_add(
 
     parsed = parse_domain(name)
     target = Address.parse(catch_all) if catch_all else None
+    responsible = Address.parse(postmaster) if postmaster else None
 
     async def use(office: "Office") -> None:
         await office.domains.add(parsed, catch_all=target, subaddress=subaddress)
+        if responsible is not None:
+            await office.aliases.add(Address("postmaster", parsed), (responsible,))
 
     in_office(config, use)
 

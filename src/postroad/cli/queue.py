@@ -169,7 +169,11 @@ def _steer(name: str, doc: str, done: str, default_states: tuple[str, ...]) -> N
         async def use(office: "Office") -> int:
             keys = await _keys(office.desk, wanted, query)
             act: Callable[[Any, str], Coroutine[Any, Any, int]] = getattr(office.desk, name)
-            return await act(keys, operator())
+            count = await act(keys, operator())
+            if wanted and not count:
+                why_not = await _left_alone(office.desk, keys, name, default_states)
+                raise CommandFailed("\n".join(why_not), Exit.DATAERR)
+            return count
 
         count = in_office(config, use)
         if as_json:
@@ -207,6 +211,32 @@ async def _keys(
     return keys
 
 
+async def _left_alone(
+    desk: "QueueDesk", keys: list[tuple[int, int]], name: str, states: tuple[str, ...]
+) -> list[str]:
+    """Return why each of the deliveries that were named is in no state for what is asked."""
+    from postroad.model import format_id
+
+    lines = []
+    for message in dict.fromkeys(message for message, _ in keys):
+        _, deliveries = await desk.show(message)
+        for each in deliveries:
+            state = each.state.value
+            if (message, each.ordinal) not in keys or state in states:
+                continue
+            key = f"{format_id(message)}/{each.ordinal}"
+            if each.state.final:
+                mend = f"that was its end; see: postroad journey {format_id(message)}"
+            elif state == "held" and name == "retry":
+                mend = f"say: postroad queue release {key}"
+            elif state == "leased":
+                mend = "it is being tried just now"
+            else:
+                mend = f"there is nothing to {name}"
+            lines.append(f"{key} is {state}: {mend}")
+    return lines
+
+
 def _parse_key(text: str) -> tuple[int, int | None]:
     from postroad.model import parse_id
 
@@ -231,11 +261,11 @@ def _query(
     query = QueueFilter(destination=destination, sender=sender, recipient=recipient, limit=limit)
     if not states:
         return query
-    try:
-        return replace(query, states=tuple(DeliveryState(each) for each in states))
-    except ValueError:
-        known = ", ".join(each.value for each in DeliveryState)
-        raise CommandFailed(f"--state: one of {states} is none of {known}", Exit.USAGE) from None
+    known = [each.value for each in DeliveryState]
+    for each in states:
+        if each not in known:
+            raise CommandFailed(f"--state {each}: none of {', '.join(known)}", Exit.USAGE)
+    return replace(query, states=tuple(DeliveryState(each) for each in states))
 
 
 def _moment(at: str | None, query: "QueueFilter | None" = None) -> float | None:

@@ -1,5 +1,6 @@
 """``postroad quickstart``: from nothing to a mail server for a domain."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,7 +54,7 @@ def quickstart(
         account=first.local_part,
     )
     if systemd:
-        print(systemd_unit(plan.config_file, user=plan.user or "postroad"), end="")
+        print(systemd_unit(plan), end="")
         return
     write_files(plan, force=force)
     done: Done = run(set_up(plan))
@@ -78,7 +79,7 @@ def _to_plain(plan: "Plan", done: "Done") -> dict[str, object]:
 
 
 def _print(plan: "Plan", done: "Done") -> None:
-    from postroad.runtime.quickstart import dns_records, systemd_unit
+    from postroad.runtime.quickstart import dns_records, service_user, systemd_unit
 
     file = plan.config_file
     print_line("Written", style="bold")
@@ -112,7 +113,10 @@ def _print(plan: "Plan", done: "Done") -> None:
         )
         print_line("  systemctl enable --now postroad")
         print_line("\nThe systemd unit", style="bold")
-        print_line(systemd_unit(file, user=plan.user))
+        print_line(systemd_unit(plan))
     else:
         print_line(f"  postroad serve --config {file}")
         print_line("  as a service: add --systemd to this command for a unit file")
+        if os.geteuid() == 0:
+            user = service_user(plan)
+            print_line(f"  which runs as {user}; first: chown -R {user}: {plan.directory}")

@@ -36,8 +36,10 @@ def route(
         _show(found, verbose)
     if found.refusal is not None:
         raise typer.Exit(Exit.NOUSER)
-    if any(lead.refusal is not None for lead in found.leads):
-        raise typer.Exit(Exit.NOHOST)
+    refusals = [lead.refusal for lead in found.leads if lead.refusal is not None]
+    if refusals:
+        later = all(refusal.transient for refusal in refusals)
+        raise typer.Exit(Exit.TEMPFAIL if later else Exit.NOHOST)
 
 
 def _show(found: "Found", verbose: bool) -> None:

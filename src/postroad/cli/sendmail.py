@@ -9,59 +9,21 @@ import pwd
 import re
 import socket
 import sys
-import time
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec import Struct
+
 from postroad.cli.errors import CommandFailed, Exit
 from postroad.cli.mailtext import Letter, read_letter
-from postroad.model import (
-    Address,
-    Body,
-    Envelope,
-    InvalidAddress,
-    Notify,
-    Recipient,
-    Reply,
-    Ret,
-    parse_domain,
-)
-from postroad.wire.smtp import (
-    DataReady,
-    EndDone,
-    Greeting,
-    HelloDone,
-    LocalProtocolError,
-    Lost,
-    RcptDone,
-    SMTPClient,
-    TransactionFailed,
-)
+from postroad.cli.sendmail_options import Options, parse
+from postroad.model import Address, Body, Envelope, InvalidAddress, Recipient, Reply
+from postroad.wire.smtp.xtext import InvalidXtext, encode_xtext
 
-DEFAULT_SOCKET = Path("/run/postroad/submit.sock")
 MAX_OCTETS = 200 * 2**20
 _RECEIVE_OCTETS = 65536
-# Options of one letter that take a value, in the next argument or glued on.
-_WITH_VALUE = "fFrNRVoBhpXCLAOqdD"
-_IGNORED_WITH_VALUE = "oBhpXCLAOqdD"
+_PATIENCE_SECONDS = 300.0  # RFC 5321 §4.5.3.2: as long as any answer may take
 _NAME = re.compile(r"[\x20-\x7e\u00a0-\U0010ffff]*")
-
-
-class Options:
-    """What was asked for on the command line."""
-
-    def __init__(self) -> None:
-        self.recipients_from_header = False
-        self.dot_ends = True
-        self.sender: str | None = None
-        self.full_name: str | None = None
-        self.mode = "m"
-        self.notify = Notify.DEFAULT
-        self.ret: Ret | None = None
-        self.envid: str | None = None
-        self.verbose = False
-        self.recipients: list[str] = []
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         options = parse(list(sys.argv[1:] if argv is None else argv))
         if options.mode == "s":
-            return _speak_smtp_or_fail()
+            return _speak_smtp_or_fail(Place.of(options.config).path)
         if options.mode != "m":
             raise CommandFailed(
                 f"-b{options.mode} is not supported; use postroad queue, postroad serve", Exit.USAGE
@@ -79,79 +41,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         for line in str(error).splitlines():
             print(f"sendmail: {line}", file=sys.stderr)
         return error.code
-    except InvalidAddress as error:
+    except (InvalidAddress, InvalidXtext) as error:
         print(f"sendmail: {error}", file=sys.stderr)
         return Exit.USAGE
 
 
-def parse(argv: list[str]) -> Options:
-    """Read the command line as sendmail does. Raises `CommandFailed`."""
-    options = Options()
-    waiting = list(reversed(argv))
-    while waiting:
-        word = waiting.pop()
-        if word == "--":
-            options.recipients += reversed(waiting)
-            break
-        if not word.startswith("-") or word == "-":
-            options.recipients.append(word)
-            continue
-        letter, value = word[1], word[2:]
-        if letter in _WITH_VALUE and not value and letter not in "od":
-            if not waiting:
-                raise CommandFailed(f"-{letter} needs a value", Exit.USAGE)
-            value = waiting.pop()
-        _set(options, letter, value, word)
-    return options
-
-
-def _set(options: Options, letter: str, value: str, word: str) -> None:
-    match letter:
-        case "t":
-            options.recipients_from_header = True
-        case "i":
-            options.dot_ends = False
-        case "o" if value.startswith("i"):
-            options.dot_ends = False
-        case "f" | "r":
-            options.sender = value
-        case "F":
-            options.full_name = value
-        case "b":
-            options.mode = value or "m"
-        case "N":
-            options.notify = _notify(value)
-        case "R":
-            options.ret = {"full": Ret.FULL, "hdrs": Ret.HEADERS}.get(value.lower())
-            if options.ret is None:
-                raise CommandFailed(f"-R {value}: one of full, hdrs", Exit.USAGE)
-        case "V":
-            options.envid = value
-        case "v":
-            options.verbose = True
-        case "m" | "n" | "G" | "U" | "s" | "e":
-            pass  # sendmail takes these; they change nothing here
-        case _ if letter in _IGNORED_WITH_VALUE:
-            pass
-        case _:
-            raise CommandFailed(f"{word}: there is no such option", Exit.USAGE)
-
-
-def _notify(value: str) -> Notify:
-    words = {word.strip().upper() for word in value.split(",")}
-    if words == {"NEVER"}:
-        return Notify.NEVER
-    chosen = Notify.DEFAULT
-    for word in words:
-        if word not in ("SUCCESS", "FAILURE", "DELAY"):
-            raise CommandFailed(f"-N {value}: never, or of success, failure, delay", Exit.USAGE)
-        chosen |= Notify[word]
-    return chosen
-
-
 def _deliver(options: Options) -> int:
     user = pwd.getpwuid(os.getuid())
-    hostname = _hostname()
+    place = Place.of(options.config)
+    hostname = place.origin
     raw = _read_input(options.dot_ends)
     letter = read_letter(raw)
     texts = list(options.recipients)
@@ -171,9 +69,9 @@ def _deliver(options: Options) -> int:
         body=Body.SEVEN_BIT if data.isascii() else Body.EIGHT_BIT_MIME,
         smtputf8=not all(each.is_ascii for each in everyone),
         ret=options.ret,
-        envid=_xtext(options.envid) if options.envid else None,
+        envid=encode_xtext(options.envid) if options.envid else None,
     )
-    return _submit(envelope, data, hostname, options.verbose)
+    return _submit(place, envelope, data, options.verbose)
 
 
 def _read_input(dot_ends: bool) -> bytes:
@@ -222,143 +120,114 @@ def _address(text: str, hostname: str) -> Address:
     return Address.parse(text if "@" in text else f"{text}@{hostname}")
 
 
-def _xtext(text: str) -> str:
-    """RFC 3461 §4."""
-    return "".join(
-        chr(octet) if 33 <= octet <= 126 and octet not in b"+=" else f"+{octet:02X}"
-        for octet in text.encode()
-    )
-
-
 # The way to the server
 
 
-def _settings() -> tuple[Path, str]:
-    """Return socket and host name; read leniently, since any user of the machine may come here."""
-    path = Path(os.environ.get("POSTROAD_CONFIG") or "/etc/postroad/postroad.toml")
+class Place(Struct, frozen=True):
+    """Where the server listens, its name, and the domain of names without one."""
+
+    path: Path | None
+    hostname: str
+    origin: str
+
+    @classmethod
+    def of(cls, given: Path | None) -> "Place":
+        """Ask the configuration; the usual place where there is none that this user may read.
+
+        Raises `CommandFailed` where the file that was named is no use.
+        """
+        from postroad.runtime.config import Config, ConfigInvalid, config_path, load_config
+        from postroad.runtime.stranger import own_name
+
+        named = given is not None or bool(os.environ.get("POSTROAD_CONFIG"))
+        if named or os.access(config_path(), os.R_OK):
+            try:
+                server, listen = (config := load_config(given)).server, config.listen
+            except ConfigInvalid as error:
+                raise CommandFailed(str(error), Exit.CONFIG) from None
+        else:
+            config = Config.model_validate({"server": {"hostname": own_name()}})
+            server, listen = config.server, config.listen
+        return cls(listen.local, server.hostname, server.origin or server.hostname)
+
+
+def _submit(place: Place, envelope: Envelope, data: bytes, verbose: bool) -> int:
+    from postroad.ports import ConnectFailed
+    from postroad.runtime.lifecycle import run
+    from postroad.runtime.sender import SendFailed, Server, send
+
+    path = _path(place.path)
+    server = Server("", 0, "none", path=path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        table = {}
-    given = os.environ.get("POSTROAD_LISTEN__LOCAL") or table.get("listen", {}).get("local")
-    name = os.environ.get("POSTROAD_SERVER__HOSTNAME") or table.get("server", {}).get("hostname")
-    return Path(given or DEFAULT_SOCKET), str(name or "")
+        sent = run(
+            send(
+                server,
+                envelope,
+                data,
+                hostname=place.hostname,
+                timeout_seconds=_PATIENCE_SECONDS,
+            )
+        )
+    except ConnectFailed as error:
+        raise _no_answer(path, error.reason) from None
+    except SendFailed as error:
+        if error.refused:
+            raise _refusal(error.refused) from None
+        later = error.reply is None or error.reply.transient
+        raise CommandFailed(str(error), Exit.TEMPFAIL if later else Exit.UNAVAILABLE) from None
+    refused = [(address, reply) for address, reply in sent.recipients if not reply.positive]
+    if refused:
+        raise _refusal(refused)
+    if verbose:
+        print(sent.reply)
+    return Exit.OK
 
 
-def _hostname() -> str:
-    name = _settings()[1] or socket.getfqdn()
-    try:
-        return parse_domain(name)
-    except InvalidAddress:
-        return "localhost.localdomain"
+def _path(path: Path | None) -> Path:
+    if path is None:
+        raise CommandFailed(
+            "the mail server takes no mail by a local socket: listen.local is empty", Exit.CONFIG
+        )
+    return path
 
 
-def _connect() -> socket.socket:
-    path = _settings()[0]
+def _refusal(refused: Sequence[tuple[str, Reply]]) -> CommandFailed:
+    text = "\n".join(f"{address}: {reply}" for address, reply in refused)
+    later = all(reply.transient for _, reply in refused)
+    return CommandFailed(text, Exit.TEMPFAIL if later else Exit.NOUSER)
+
+
+def _no_answer(path: Path, reason: str) -> CommandFailed:
+    return CommandFailed(
+        f"the mail server does not answer at {path}: {reason}; "
+        "the message was not sent, try again later (see: systemctl status postroad)",
+        Exit.TEMPFAIL,
+    )
+
+
+def _connect(path: Path) -> socket.socket:
     link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         link.connect(str(path))
     except OSError as error:
         link.close()
-        raise CommandFailed(
-            f"the mail server does not answer at {path}: {(error.strerror or '?').lower()}; "
-            "the message was not sent, try again later (see: systemctl status postroad)",
-            Exit.TEMPFAIL,
-        ) from None
+        raise _no_answer(path, (error.strerror or "?").lower()) from None
     return link
 
 
-def _submit(envelope: Envelope, data: bytes, hostname: str, verbose: bool) -> int:
-    with _connect() as link:
-        machine = SMTPClient(hostname, time.monotonic())
-        refused: list[tuple[int, Reply]] = []
-        while True:
-            event = machine.next_event()
-            match event:
-                case None:
-                    _exchange(link, machine)
-                case Greeting() if event.reply.positive:
-                    machine.hello(time.monotonic())
-                case HelloDone() if event.reply.positive:
-                    _begin(machine, envelope, data)
-                case RcptDone() if not event.reply.positive:
-                    refused.append((event.index, event.reply))
-                case DataReady():
-                    machine.body(data, time.monotonic())
-                    machine.end(time.monotonic())
-                case EndDone():
-                    return _result(envelope, event.reply, refused, verbose)
-                case TransactionFailed() | Greeting() | HelloDone():
-                    return _result(envelope, event.reply, refused, verbose)
-                case Lost():
-                    raise CommandFailed(
-                        f"the mail server ended the connection: {event.reason}; the message may not "
-                        "have been sent",
-                        Exit.TEMPFAIL,
-                    )
-                case _:
-                    pass
-
-
-def _begin(machine: SMTPClient, envelope: Envelope, data: bytes) -> None:
+def _speak_smtp_or_fail(path: Path | None) -> int:
     try:
-        machine.mail(envelope, envelope.recipients, len(data), time.monotonic())
-    except LocalProtocolError as error:
-        raise CommandFailed(str(error), Exit.DATAERR) from None
-
-
-def _exchange(link: socket.socket, machine: SMTPClient) -> None:
-    """Send what is to be sent, else wait for more."""
-    now = time.monotonic()
-    deadline = machine.deadline()
-    link.settimeout(max(0.01, deadline - now) if deadline is not None else 300.0)
-    try:
-        waiting = machine.bytes_to_send()
-        if waiting:
-            link.sendall(waiting)
-            return
-        received = link.recv(_RECEIVE_OCTETS)
-    except TimeoutError:
-        machine.time_out(time.monotonic())
-        return
-    except OSError:
-        machine.receive_eof()
-        return
-    if received:
-        machine.receive_data(received, time.monotonic())
-    else:
-        machine.receive_eof()
-
-
-def _result(
-    envelope: Envelope, reply: Reply, refused: list[tuple[int, Reply]], verbose: bool
-) -> int:
-    if reply.positive and not refused:
-        if verbose:
-            print(reply)
-        return Exit.OK
-    lines = [f"{envelope.recipients[index].address}: {said}" for index, said in refused]
-    if not reply.positive and not lines:
-        lines = [f"the mail server refused the message: {reply}"]
-    last = refused[0][1] if refused else reply
-    if last.transient:
-        raise CommandFailed("\n".join(lines), Exit.TEMPFAIL)
-    raise CommandFailed("\n".join(lines), Exit.NOUSER if refused else Exit.UNAVAILABLE)
-
-
-def _speak_smtp_or_fail() -> int:
-    try:
-        return _speak_smtp()
+        return _speak_smtp(_path(path))
     except OSError as error:
         text = f"the mail server ended the connection: {(error.strerror or '?').lower()}"
         raise CommandFailed(text, Exit.TEMPFAIL) from None
 
 
-def _speak_smtp() -> int:
+def _speak_smtp(path: Path) -> int:
     """-bs: SMTP on standard input and output, spoken by the server itself."""
     import selectors
 
-    with _connect() as link, selectors.DefaultSelector() as selector:
+    with _connect(path) as link, selectors.DefaultSelector() as selector:
         selector.register(link, selectors.EVENT_READ)
         try:
             selector.register(0, selectors.EVENT_READ)

@@ -61,6 +61,7 @@ class Courier:
         if link.messages == 0 and not log.started_at:
             log.begin(link.opened.started_at, link.opened.started)
             log.steps.extend(link.opened.steps)
+            log.changes = link.opened.changes
         else:
             log.begin(self._clock.now(), now)
         envelope = log.job.message.envelope
@@ -174,6 +175,11 @@ class Courier:
             text = f"message of {message.content.size} octets; {link.where} takes at most {limit}"
             return Reply(552, "5.3.4", text)
         envelope = message.envelope
+        if envelope.requiretls and not link.requiretls:
+            # RFC 8689 §4.2.1: better returned than sent to who may show it to others.
+            proof = "takes REQUIRETLS" if link.taken.verified else "has proved who it is"
+            text = f"the sender requires TLS all the way (REQUIRETLS); no host of the route {proof}"
+            return Reply(550, "5.7.30", printable(f"{text}: {link.where}"))
         keyword = link.machine.missing_extension(envelope, transaction.recipients, ascii_headers)
         if keyword is None:
             return None

@@ -3,18 +3,22 @@
 import sys
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from postroad.delivery.dialogue import Dialogue
 from postroad.delivery.settings import DeliverySettings
-from postroad.model import Host, Route, RouteKind, RouteTaken, Step
+from postroad.model import Change, Host, LinkPolicy, RouteKind, RouteTaken, Step
 
 
 class Opened(Struct, frozen=True):
-    """How a link came about: since when (1970 and monotonic) and by which steps."""
+    """How a link came about: since when (1970 and monotonic), by which steps, and what is to be
+    committed with its first outcome.
+    """
 
     started_at: float
     started: float
     steps: tuple[Step, ...]
+    changes: tuple[Change, ...] = ()
 
 
 class Link:
@@ -26,9 +30,8 @@ class Link:
     def __init__(
         self,
         dialogue: Dialogue,
-        route: Route,
         host: Host,
-        address: str,
+        taken: RouteTaken,
         opened: Opened,
         now: float,
         settings: DeliverySettings,
@@ -41,7 +44,7 @@ class Link:
         self.messages = 0
         self.broken = False
         self.last_used = now
-        self.lmtp = route.kind is RouteKind.LMTP
+        self.lmtp = taken.kind is RouteKind.LMTP
         self.pipelining = machine.pipelining
         self.max_size = machine.max_size
         # RFC 9422: what the server takes, where it says so
@@ -54,14 +57,9 @@ class Link:
         )
         self._expires = now + settings.connection_age_seconds
         self._idle_seconds = settings.idle_seconds
-        stream = dialogue.stream
-        dsn = "DSN" in machine.extensions
-        self._fresh = RouteTaken(
-            route.kind, host.name, address, route.port, stream.tls, False, stream.source, dsn
-        )
-        self._reused = RouteTaken(
-            route.kind, host.name, address, route.port, stream.tls, True, stream.source, dsn
-        )
+        self.requiretls = "REQUIRETLS" in machine.extensions and _is_proven(host, taken)
+        self._fresh = taken
+        self._reused = replace(taken, reused=True)
 
     @property
     def where(self) -> str:
@@ -92,3 +90,10 @@ class Link:
         """Close it without a word."""
         self.broken = True
         self.dialogue.stream.close()
+
+
+def _is_proven(host: Host, taken: RouteTaken) -> bool:
+    """RFC 8689 §4.2.1: the server proved who it is, and that it is the one that the domain named."""
+    if not taken.verified:
+        return False
+    return taken.kind is not RouteKind.MX or host.secure or taken.policy is not LinkPolicy.VERIFIED

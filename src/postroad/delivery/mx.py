@@ -64,8 +64,9 @@ class HostFinder:
             line = f"MX of {domain}: null MX; ttl {answer.ttl:.0f} s"
             text = f"domain {domain} takes no mail (null MX, RFC 7505)"
             raise _failed(556, "5.1.10", text, [line])
+        secure = answer.authenticated
         found = await asyncio.gather(
-            *(self._host(name, preference) for preference, name in exchanges)
+            *(self._host(name, preference, secure=secure) for preference, name in exchanges)
         )
         listed = ", ".join(f"{item.host.preference} {item.line}" for item in found)
         alias = f" (alias of {answer.canonical})" if answer.canonical != domain else ""
@@ -76,7 +77,7 @@ class HostFinder:
 
     async def _by_addresses(self, domain: str, answer: Answer) -> Hosts:
         """RFC 5321 §5.1: without MX records the domain itself is the host, at preference 0."""
-        found = await self._host(domain, 0)
+        found = await self._host(domain, 0, secure=answer.authenticated)
         lines = [
             f"MX of {domain}: none; ttl {answer.ttl:.0f} s",
             f"addresses of {found.line}; ttl {found.ttl:.0f} s",
@@ -119,8 +120,13 @@ class HostFinder:
         ordered.sort(key=lambda item: item[0])
         return ordered[: self._settings.max_hosts]
 
-    async def _host(self, name: str, preference: int, *, trusted: bool = False) -> _Found:
-        """Look up all addresses of a host; `trusted` names come from an operator, not the DNS."""
+    async def _host(
+        self, name: str, preference: int, *, trusted: bool = False, secure: bool = False
+    ) -> _Found:
+        """Look up all addresses of a host; `trusted` names come from an operator, not the DNS.
+
+        `secure`: DNSSEC vouches for the name.
+        """
         if _is_number(name):
             return _Found(
                 Host(name, preference, (), "an IP address in place of a host name"),
@@ -153,7 +159,15 @@ class HostFinder:
                 problem = reason
         del usable[self._settings.max_addresses_per_host :]
         # The problem of one address is none of a host that has others.
-        host = Host(name, preference, tuple(usable), "" if usable else problem)
+        there = [answer for answer in answers if answer.records]
+        host = Host(
+            name,
+            preference,
+            tuple(usable),
+            "" if usable else problem,
+            secure=secure and all(answer.authenticated for answer in there),
+            canonical=there[0].canonical,
+        )
         return _Found(host, ttl, line, self._is_own(name, answers))
 
     async def _addresses(self, name: str) -> list[Answer]:

@@ -1,7 +1,12 @@
 """Routes: by an operator's word (smarthost, LMTP), by address literal, or by MX."""
 
+import hashlib
+
+from msgspec.structs import replace
+
 from postroad.delivery.mx import HostFinder, Hosts
 from postroad.delivery.settings import DeliverySettings, RelayHost
+from postroad.delivery.sts import StsFound, StsPolicies
 from postroad.model import Route, RouteKind, TlsPolicy
 from postroad.ports import Clock, Entropy, Resolver
 
@@ -10,11 +15,17 @@ class Router:
     """Finds routes and keeps them while their DNS answers hold."""
 
     def __init__(
-        self, resolver: Resolver, clock: Clock, entropy: Entropy, settings: DeliverySettings
+        self,
+        resolver: Resolver,
+        clock: Clock,
+        entropy: Entropy,
+        settings: DeliverySettings,
+        policies: StsPolicies | None = None,
     ) -> None:
         self._finder = HostFinder(resolver, entropy, settings)
         self._clock = clock
         self._settings = settings
+        self._policies = policies
         self._cache: dict[str, Route] = {}
 
     async def route(self, domain: str) -> Route:
@@ -65,10 +76,13 @@ class Router:
                 hosts,
                 now,
             )
+        sts = StsFound()
         if domain.startswith("["):
             hosts = self._finder.by_literal(domain[1:-1].removeprefix("ipv6:"))
         else:
             hosts = await self._finder.by_mx(domain)
+            if self._policies is not None and settings.tls in _LEAVE_ROOM:
+                sts = await self._policies.find(domain)
         route = Route(
             RouteKind.MX,
             domain,
@@ -76,7 +90,9 @@ class Router:
             hosts.hosts,
             settings.port,
             settings.tls,
-            lookups=hosts.lookups,
+            lookups=(*hosts.lookups, *sts.lines),
+            sts=sts.policy,
+            sts_failure=sts.failure,
         )
         return self._make(route, hosts, now)
 
@@ -88,26 +104,29 @@ class Router:
 
     def _make(self, route: Route, hosts: Hosts, now: float) -> Route:
         ttl = min(hosts.ttl, self._settings.route_cache_seconds)
-        return Route(
-            route.kind,
-            route.domain,
-            self._key(route),
-            route.hosts,
-            route.port,
-            route.tls,
-            route.credentials,
-            now + ttl,
-            route.lookups,
-        )
+        return replace(route, key=self._key(route), expires_at=now + ttl)
 
     def _key(self, route: Route) -> str:
-        """What two routes share that may share connections: host set, port, TLS policy, source."""
-        hosts = ",".join(sorted(f"{host.preference} {host.name}" for host in route.hosts))
+        """What two routes share that may share connections: host set, port, TLS policy, source.
+
+        Hosts that DNSSEC vouches for are others than those of the same name that it does not: only for
+        the former their TLSA records count.
+        """
+        hosts = ",".join(
+            sorted(
+                f"{host.preference} {host.name}{'+' if host.secure else ''}" for host in route.hosts
+            )
+        )
         source = f"{self._settings.source_ipv4 or '*'}/{self._settings.source_ipv6 or '*'}"
         login = route.credentials[0] if route.credentials else ""
-        return f"{route.kind.value} {login} {hosts} port {route.port} {route.tls.value} {source}"
+        sts = ""
+        if route.sts is not None:
+            asked = " ".join((route.sts.mode.value, *sorted(route.sts.mx)))
+            sts = f" mta-sts {hashlib.sha256(asked.encode()).hexdigest()[:16]}"
+        return (
+            f"{route.kind.value} {login} {hosts} port {route.port} {route.tls.value} {source}{sts}"
+        )
 
 
-def needs_tls(policy: TlsPolicy) -> bool:
-    """Whether nothing may be sent in clear."""
-    return policy in (TlsPolicy.ENCRYPT, TlsPolicy.VERIFY, TlsPolicy.IMPLICIT)
+# Under these, DANE and MTA-STS may ask for more.
+_LEAVE_ROOM = (TlsPolicy.OPPORTUNISTIC, TlsPolicy.ENCRYPT)

@@ -119,6 +119,8 @@ class RemoteSession:
             log = transaction.log
             log.begin(now, monotonic)
             log.taken = failure.taken or log.taken
+            log.changes = (*log.changes, *failure.changes)
+            failure.changes = ()
             if not log.steps:
                 log.steps.extend(failure.steps)
             log.step(monotonic, "connect", failure.reply.text)

@@ -49,6 +49,16 @@ class DeliverySettings(Struct, frozen=True, kw_only=True):
 
     port: int = 25
     tls: TlsPolicy = TlsPolicy.OPPORTUNISTIC
+    # Follow what receiving domains ask for by DANE (RFC 7672) and MTA-STS (RFC 8461), on MX routes whose
+    # `tls` leaves room for it.
+    dane: bool = True
+    mta_sts: bool = True
+    # Count how links were secured, for TLS reports (RFC 8460).
+    tls_reports: bool = False
+    mta_sts_port: int = 443
+    mta_sts_fetch_seconds: float = 60.0  # RFC 8461 §3.3 suggests a minute
+    mta_sts_retry_seconds: float = 300.0  # RFC 8461 §3.3: not more often after a failure
+    mta_sts_refresh_seconds: float = 86_400.0
     ip_preference: IpPreference = IpPreference.IPV4_FIRST
     allow_private: bool = False  # the lab lives on loopback
     source_ipv4: str | None = None

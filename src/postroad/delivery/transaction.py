@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from postroad.model import (
+    Change,
     Delivery,
     LeasedDelivery,
     Outcome,
@@ -18,7 +19,7 @@ from postroad.ports import Attempt, Clock
 class JobLog:
     """Collects outcomes and steps of one job until they make an `Attempt`."""
 
-    __slots__ = ("job", "ours", "outcomes", "started", "started_at", "steps", "taken")
+    __slots__ = ("changes", "job", "ours", "outcomes", "started", "started_at", "steps", "taken")
 
     def __init__(self, job: LeasedDelivery) -> None:
         self.job = job
@@ -27,6 +28,7 @@ class JobLog:
         self.taken: RouteTaken | None = None
         self.started_at = 0.0
         self.started = 0.0  # monotonic
+        self.changes: tuple[Change, ...] = ()  # to be committed with the outcomes
         self.ours = False  # failed by a fault of this machine
 
     def begin(self, wall: float, monotonic: float) -> None:
@@ -50,7 +52,8 @@ class JobLog:
             tuple([(d.ordinal, outcomes[d.ordinal]) for d in self.job.deliveries]),
             self.taken,
             tuple(self.steps),
-            ours=self.ours,
+            self.changes,
+            self.ours,
         )
 
 

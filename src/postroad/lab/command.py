@@ -94,9 +94,10 @@ async def _open(console: Console, json: bool, keep: Path | None) -> int:
 
 
 async def _add_domains(world: World) -> None:
-    for address in (SENDER, RECIPIENT):
-        account, _, domain = address.rpartition("@")
-        await world.add_domain(domain, [account])
+    account, _, domain = SENDER.rpartition("@")
+    await world.add_domain(domain, [account], mta_sts="enforce")
+    account, _, domain = RECIPIENT.rpartition("@")
+    await world.add_domain(domain, [account], dane=True)
 
 
 async def _follow(world: World, ended: asyncio.Event, show: Callable[[Milestone], None]) -> None:

@@ -10,12 +10,13 @@ from postroad.runtime.config import Config
 
 
 class Shape(Struct, frozen=True, kw_only=True):
-    """What all systems of a lab have in common: ports, name server, whom they trust, how patient they
-    are (seconds), and whether each has an address of its own to connect from.
+    """What all systems of a lab have in common: ports, name server, the port of MTA-STS policies, whom
+    they trust, how patient they are (seconds), whether each has an address of its own to connect from.
     """
 
     ports: Ports
     nameserver: str
+    policy_port: int
     ca_file: Path
     patience_seconds: float
     retry_seconds: float
@@ -43,6 +44,9 @@ def site_config(shape: Shape, hostname: str, address: str, home: Path, leaf: Lea
                 "source_ipv4": address if shape.own_address else "",
                 "nameservers": [shape.nameserver],
                 "route_cache_seconds": 0,
+                "mta_sts_port": shape.policy_port,
+                "mta_sts_fetch_seconds": patience,
+                "mta_sts_retry_seconds": 0,
                 "dns_timeout_seconds": max(0.1, patience / 2),
                 "dns_total_seconds": patience,
                 "connect_seconds": patience,

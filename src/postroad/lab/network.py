@@ -55,6 +55,11 @@ class LateStream:
         """See `ports.Stream`."""
         return self._inner.source
 
+    @property
+    def chain(self) -> tuple[bytes, ...]:
+        """See `ports.Stream`."""
+        return self._inner.chain
+
     async def receive(self, timeout: float) -> bytes:
         """Return the next bytes, not sooner than a round trip after the last `send`."""
         now = asyncio.get_running_loop().time

@@ -32,9 +32,11 @@ from postroad.lab.dns import DnsServer
 from postroad.lab.faults import Behaviour, FaultStage, FaultyServer, Script
 from postroad.lab.letters import compose, is_for
 from postroad.lab.network import LabNetwork
+from postroad.lab.policies import PolicyServer
+from postroad.lab.protection import protect_by_dane, protect_by_mta_sts
 from postroad.lab.site import Credentials, LabFailed, Site, Surroundings
 from postroad.lab.zones import Zones, reverse_name
-from postroad.model import Reply, parse_id
+from postroad.model import Reply, StsMode, parse_id
 from postroad.network import ClientTls, Nameserver, ServerTls
 from postroad.runtime.config import Config
 from postroad.service.errors import Refused
@@ -88,6 +90,7 @@ class World:
 
     directory: Path
     dns: DnsServer
+    policies: PolicyServer
     ca: Authority
     network: LabNetwork
 
@@ -103,6 +106,7 @@ class World:
             self.network = LabNetwork(ClientTls(self.ca.root_file))
             self.dns = await self._start_dns(stack)
             self._addresses.settle(self.dns.address)
+            self.policies = await stack.enter_async_context(PolicyServer(self.ca, self.dns.address))
             self._stack = stack.pop_all()
         return self
 
@@ -143,11 +147,14 @@ class World:
         own_process: bool = False,
         site: Site | None = None,
         preference: int = 10,
+        dane: bool = False,
+        mta_sts: StsMode | str | None = None,
     ) -> Site:
         """Make a mail system for a domain (or add the domain to `site`), with its DNS records.
 
         `accounts` are local parts; `catch_all` is the account that gets the mail for all others. With
-        `own_process` it can be killed (`Site.crash`).
+        `own_process` it can be killed (`Site.crash`). `dane` signs its zone and publishes TLSA records
+        of the system's certificate, `mta_sts` publishes a policy of that mode.
         """
         name = name.lower()
         if name in self.sites:
@@ -170,12 +177,17 @@ class World:
         zones.add(f"_submissions._tcp.{name}", "SRV", f"0 1 {site.submissions[1]} {site.hostname}.")
         zones.add(f"_pop3._tcp.{name}", "SRV", f"0 1 {site.pop3[1]} {site.hostname}.")
         zones.add(f"_pop3s._tcp.{name}", "SRV", f"0 1 {site.pop3s[1]} {site.hostname}.")
+        if dane:
+            protect_by_dane(zones, name, site)
+        if mta_sts is not None:
+            protect_by_mta_sts(zones, self.policies, name, StsMode(mta_sts), [site.hostname])
         return site
 
     async def remove_domain(self, name: str) -> None:
         """Take a domain off the lab's internet, and stop its mail system with its last domain."""
         site = self.sites.pop(name)
         self.dns.zones.remove_zone(name)
+        self.policies.files.pop(name, None)
         if site not in self.sites.values():
             await site.close()
             if self._wanted_directory is None:
@@ -382,6 +394,7 @@ class World:
         shape = Shape(
             ports=addresses.ports,
             nameserver=f"{self.dns.address}:{self.dns.port}",
+            policy_port=self.policies.port,
             ca_file=self.ca.root_file,
             patience_seconds=self.patience_seconds,
             retry_seconds=self.retry_seconds,

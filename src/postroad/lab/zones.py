@@ -34,6 +34,7 @@ class Zones:
         self.ttl = ttl
         self._nodes: dict[dns.name.Name, _Node] = {}
         self._origins: dict[dns.name.Name, int] = {}  # name -> serial
+        self._signed: set[dns.name.Name] = set()
         self.add_zone(".")
 
     def add_zone(self, origin: str, text: str = "") -> None:
@@ -54,10 +55,17 @@ class Zones:
         if SOA not in self._nodes.setdefault(name, {}):
             self._write_soa(name)
 
+    def sign(self, origin: str, signed: bool = True) -> None:
+        """Vouch for a zone as a validating resolver does for one that DNSSEC signed: answers about names
+        in it carry AD (RFC 4035 §3.2.3) where the client asks for it.
+        """
+        (self._signed.add if signed else self._signed.discard)(_name(origin))
+
     def remove_zone(self, origin: str) -> None:
         """Remove a zone with all names in it."""
         name = _name(origin)
         self._origins.pop(name, None)
+        self._signed.discard(name)
         for owner in [owner for owner in self._nodes if owner.is_subdomain(name)]:
             del self._nodes[owner]
 
@@ -125,8 +133,12 @@ class Zones:
             response.set_rcode(dns.rcode.REFUSED)
             return response
         response.flags |= dns.flags.AA
+        if query.flags & dns.flags.AD or query.ednsflags & dns.flags.DO:
+            response.flags |= dns.flags.AD
         name = question.name
         for _ in range(_MAX_CNAMES):
+            if self._origin(name) not in self._signed:
+                response.flags &= ~dns.flags.AD
             node = self._find(name)
             if node is None:
                 # RFC 6604 §2: the rcode is that of the last name of a CNAME chain.

@@ -2,8 +2,8 @@
 
 The list is taken once, under the lock; what arrives later is for the next session. Messages are read
 ahead, since clients fetch one after the other: a few at first, more while the client goes on in order,
-never above a bound in octets. Entries are deleted by `commit` alone, in one change; whatever happens to
-the connection, `close` lets go of the lock.
+never above a bound in octets. Who asks keeps what it gets; nothing is kept here. Entries are deleted by
+`commit` alone, in one change; whatever happens to the connection, `close` lets go of the lock.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from msgspec import Struct
 from postroad.model import Expunged, Group
 from postroad.policy import eager
 from postroad.ports import (
+    AtHand,
     Clock,
     ContentStore,
     Entry,
@@ -23,6 +24,8 @@ from postroad.ports import (
     MailboxStore,
     StorageError,
 )
+
+_NOTHING: AtHand = (-1, b"", b"", False)
 
 
 class MailboxInUse(Exception):
@@ -38,7 +41,7 @@ class EntryGone(StorageError):
 
 
 class ReadAhead(Struct, frozen=True):
-    """Bounds of what a session holds: `octets` read ahead, of `entries` messages at most.
+    """Bounds of what is read at once: `octets`, of `entries` messages at most.
 
     Messages larger than `piece_octets` are read in pieces of that size, and not ahead.
     """
@@ -70,7 +73,6 @@ class Maildrop:
         self._clock = clock
         self._bounds = read_ahead
         self._open = True
-        self._ahead: dict[int, bytes] = {}
         self._expected = 0
         self._batch = 1
         self._large: tuple[int, Entry] | None = None
@@ -114,22 +116,51 @@ class Maildrop:
         """Return a message's size in octets."""
         return self.listing.sizes[index]
 
-    async def read(self, index: int, offset: int = 0) -> bytes:
-        """Return a message's octets from `offset`: all of a small message, else a piece of it.
+    def is_large(self, index: int) -> bool:
+        """Whether a message is to be had by `read_piece`; if not, by `read_ahead`."""
+        return self.listing.sizes[index] > self._bounds.piece_octets
 
-        Never ``b""`` while `offset` is below the size. Raises `EntryGone`, `StorageError`.
+    async def read_ahead(self, index: int) -> dict[int, AtHand]:
+        """Return the small message at `index` and, while the client goes on in order, some of those
+        behind it: all whole, of the sizes told, by their indexes.
+
+        Raises `EntryGone`, `StorageError`.
         """
-        if self.size(index) > self._bounds.piece_octets:
-            return await self._read_piece(index, offset)
-        message = self._ahead.pop(index, None)
-        if message is None:
-            await self._fetch(index)
-            message = self._ahead.pop(index, None)
-            # What the client was told as the size must be what it gets.
-            if message is None or len(message) != self.size(index):
-                raise EntryGone(f"message {index + 1} is no longer complete in the mailbox")
-        self._expected = index + 1
-        return message[offset:] if offset else message
+        indexes = self._worth_reading(index)
+        uids = self.listing.uids
+        first, last = indexes[0], indexes[-1]
+        found = await self._store.at_hand(
+            self.listing.mailbox.id, uids[first], uids[last], self._bounds.piece_octets
+        )
+        ahead = self._checked(first, last, found)
+        if len(ahead) < len(indexes):
+            await self._read_slowly(index, [i for i in indexes if i not in ahead], ahead)
+        if index not in ahead:
+            raise EntryGone(f"message {index + 1} is no longer complete in the mailbox")
+        self._expected = last + 1
+        return ahead
+
+    async def read_piece(self, index: int, offset: int) -> bytes:
+        """Return a piece of a large message from `offset`, which is below its size; never ``b""``.
+
+        Raises `EntryGone`, `StorageError`.
+        """
+        entry = await self._entry(index)
+        prefix = entry.prefix
+        limit = self._bounds.piece_octets
+        if index == self._expected:
+            self._expected += 1
+        if offset < len(prefix):
+            head = prefix[offset : offset + limit]
+            room = limit - len(head)
+            if not room:
+                return head
+            return head + await self._content.read(entry.content, 0, room)
+        limit = min(limit, self.size(index) - offset)
+        data = await self._content.read(entry.content, offset - len(prefix), limit)
+        if not data:
+            raise EntryGone("the message's content is cut short in the store")
+        return data
 
     async def commit(self, deleted: Sequence[int]) -> None:
         """Delete entries by index, durable on return, and let go of the mailbox.
@@ -152,38 +183,45 @@ class Maildrop:
         """Let go of the mailbox without deleting anything. Safe to call more than once."""
         if self._open:
             self._open = False
-            self._ahead.clear()
             self._locks.release(self.listing.mailbox.id)
 
-    async def _fetch(self, first: int) -> None:
-        """Read small messages from `first` on into `_ahead`."""
-        self._ahead.clear()
-        indexes = self._worth_reading(first)
-        uids = self.listing.uids
-        found = await self._store.at_hand(
-            self.listing.mailbox.id, uids[first], uids[indexes[-1]], self._bounds.piece_octets
-        )
-        self._ahead = {index: found[uids[index]] for index in indexes if uids[index] in found}
-        if len(self._ahead) < len(indexes):
-            await self._fetch_slowly(first, [i for i in indexes if i not in self._ahead])
-
-    async def _fetch_slowly(self, first: int, indexes: Sequence[int]) -> None:
-        """Read small messages that are kept in files, or are gone, all at the same time.
-
-        Raises only what concerns the message at `first`.
+    def _checked(self, first: int, last: int, found: Sequence[AtHand]) -> dict[int, AtHand]:
+        """Return what was found of the indexes from `first` to `last`, by index. What the client was
+        told as the size must be what it gets.
         """
-        uids = self.listing.uids
-        by_uid = {uids[index]: index for index in indexes}
-        entries = await self._store.entries(self.listing.mailbox.id, list(by_uid))
+        uids = self.listing.uids[first : last + 1]
+        sizes = self.listing.sizes[first : last + 1]
+        if len(found) != len(uids):
+            there = {message[0]: message for message in found}
+            found = [there.get(uid, _NOTHING) for uid in uids]
+        return {
+            index: message
+            for index, uid, size, message in zip(
+                range(first, last + 1), uids, sizes, found, strict=True
+            )
+            if uid == message[0] and size == len(message[1]) + len(message[2])
+        }
+
+    async def _read_slowly(
+        self, asked: int, indexes: Sequence[int], ahead: dict[int, AtHand]
+    ) -> None:
+        """Add to `ahead` small messages that are kept in files, read all at the same time.
+
+        Raises only what concerns the message that was asked for.
+        """
+        listing = self.listing
+        by_uid = {listing.uids[index]: index for index in indexes}
+        entries = await self._store.entries(listing.mailbox.id, list(by_uid))
         loop = asyncio.get_running_loop()
         reads = [(entry, eager.start(self._whole(entry), loop)) for entry in entries]
         failure: StorageError | None = None
         for entry, started in reads:
-            message = await started if isinstance(started, asyncio.Task) else started.result()
-            if isinstance(message, bytes):
-                self._ahead[by_uid[entry.uid]] = message
-            elif by_uid[entry.uid] == first:
-                failure = message
+            content = await started if isinstance(started, asyncio.Task) else started.result()
+            index = by_uid[entry.uid]
+            if isinstance(content, StorageError):
+                failure = content if index == asked else failure
+            elif len(entry.prefix) + len(content) == listing.sizes[index]:
+                ahead[index] = (entry.uid, entry.prefix, content, entry.content.plain)
         if failure is not None:
             raise failure
 
@@ -205,7 +243,7 @@ class Maildrop:
         return indexes
 
     async def _whole(self, entry: Entry) -> bytes | StorageError:
-        """Return all of a small entry. Failures are returned: they concern this message alone."""
+        """Return the content of a small entry. Failures are returned: they concern it alone."""
         content = entry.content
         try:
             data = await self._content.read(content)
@@ -216,22 +254,6 @@ class Maildrop:
                 data += more
         except StorageError as error:
             return error
-        return entry.prefix + data
-
-    async def _read_piece(self, index: int, offset: int) -> bytes:
-        entry = await self._entry(index)
-        prefix = entry.prefix
-        limit = self._bounds.piece_octets
-        if offset < len(prefix):
-            head = prefix[offset : offset + limit]
-            room = limit - len(head)
-            if not room:
-                return head
-            return head + await self._content.read(entry.content, 0, room)
-        limit = min(limit, self.size(index) - offset)
-        data = await self._content.read(entry.content, offset - len(prefix), limit)
-        if not data:
-            raise EntryGone("the message's content is cut short in the store")
         return data
 
     async def _entry(self, index: int) -> Entry:

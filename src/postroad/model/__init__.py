@@ -27,6 +27,9 @@ from postroad.model.change import (
     Released,
     Result,
     Retried,
+    StsPolicyKept,
+    TlsCounted,
+    TlsReported,
     decode_change,
     encode_change,
 )
@@ -44,6 +47,14 @@ from postroad.model.outcome import (
 )
 from postroad.model.reply import InvalidReply, Reply
 from postroad.model.route import Host, Route, RouteKind, RouteTaken, Step, TlsPolicy
+from postroad.model.security import (
+    LinkPolicy,
+    PolicyType,
+    StsMode,
+    StsPolicy,
+    TlsFailure,
+    TlsResult,
+)
 
 __all__ = [
     "Accepted",
@@ -76,6 +87,7 @@ __all__ = [
     "InvalidReply",
     "Leased",
     "LeasedDelivery",
+    "LinkPolicy",
     "Mailbox",
     "Message",
     "Notify",
@@ -83,6 +95,7 @@ __all__ = [
     "Outcome",
     "PasswordSet",
     "PermanentFailure",
+    "PolicyType",
     "Recipient",
     "Released",
     "Reply",
@@ -95,8 +108,15 @@ __all__ = [
     "ServerKind",
     "Staged",
     "Step",
+    "StsMode",
+    "StsPolicy",
+    "StsPolicyKept",
     "TemporaryFailure",
+    "TlsCounted",
+    "TlsFailure",
     "TlsPolicy",
+    "TlsReported",
+    "TlsResult",
     "Unknown",
     "decode_change",
     "domain_to_ascii",

@@ -16,6 +16,7 @@ from postroad.model.delivery import Delivery, DeliveryState
 from postroad.model.message import ContentRef, Message, Staged
 from postroad.model.outcome import Outcome
 from postroad.model.route import RouteTaken, Step
+from postroad.model.security import StsPolicy, TlsResult
 
 
 class Accepted(Struct, frozen=True, tag="accepted"):
@@ -174,6 +175,34 @@ class AliasRemoved(Struct, frozen=True, tag="alias_removed"):
     address: Address
 
 
+class StsPolicyKept(Struct, frozen=True, tag="sts_policy_kept"):
+    """An MTA-STS policy was fetched, in place of any earlier one of its domain. Policies that have run
+    out by then are forgotten. Not in the journey: it can be fetched again.
+    """
+
+    at: float
+    policy: StsPolicy
+
+
+class TlsCounted(Struct, frozen=True, tag="tls_counted"):
+    """A link was opened, or could not be: counted for the TLS reports of `day` (UTC, ``2026-11-25``).
+    Committed with the outcome of the attempt that it was opened for, whose steps tell of it in the
+    journey.
+    """
+
+    at: float
+    day: str
+    results: tuple[TlsResult, ...]
+
+
+class TlsReported(Struct, frozen=True, tag="tls_reported"):
+    """The results of a domain's day went into a report, or nobody wants them: they are forgotten."""
+
+    at: float
+    day: str
+    domain: str
+
+
 Change: TypeAlias = (
     Accepted
     | Leased
@@ -191,6 +220,9 @@ Change: TypeAlias = (
     | PasswordSet
     | AliasAdded
     | AliasRemoved
+    | StsPolicyKept
+    | TlsCounted
+    | TlsReported
 )
 
 

@@ -62,6 +62,7 @@ class Envelope(Struct, frozen=True, omit_defaults=True):
     """Sender (None: the null reverse-path ``<>``), recipients and the parameters of MAIL.
 
     `envid` is still in xtext (RFC 3461 §4.4). `size` is what the client declared, in octets.
+    `requiretls`: it must go by TLS to proven servers all the way (RFC 8689 §2).
     """
 
     sender: Address | None
@@ -71,3 +72,4 @@ class Envelope(Struct, frozen=True, omit_defaults=True):
     ret: Ret | None = None
     envid: str | None = None
     size: int | None = None
+    requiretls: bool = False

@@ -4,6 +4,8 @@ from enum import Enum
 
 from msgspec import Struct
 
+from postroad.model.security import LinkPolicy, StsPolicy, TlsFailure
+
 
 class TlsPolicy(Enum):
     """How the link to the next server must be secured."""
@@ -28,13 +30,17 @@ class Host(Struct, frozen=True, array_like=True):
     """One next host with all its addresses, in the order to be tried.
 
     `preference` is the MX preference (0 where there was no MX). `problem` says why a host has no
-    usable address (``"no address (NXDOMAIN)"``, ``"private address 10.0.0.1 refused"``).
+    usable address (``"no address (NXDOMAIN)"``, ``"private address 10.0.0.1 refused"``). `secure` says
+    that DNSSEC vouches for all that led here, MX record and addresses (RFC 7672 §2.2); `canonical` is
+    where the name's CNAMEs lead.
     """
 
     name: str
     preference: int
     addresses: tuple[str, ...]
     problem: str = ""
+    secure: bool = False
+    canonical: str = ""
 
 
 class Route(Struct, frozen=True):
@@ -42,6 +48,7 @@ class Route(Struct, frozen=True):
 
     `expires_at` (seconds since 1970) is when the DNS answers it was made from run out. `lookups` tells
     an operator what was asked and answered, a line each. `credentials` names the smarthost login.
+    `sts` is the domain's MTA-STS policy; `sts_failure` says why an announced policy is not known.
     """
 
     kind: RouteKind
@@ -53,13 +60,16 @@ class Route(Struct, frozen=True):
     credentials: tuple[str, str] | None = None
     expires_at: float = 0.0
     lookups: tuple[str, ...] = ()
+    sts: StsPolicy | None = None
+    sts_failure: TlsFailure | None = None
 
 
 class RouteTaken(Struct, frozen=True, omit_defaults=True):
     """The way that one attempt took: host, address and port, link security, whether it was reused.
 
     `source` is the local address that the connection came from. `dsn` tells that the next server
-    offered DSN (RFC 3461) and so took over the duty to report.
+    offered DSN (RFC 3461) and so took over the duty to report. `policy` is the rule that the link was
+    under; `verified` says in words by what the server proved who it is, ``""`` where it did not.
     """
 
     kind: RouteKind
@@ -70,6 +80,8 @@ class RouteTaken(Struct, frozen=True, omit_defaults=True):
     reused: bool = False
     source: str = ""
     dsn: bool = False
+    policy: LinkPolicy | None = None
+    verified: str = ""
 
 
 class Step(Struct, frozen=True, array_like=True):

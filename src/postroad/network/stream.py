@@ -11,9 +11,11 @@ import ipaddress
 import os
 import socket
 import ssl
+from pathlib import Path
 from typing import cast
 
-from postroad.model import TlsPolicy
+from postroad.model import TlsFailure, TlsPolicy
+from postroad.network.chain import peer_chain
 from postroad.network.tls import ClientTls, TlsFilesInvalid, describe
 from postroad.ports import ConnectFailed, Stream, TlsFailed
 
@@ -34,6 +36,13 @@ _REASONS = {
     errno.EMFILE: "no file descriptors left in this process",
     errno.ENFILE: "no file descriptors left on this machine",
     errno.EAFNOSUPPORT: "this machine has no such address family",
+}
+# X509_V_ERR_CERT_NOT_YET_VALID, _CERT_HAS_EXPIRED, _HOSTNAME_MISMATCH, _IP_ADDRESS_MISMATCH
+_FAILURES = {
+    9: TlsFailure.EXPIRED,
+    10: TlsFailure.EXPIRED,
+    62: TlsFailure.HOST_MISMATCH,
+    64: TlsFailure.HOST_MISMATCH,
 }
 # The platform's number for the constant that Python does not name before 3.12.
 _IP_BIND_ADDRESS_NO_PORT = getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24)
@@ -58,6 +67,13 @@ class AsyncStream(asyncio.Protocol):
         self._writing_paused = False
         self._drain: asyncio.Future[None] | None = None
         self._linger: asyncio.TimerHandle | None = None
+
+    @property
+    def chain(self) -> tuple[bytes, ...]:
+        """The certificates that the peer showed (DER, its own first); none in clear."""
+        if self.tls is None or self._transport is None:
+            return ()
+        return peer_chain(self._transport.get_extra_info("ssl_object"))
 
     async def receive(self, timeout: float) -> bytes:
         """Return the next bytes, ``b""`` when the peer closed or broke the connection.
@@ -124,7 +140,8 @@ class AsyncStream(asyncio.Protocol):
             )
         except ssl.SSLCertVerificationError as error:
             raise TlsFailed(
-                f"certificate not valid for {server_name}: {error.verify_message}"
+                f"certificate not valid for {server_name}: {error.verify_message}",
+                _FAILURES.get(error.verify_code, TlsFailure.NOT_TRUSTED),
             ) from error
         except ssl.SSLError as error:
             raise TlsFailed(f"TLS handshake failed: {_ssl_reason(error)}") from error
@@ -264,6 +281,19 @@ class AsyncNetwork:
         except BaseException:
             sock.close()
             raise
+        return stream
+
+    async def connect_path(self, path: Path, *, timeout: float) -> Stream:
+        """Connect to a UNIX socket of this machine. Raises `ConnectFailed`."""
+        loop = asyncio.get_running_loop()
+        stream = AsyncStream(loop, self._tls)
+        try:
+            async with asyncio.timeout(timeout):
+                await loop.create_unix_connection(lambda: stream, str(path))
+        except TimeoutError as error:
+            raise ConnectFailed("timed out") from error
+        except OSError as error:
+            raise ConnectFailed(_reason(error)) from error
         return stream
 
 

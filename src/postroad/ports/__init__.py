@@ -10,14 +10,16 @@ from postroad.ports.deliverer import Attempt, Deliverer, RouteFailed, Session
 from postroad.ports.directory import Directory
 from postroad.ports.journey import JourneyEvent, JourneyStore
 from postroad.ports.ledger import Conflict, Ledger, StorageError, StorageFull
-from postroad.ports.mailbox import Entry, Listing, MailboxLocks, MailboxStore
+from postroad.ports.mailbox import AtHand, Entry, Listing, MailboxLocks, MailboxStore
 from postroad.ports.network import ConnectFailed, Network, Stream, TlsFailed
 from postroad.ports.queue import QueueFilter, QueueItem, QueueStore
 from postroad.ports.resolver import Answer, AnswerStatus, Resolver
+from postroad.ports.security import SecurityStore
 
 __all__ = [
     "Answer",
     "AnswerStatus",
+    "AtHand",
     "Attempt",
     "Clock",
     "Conflict",
@@ -40,6 +42,7 @@ __all__ = [
     "QueueStore",
     "Resolver",
     "RouteFailed",
+    "SecurityStore",
     "Session",
     "StorageError",
     "StorageFull",

@@ -10,22 +10,30 @@ from postroad.model import Change, LeasedDelivery, Outcome, Reply, Route, RouteT
 
 class RouteFailed(Exception):
     """There is no way, now or ever. `reply` is 4xx or 5xx and is the outcome of every delivery that
-    waits for the destination; `steps` tell what was looked up or tried.
+    waits for the destination; `steps` tell what was looked up or tried; `changes` are to be committed
+    with the first of those outcomes.
     """
 
-    def __init__(self, reply: Reply, steps: tuple[Step, ...] = (), taken: RouteTaken | None = None):
+    def __init__(
+        self,
+        reply: Reply,
+        steps: tuple[Step, ...] = (),
+        taken: RouteTaken | None = None,
+        changes: tuple[Change, ...] = (),
+    ) -> None:
         super().__init__(str(reply))
         self.reply = reply
         self.steps = steps
         self.taken = taken
+        self.changes = changes
 
 
 class Attempt(Struct, frozen=True):
     """What one attempt came to: an outcome per ordinal, in the order of the deliveries.
 
     `started_at` and `ended_at` are seconds since 1970. `changes` must be committed in the same group
-    as the outcomes (a local deposit). `ours`: it failed by a fault of this machine (a content that
-    cannot be read), which says nothing about the destination.
+    as the outcomes (a local deposit, what TLS reports count). `ours`: it failed by a fault of this
+    machine (a content that cannot be read), which says nothing about the destination.
     """
 
     started_at: float

@@ -1,7 +1,7 @@
 """What mailboxes ask of the store."""
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -28,6 +28,13 @@ class Entry(Struct, frozen=True):
     size: int
 
 
+AtHand: TypeAlias = tuple[int, bytes, bytes, bool]
+"""A small entry with its bytes: uid, prefix, content, and whether it is plain. Prefix and content of
+what is plain can be sent as they are: neither is known to hold a line that begins with a dot. (A plain
+tuple, as a store's row comes, since there is one for each message that is read.)
+"""
+
+
 class MailboxStore(Protocol):
     """Reads mailboxes."""
 
@@ -45,10 +52,10 @@ class MailboxStore(Protocol):
 
     async def at_hand(
         self, mailbox: int, first: int, last: int, max_octets: int
-    ) -> Mapping[int, bytes]:
-        """Return, by uid, the octets (prefix and content) of the entries from uid `first` to `last`
-        that have at most `max_octets` and can be had at once; others are left out. Who needs those
-        reads `entries` and their contents.
+    ) -> Sequence[AtHand]:
+        """Return, in the order of their uids, the entries from uid `first` to `last` that have at most
+        `max_octets` and can be had at once; others are left out. Who needs those reads `entries` and
+        their contents.
         """
         ...
 

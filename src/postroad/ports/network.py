@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from postroad.model import TlsPolicy
+from postroad.model import TlsFailure, TlsPolicy
 
 
 class ConnectFailed(Exception):
@@ -14,11 +14,14 @@ class ConnectFailed(Exception):
 
 
 class TlsFailed(Exception):
-    """The TLS handshake failed, or the certificate does not match; `reason` says how."""
+    """The TLS handshake failed, or the certificate does not match; `reason` says how, and `failure`
+    as what TLS reports count it.
+    """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, failure: TlsFailure = TlsFailure.VALIDATION) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.failure = failure
 
 
 class Stream(Protocol):
@@ -32,6 +35,11 @@ class Stream(Protocol):
     @property
     def source(self) -> str:
         """Our own IP address on this connection."""
+        ...
+
+    @property
+    def chain(self) -> tuple[bytes, ...]:
+        """The certificates that the peer showed (DER, its own first), verified or not; none in clear."""
         ...
 
     async def receive(self, timeout: float) -> bytes:

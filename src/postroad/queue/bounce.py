@@ -78,9 +78,14 @@ class Bouncer:
         bounces: list[Bounce] = []
         steps: list[Step] = []
         sender = leased.message.envelope.sender
-        if sender is None or not notices:
+        if not notices:
             return bounces, steps
         seconds = max(0.0, attempt.ended_at - attempt.started_at)
+        if sender is None:
+            if any(notice.action is Action.FAILED for notice in notices):
+                text = "nobody is told: the message has no sender, as reports have none"
+                steps.append(Step(seconds, "report", text))
+            return bounces, steps
         place = await self._resolve(sender)
         if place is None:
             text = f"no report could be sent: the sender <{sender}> is unknown here"
@@ -140,6 +145,7 @@ class Bouncer:
                 (Recipient(sender),),
                 notification.body,
                 smtputf8=notification.smtputf8,
+                requiretls=about.envelope.requiretls,  # RFC 8689 §5
             ),
             content=staged.ref,
             origin=_ORIGIN,
@@ -152,11 +158,14 @@ class Bouncer:
         return Bounce(message, delivery, staged)
 
     async def _returned(self, about: Message, notices: Sequence[Notice]) -> tuple[bytes, bool]:
-        """Return what goes back: the header, or all on RET=FULL of a failure (RFC 3461 §4.3)."""
+        """Return what goes back: the header, or all on RET=FULL of a failure (RFC 3461 §4.3), though
+        never of what was to go by TLS only (RFC 8689 §5).
+        """
         settings, ref = self._settings, about.content
         full = (
             about.envelope.ret is Ret.FULL
             and notices[0].action is Action.FAILED
+            and not about.envelope.requiretls
             and ref.size <= settings.dsn_return_max_octets
         )
         try:

@@ -10,6 +10,7 @@ from postroad.model import (
     Delivery,
     DeliveryState,
     LeasedDelivery,
+    Message,
     Notify,
     Outcome,
     PermanentFailure,
@@ -65,13 +66,15 @@ def judge(
         ):
             return Judgement((Result(ordinal, outcome, _DELIVERED),))
     found = dict(outcomes)
+    has_sender = leased.message.envelope.sender is not None
     results: list[Result] = []
     notices: list[Notice] = []
     for delivery in deliveries:
         outcome = found.get(delivery.ordinal, _MISSING)
         result, notice = _judge_one(leased, delivery, outcome, attempt, settings, random)
         results.append(result)
-        if notice is not None and leased.message.envelope.sender is not None:
+        # Of what has no sender, only the end is to be noted (`Bouncer` says that nobody is told).
+        if notice is not None and (has_sender or notice.action is Action.FAILED):
             notices.append(notice)
     return Judgement(tuple(results), tuple(notices))
 
@@ -94,10 +97,8 @@ def _judge_one(
     if isinstance(outcome, PermanentFailure):
         notice = Notice(Action.FAILED, delivery, reply) if delivery.notify.on_failure else None
         return Result(ordinal, outcome, DeliveryState.BOUNCED), notice
-    if isinstance(outcome, Unknown):
-        policy = settings.unknown_of(leased.message.stream)
-        if policy is UnknownPolicy.HOLD:
-            return Result(ordinal, outcome, DeliveryState.HELD), None
+    if holds(outcome, leased.message, settings):
+        return Result(ordinal, outcome, DeliveryState.HELD), None
     message, now = leased.message, attempt.ended_at
     due_at = next_attempt(settings, message, delivery.attempts + 1, now, random())
     if due_at is None:
@@ -110,6 +111,13 @@ def _judge_one(
         notice = Notice(Action.DELAYED, delivery, reply, "", until)
         return Result(ordinal, outcome, DeliveryState.DUE, due_at, True), notice
     return Result(ordinal, outcome, DeliveryState.DUE, due_at), None
+
+
+def holds(outcome: Outcome, message: Message, settings: QueueSettings) -> bool:
+    """Whether a delivery waits for an operator after this, by the policy of its message's stream."""
+    return (
+        isinstance(outcome, Unknown) and settings.unknown_of(message.stream) is UnknownPolicy.HOLD
+    )
 
 
 def _success(attempt: Attempt) -> Action:
@@ -130,7 +138,7 @@ def same_for_all(
 def not_reached(
     leased: LeasedDelivery, failure: RouteFailed, started_at: float, ended_at: float
 ) -> Attempt:
-    """Return the attempt of a job whose destination could not be reached."""
+    """Return the attempt of a job whose destination could not be reached, with the failure's changes."""
     outcome = outcome_of(failure.reply)
     if isinstance(outcome, Delivered):  # a failure is none of these, whatever its code says
         outcome = TemporaryFailure(Reply(451, "4.3.0", failure.reply.text))
@@ -140,4 +148,5 @@ def not_reached(
         tuple((each.ordinal, outcome) for each in leased.deliveries),
         failure.taken,
         failure.steps,
+        failure.changes,
     )

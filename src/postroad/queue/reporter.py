@@ -10,6 +10,7 @@ from postroad.model import (
     Attempted,
     Change,
     DeliveryState,
+    Deposited,
     LeasedDelivery,
     Reply,
     Result,
@@ -21,7 +22,7 @@ from postroad.ports import Attempt, Clock, Entropy, StorageError
 from postroad.queue.admission import Admission, Birth
 from postroad.queue.bounce import Bounce, Bouncer
 from postroad.queue.inventory import Job
-from postroad.queue.outcome import Judgement, judge, same_for_all
+from postroad.queue.outcome import Judgement, holds, judge, same_for_all
 from postroad.queue.recorder import Entry, Recorder
 from postroad.queue.schedule import growing
 from postroad.queue.settings import QueueSettings
@@ -72,9 +73,12 @@ class Reporter:
 
     def report_now(self, job: Job, attempt: Attempt) -> None:
         """Have an attempt recorded that a shutdown cut off: never final, and told to nobody."""
-        due_at = attempt.ended_at + self._settings.retry_first_seconds
+        settings = self._settings
+        due_at = attempt.ended_at + settings.retry_first_seconds
         results = tuple(
-            Result(ordinal, outcome, DeliveryState.DUE, due_at)
+            Result(ordinal, outcome, DeliveryState.HELD)
+            if holds(outcome, job.leased.message, settings)
+            else Result(ordinal, outcome, DeliveryState.DUE, due_at)
             for ordinal, outcome in attempt.outcomes
         )
         self._recorder.put(_entry(job, attempt, results))
@@ -91,7 +95,7 @@ class Reporter:
             log.error("an attempt cannot be recorded and is given up", id=name, error=str(error))
             return None
         log.warning("an attempt contradicts the store", id=name, error=str(error))
-        if attempt.changes:
+        if any(isinstance(change, Deposited) for change in attempt.changes):
             text = " ".join(str(error).split()) or "the mailbox changed meanwhile"
             outcome = TemporaryFailure(Reply(451, "4.2.0", _printable(text)))
             attempt = same_for_all(leased, outcome, attempt.started_at, attempt.ended_at)

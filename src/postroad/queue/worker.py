@@ -90,7 +90,10 @@ class Workers:
                 await self._recorder.ready()
                 chunk = live[start : start + _CHUNK]
                 start += len(chunk)
-                attempts = [not_reached(job.leased, failure, started_at, now) for job in chunk]
+                attempts = []
+                for job in chunk:
+                    attempts.append(not_reached(job.leased, failure, started_at, now))
+                    failure.changes = ()  # they went with the first
                 await self._reporter.report(chunk, attempts)
         finally:
             for job in live[start:]:  # a shutdown came between: they wait again

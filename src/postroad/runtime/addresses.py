@@ -5,8 +5,13 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-_IPV4_TABLE = Path("/proc/net/fib_trie")
-_IPV6_TABLE = Path("/proc/net/if_inet6")
+import structlog
+
+log = structlog.get_logger("postroad.delivery")
+
+# Not below /proc/net, which is not there in a service with ProcSubset=pid.
+_IPV4_TABLE = Path("/proc/self/net/fib_trie")
+_IPV6_TABLE = Path("/proc/self/net/if_inet6")
 _IPV4_LOCAL = re.compile(r"\|-- (\d+\.\d+\.\d+\.\d+)\n\s+/32 host LOCAL")
 
 
@@ -14,10 +19,15 @@ def own_endpoints(bound: Iterable[tuple[str, int]]) -> frozenset[tuple[str, int]
     """Return where we can be reached, with the address of every interface for ``0.0.0.0`` and ``::``."""
     found: set[tuple[str, int]] = set()
     for host, port in bound:
-        if host == "0.0.0.0":
-            found |= {(address, port) for address in _ipv4_addresses()}
-        elif host == "::":
-            found |= {(address, port) for address in _ipv6_addresses()}
+        if host in ("0.0.0.0", "::"):
+            addresses = _ipv4_addresses() if host == "0.0.0.0" else _ipv6_addresses()
+            if not addresses:
+                log.warning(
+                    "the addresses of this machine are not known, so a loop over an MX host that is "
+                    "this machine by another name is not seen before it is connected to",
+                    listening=f"{host} {port}",
+                )
+            found |= {(address, port) for address in addresses}
         else:
             found.add((host, port))
     return frozenset(found)

@@ -1,73 +1,116 @@
 """What is wrong with a configuration beyond its values: files that cannot be used, and odd choices."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from postroad.network import ServerTls, TlsFilesInvalid
-from postroad.runtime import settings
 from postroad.runtime.config import AcmeMode, Config
+from postroad.runtime.config.load import place
 
 
-def problems_of(config: Config) -> list[str]:
-    """Return a line for each problem; an empty list: a server would start, if its ports are free."""
+def problems_of(config: Config, path: Path) -> list[str]:
+    """Return a line for each problem; an empty list: a server would start, if its ports are free.
+
+    Each names the file `path` (or the environment variable), key, value and the way to mend it.
+    """
     return [
-        *_tls_problems(config),
-        *_data_problems(config),
-        *_route_problems(config),
-        *_listen_problems(config),
+        *_tls_problems(config, path),
+        *_data_problems(config, path),
+        *_route_problems(config, path),
+        *_listen_problems(config, path),
     ]
 
 
-def _tls_problems(config: Config) -> list[str]:
+def _tls_problems(config: Config, path: Path) -> Iterator[str]:
     tls = config.tls
-    problems = []
-    if config.tls.acme is not AcmeMode.OFF:
+    if tls.acme is not AcmeMode.OFF:
         pass  # what is missing there is made and fetched
     elif tls.certificate is None or tls.key is None:
         if config.submission.auth_required and not config.submission.auth_without_tls:
-            problems.append(
-                "tls.certificate is not set, so nobody can log in to send; "
-                "set it (postroad quickstart writes one to begin with), or tls.acme"
+            yield (
+                f"{place(path, 'tls', 'certificate')}: is not set, so nobody can log in to send; "
+                "set it and tls.key (postroad quickstart writes a pair to begin with), or tls.acme"
             )
     else:
+        unreadable = False
+        for key, file in (("certificate", tls.certificate), ("key", tls.key)):
+            problem = _unreadable(file)
+            if problem:
+                unreadable = True
+                yield (
+                    f"{place(path, 'tls', key)} = {_quoted(file)}: {problem}; "
+                    "name a PEM file that the server's user can read"
+                )
+        if not unreadable:
+            try:
+                ServerTls(tls.certificate, tls.key)
+            except TlsFilesInvalid as error:
+                yield (
+                    f"{place(path, 'tls', 'certificate')}: {error}; "
+                    "name the PEM files of a certificate and of the key that belongs to it"
+                )
+    if tls.ca_file is not None:
+        problem = _unreadable(tls.ca_file)
+        if problem:
+            yield (
+                f"{place(path, 'tls', 'ca_file')} = {_quoted(tls.ca_file)}: {problem}; "
+                "name a PEM file, or leave it out for the authorities of the system"
+            )
+
+
+def _data_problems(config: Config, path: Path) -> Iterator[str]:
+    directory = config.server.data_dir
+    where = f"{place(path, 'server', 'data_dir')} = {_quoted(directory)}"
+    if directory.exists() and not directory.is_dir():
+        yield f"{where}: is not a directory; name one, or a place where one can be made"
+    elif not directory.is_absolute():
+        yield f"{where}: is not an absolute path; begin it with /"
+
+
+def _route_problems(config: Config, path: Path) -> Iterator[str]:
+    for domain, rule in config.routes.items():
         try:
-            ServerTls(tls.certificate, tls.key)
-        except TlsFilesInvalid as error:
-            problems.append(f"tls: {error}; the server's user must be able to read both")
-    if tls.ca_file is not None and not tls.ca_file.is_file():
-        problems.append(f"tls.ca_file = {str(tls.ca_file)!r}: there is no such file")
-    return problems
+            rule.credentials  # noqa: B018  # reads the file
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+        except ValueError as error:
+            reason = str(error)
+        else:
+            continue
+        yield (
+            f'{path}: routes."{domain}".password_file = {_quoted(rule.password_file)}: {reason}; '
+            "name a file that the server's user can read, with the password in its first line"
+        )
 
 
-def _data_problems(config: Config) -> list[str]:
-    path = config.server.data_dir
-    if path.exists() and not path.is_dir():
-        return [f"server.data_dir = {str(path)!r} is not a directory"]
-    if not path.is_absolute():
-        return [f"server.data_dir = {str(path)!r} is not an absolute path"]
-    return []
-
-
-def _route_problems(config: Config) -> list[str]:
-    try:
-        settings.remote(config)
-    except (OSError, ValueError) as error:
-        return [f"routes: {error}"]
-    return []
-
-
-def _listen_problems(config: Config) -> list[str]:
+def _listen_problems(config: Config, path: Path) -> Iterator[str]:
     seen: dict[str, str] = {}
-    problems = []
     for service, endpoints in config.listen.services.items():
         for endpoint in endpoints:
             name = str(endpoint)
             if endpoint.port and name in seen:
-                problems.append(f"listen.{service}: {name} is in listen.{seen[name]} already")
+                yield (
+                    f"{place(path, 'listen', service)} = {name}: is in listen.{seen[name]} already; "
+                    "choose another port, or [] to turn the service off"
+                )
             seen.setdefault(name, service)
     socket = config.listen.local
     # sun_path has room for 108 octets with its NUL.
     if socket is not None and len(bytes(Path(socket))) > 107:
-        problems.append(
-            f"listen.local: {str(socket)!r} is longer than the 107 octets a socket may have"
+        yield (
+            f"{place(path, 'listen', 'local')} = {_quoted(socket)}: is longer than the 107 octets "
+            "that the path of a socket may have; choose a shorter one"
         )
-    return problems
+
+
+def _unreadable(path: Path) -> str:
+    """Return why a file cannot be read, ``""`` where it can."""
+    try:
+        with path.open("rb"):
+            return ""
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+
+
+def _quoted(path: Path | None) -> str:
+    return f'"{path}"'

@@ -33,12 +33,22 @@ from postroad.runtime.renewal import FileWatch, Renewal, prepare
 from postroad.service.authenticate import Authenticator
 from postroad.service.intake import Intake
 from postroad.service.maildrops import Maildrops
+from postroad.service.tls_reports import TlsReports
 
 log = structlog.get_logger("postroad.system")
 
 PRUNE_EVERY_SECONDS = 3600.0
 ABORT_GRACE_SECONDS = 5.0
-_NEEDS_RESTART = ("server", "storage", "queue", "streams", "pop3", "auth", "forwarding")
+_NEEDS_RESTART = (
+    "server",
+    "storage",
+    "queue",
+    "streams",
+    "pop3",
+    "auth",
+    "forwarding",
+    "tls_reports",
+)
 
 
 class System:
@@ -73,6 +83,7 @@ class System:
         self._listeners = listeners or Listeners()
         self._resolvers: list[DnsResolver] = []
         self._tls = _make_tls(config)
+        self.tls_reports: TlsReports | None = None
         local = LocalDeliverer(
             mailboxes=store.mailboxes, directory=store.directory, clock=office.clock
         )
@@ -172,6 +183,9 @@ class System:
         if self.config.tls.watch_seconds:
             self._run(self._watch_certificate(), "watch certificate")
         self._keep_certificate()
+        self.tls_reports = self._make_tls_reports()
+        if self.tls_reports is not None and self._worker == 0:
+            self._run(self.tls_reports.run(), "tls reports")
 
     async def stop(self, grace_seconds: float | None = None) -> None:
         """Take no more connections, let what is in flight end, cut the rest. Safe to call twice."""
@@ -223,7 +237,12 @@ class System:
 
     async def _serve(self) -> None:
         context = self._tls.context if self._tls else None
-        await self._listeners.serve(self._doors.factories, context, self.config.listen.backlog)
+        await self._listeners.serve(
+            self._doors.factories,
+            context,
+            self.config.listen.backlog,
+            self.config.limits.tls_handshake_seconds,
+        )
 
     def _make_remote(self, config: Config) -> RemoteDeliverer:
         """Return remote delivery, which must know where we listen to see a loop."""
@@ -238,6 +257,21 @@ class System:
             clock=self.office.clock,
             entropy=self.office.entropy,
             own_endpoints=own_endpoints(mx),
+            security=self.store.security,
+            ledger=self.store.ledger,
+        )
+
+    def _make_tls_reports(self) -> TlsReports | None:
+        told = settings.tls_reports(self.config)
+        if told is None:
+            return None
+        return TlsReports(
+            security=self.store.security,
+            ledger=self.store.ledger,
+            resolver=self._given_resolver or self._resolvers[-1],
+            intake=self.intake,
+            clock=self.office.clock,
+            settings=told,
         )
 
     def _run(self, work: Coroutine[object, object, None], name: str) -> "asyncio.Task[None]":

@@ -17,10 +17,12 @@ from postroad.runtime import settings
 from postroad.runtime.config import Config
 from postroad.runtime.config.server import TCP_SERVICES
 from postroad.runtime.listeners import ACME, LOCAL, ProtocolFactory
+from postroad.runtime.own_policy import own_policy
 from postroad.servers.challenge import ChallengeConnection
 from postroad.servers.pop3 import POP3Connection, POP3Service
 from postroad.servers.registry import Registry
 from postroad.servers.smtp import SMTPConnection, SMTPService
+from postroad.servers.sts import StsConnection
 from postroad.service.authenticate import Authenticator
 from postroad.service.intake import Intake
 from postroad.service.maildrops import Maildrops
@@ -85,9 +87,11 @@ class Doors:
             tls=context,
             login_failure_seconds=config.limits.login_failure_seconds,
         )
+        self._policy = own_policy(config)
         for registry in self.registries.values():
             registry.max_connections = config.limits.max_connections
             registry.max_per_client = config.limits.max_connections_per_client
+            registry.handshake_seconds = config.limits.tls_handshake_seconds
 
     @property
     def factories(self) -> dict[str, ProtocolFactory]:
@@ -96,6 +100,9 @@ class Doors:
         made |= {name: self._pop3_factory(name) for name in ("pop3", "pop3s")}
         made[ACME] = lambda: ChallengeConnection(
             self._challenges.get, self.registries[ACME], self._loop
+        )
+        made["mta_sts"] = lambda: StsConnection(
+            lambda _: self._policy, self.registries["mta_sts"], self._loop
         )
         return made
 

@@ -28,6 +28,7 @@ from postroad.runtime.privileges import (
     UMASK,
     PrivilegesRefused,
     become,
+    check_program,
     give,
     identity,
     prepare_directory,
@@ -65,6 +66,7 @@ def serve(path: Path | None) -> int:
             if listeners.local_socket is not None:
                 give(listeners.local_socket, who)
             become(who)
+            check_program(who)
     except PrivilegesRefused as error:
         _complain([str(error)])
         return EX_NOPERM

@@ -23,7 +23,6 @@ from postroad.runtime.config.server import IMPLICIT_TLS_SERVICES
 
 LOCAL = "local"
 ACME = "acme"
-HANDSHAKE_SECONDS = 30.0
 
 ProtocolFactory: TypeAlias = Callable[[], asyncio.Protocol]
 _Key: TypeAlias = tuple[str, str]  # service, endpoint as text or path
@@ -102,7 +101,11 @@ class Listeners:
         self._bound.update(fresh)
 
     async def serve(
-        self, factories: dict[str, ProtocolFactory], tls: ssl.SSLContext | None, backlog: int
+        self,
+        factories: dict[str, ProtocolFactory],
+        tls: ssl.SSLContext | None,
+        backlog: int,
+        handshake_seconds: float,
     ) -> None:
         """Take connections on all sockets; where they are served already, by new servers."""
         loop = asyncio.get_running_loop()
@@ -120,7 +123,7 @@ class Listeners:
                     sock=each.sock.dup(),
                     backlog=backlog,
                     ssl=context,
-                    ssl_handshake_timeout=HANDSHAKE_SECONDS if context else None,
+                    ssl_handshake_timeout=handshake_seconds if context else None,
                 )
             if earlier is not None:
                 earlier.close()
@@ -188,7 +191,7 @@ def _bind_tcp(host: str, port: int, backlog: int) -> socket.socket:
 
 
 def _bind_path(path: Path, mode: int, backlog: int) -> _Bound:
-    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    _make_passable(path.parent)
     _remove_stale(path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -200,6 +203,14 @@ def _bind_path(path: Path, mode: int, backlog: int) -> _Bound:
         sock.close()
         raise
     return _Bound(LOCAL, sock, path)
+
+
+def _make_passable(directory: Path) -> None:
+    """Make a directory that is not there yet, for others to pass, whatever our umask takes away."""
+    missing = [each for each in (directory, *directory.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(exist_ok=True)
+        each.chmod(0o755)
 
 
 def _remove_stale(path: Path) -> None:

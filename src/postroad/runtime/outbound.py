@@ -4,7 +4,15 @@ from collections.abc import Iterable
 
 from postroad.delivery import RemoteDeliverer
 from postroad.network import AsyncNetwork, ClientTls, DnsResolver
-from postroad.ports import Clock, ContentStore, Entropy, Network, Resolver
+from postroad.ports import (
+    Clock,
+    ContentStore,
+    Entropy,
+    Ledger,
+    Network,
+    Resolver,
+    SecurityStore,
+)
 from postroad.runtime import settings
 from postroad.runtime.config import Config
 
@@ -28,8 +36,13 @@ def make_remote(
     clock: Clock,
     entropy: Entropy,
     own_endpoints: Iterable[tuple[str, int]] = (),
+    security: SecurityStore | None = None,
+    ledger: Ledger | None = None,
 ) -> RemoteDeliverer:
-    """Return remote delivery. Raises `OSError` or `ValueError` for a password file that is no use."""
+    """Return remote delivery; without `security` and `ledger` MTA-STS is not looked at.
+
+    Raises `OSError` or `ValueError` for a password file that is no use.
+    """
     return RemoteDeliverer(
         resolver=resolver,
         network=network,
@@ -37,4 +50,6 @@ def make_remote(
         clock=clock,
         entropy=entropy,
         settings=settings.remote(config, own_endpoints),
+        security=security,
+        ledger=ledger,
     )

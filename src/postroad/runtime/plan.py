@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from postroad.delivery.connect import Connector
+from postroad.delivery.demand import Demands
 from postroad.delivery.route import Router
 from postroad.message.header import Header, header_end
 from postroad.model import Address, DeliveryState, Reply, Route, RouteKind
@@ -275,7 +276,7 @@ class _Prober:
     def __init__(self, config: Config, network: Network, resolver: Resolver, clock: Clock) -> None:
         told = settings.remote(config)
         router = Router(resolver, clock, SystemEntropy(), told)
-        self._connector = Connector(network, clock, router, told)
+        self._connector = Connector(network, clock, router, Demands(resolver, told), told)
         self._known: dict[str, Probe] = {}
 
     async def ask(self, route: Route) -> Probe:

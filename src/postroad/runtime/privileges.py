@@ -5,6 +5,8 @@ import grp
 import os
 import pwd
 import resource
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from msgspec import Struct
@@ -87,6 +89,21 @@ def become(who: Identity) -> None:
     with contextlib.suppress(PermissionError):
         os.setuid(0)
         raise RuntimeError("root could be had back after it was given up; not running like this")
+
+
+def check_program(who: Identity, paths: Iterable[Path] | None = None) -> None:
+    """See that the user we became can read the program: much of it is read only when it is needed.
+
+    Raises `PrivilegesRefused`.
+    """
+    if paths is None:
+        paths = (Path(sys.executable), Path(os.__file__), Path(__file__))
+    for path in paths:
+        if not os.access(path, os.R_OK):
+            raise PrivilegesRefused(
+                f"server.user = {who.user!r} cannot read {path}, which belongs to the program; "
+                "install it where every user may read it, as in /opt or /usr, not below /root"
+            )
 
 
 def raise_file_limit() -> None:

@@ -32,7 +32,7 @@ class Plan(Struct, frozen=True):
     data_dir: Path
     socket: Path
     user: str
-    high_ports: bool
+    system_wide: bool
     first_account: Address
 
     @property
@@ -77,7 +77,7 @@ def make_plan(
         data_dir=Path("/var/lib/postroad") if system_wide else base / "data",
         socket=Path("/run/postroad/submit.sock") if system_wide else base / "submit.sock",
         user="postroad" if system_wide else "",
-        high_ports=not system_wide,
+        system_wide=system_wide,
         first_account=Address(account, domain),
     )
 
@@ -110,8 +110,17 @@ async def set_up(plan: Plan) -> Done:
             await office.domains.add(plan.domain)
         if await office.directory.account(plan.first_account) is None:
             _, password = await office.accounts.add(plan.first_account)
+        for name in ("postmaster", "root"):
+            await _lead_to_first(office, Address(name, plan.domain), plan.first_account)
     _give_to_user(plan)
     return Done(config, is_self_signed(plan.certificate), password)
+
+
+async def _lead_to_first(office: Office, address: Address, first: Address) -> None:
+    """RFC 5321 §4.5.1 asks for postmaster; programs of the machine write to root."""
+    directory = office.directory
+    if await directory.account(address) is None and await directory.alias(address) is None:
+        await office.aliases.add(address, (first,))
 
 
 def _give_to_user(plan: Plan) -> None:
@@ -140,13 +149,13 @@ def _user_line(plan: Plan) -> str:
 
 def config_text(plan: Plan) -> str:
     """Return the configuration file, commented."""
-    ports = _HIGH_PORTS if plan.high_ports else _STANDARD_PORTS
+    ports = _STANDARD_PORTS if plan.system_wide else _HIGH_PORTS
     listen = "\n".join(f'{service} = ["*:{port}"]' for service, port in ports.items())
     user = _user_line(plan)
     why_high = (
-        "# Ports that need no privileges; the usual ones are 25, 587, 465, 110 and 995.\n"
-        if plan.high_ports
-        else ""
+        ""
+        if plan.system_wide
+        else "# Ports that need no privileges; the usual ones are 25, 587, 465, 110 and 995.\n"
     )
     return f"""\
 # Postroad for {plan.domain}. All settings: postroad config describe
@@ -155,6 +164,8 @@ def config_text(plan: Plan) -> str:
 [server]
 # The public name of this machine: its MX, A, AAAA and PTR records should say the same.
 hostname = "{plan.hostname}"
+# Mail of this machine's programs to plain names, such as root, goes to that name here.
+origin = "{plan.domain}"
 data_dir = {_quoted(plan.data_dir)}
 {user}
 [listen]
@@ -201,12 +212,43 @@ _pop3._tcp.{domain}.  3600 IN SRV   5 1 110 {hostname}.
 """
 
 
-def systemd_unit(config_file: Path, *, user: str = "postroad") -> str:
-    """Return a hardened systemd unit. The service is never root, not even to bind its ports."""
+def service_user(plan: Plan) -> str:
+    """Return whom the service runs as: the user of the system's server, else who made the directory."""
+    if plan.user or is_root():
+        return plan.user or "postroad"
+    return pwd.getpwuid(os.getuid()).pw_name
+
+
+def _program() -> Path:
     program = Path(sys.argv[0]).absolute()
-    if program.name != "postroad":
-        program = Path(sys.executable).with_name("postroad")
-    home = "read-only" if str(program).startswith(("/home/", "/root/")) else "yes"
+    return program if program.name == "postroad" else Path(sys.executable).with_name("postroad")
+
+
+def _is_below(path: Path, *directories: str) -> bool:
+    return any(path.is_relative_to(each) for each in directories)
+
+
+def _writable_places(plan: Plan) -> str:
+    """Everything else is read-only for the service."""
+    if plan.system_wide:
+        return """\
+StateDirectory=postroad
+StateDirectoryMode=0700
+RuntimeDirectory=postroad
+RuntimeDirectoryMode=0755"""
+    return f"ReadWritePaths={plan.directory}"
+
+
+def systemd_unit(plan: Plan) -> str:
+    """Return a hardened systemd unit. The service is never root, not even to bind its ports.
+
+    What it says is understood from systemd 247 on (Debian 11).
+    """
+    program = _program()
+    places = (program, plan.directory)
+    home = "read-only" if any(_is_below(path, "/home", "/root") for path in places) else "yes"
+    private_tmp = "no" if any(_is_below(path, "/tmp", "/var/tmp") for path in places) else "yes"
+    user = service_user(plan)
     return f"""\
 # /etc/systemd/system/postroad.service
 [Unit]
@@ -216,14 +258,11 @@ After=network-online.target nss-lookup.target
 Wants=network-online.target
 
 [Service]
-Type=notify-reload
-ExecStart={program} serve --config {config_file}
+Type=notify
+ExecStart={program} serve --config {plan.config_file}
+ExecReload=/bin/kill -HUP $MAINPID
 User={user}
-Group={user}
-StateDirectory=postroad
-StateDirectoryMode=0700
-RuntimeDirectory=postroad
-RuntimeDirectoryMode=0755
+{_writable_places(plan)}
 UMask=0077
 Restart=on-failure
 RestartSec=2
@@ -236,7 +275,7 @@ CapabilityBoundingSet=CAP_NET_BIND_SERVICE
 NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome={home}
-PrivateTmp=yes
+PrivateTmp={private_tmp}
 PrivateDevices=yes
 ProtectHostname=yes
 ProtectClock=yes

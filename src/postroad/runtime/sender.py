@@ -1,4 +1,4 @@
-"""A small SMTP client for ``postroad send``: one message over one connection, every word shown."""
+"""A small SMTP client for ``postroad send`` and sendmail: one message, every word may be shown."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from msgspec import Struct
 from postroad.delivery.dialogue import Dialogue
 from postroad.model import Envelope, Recipient, Reply, TlsPolicy
 from postroad.network import AsyncNetwork, ClientTls, SystemClock
-from postroad.ports import ConnectFailed, Network, Stream
+from postroad.ports import ConnectFailed, Stream
 from postroad.wire.smtp import (
     AuthDone,
     ClientEvent,
@@ -36,17 +36,26 @@ _CLOSE_SECONDS = 2.0
 
 
 class SendFailed(Exception):
-    """The message was not sent; `reply` is the server's, if it said something."""
+    """The message was not sent; `reply` is the server's, if it said something, and `refused` what it
+    said to recipients (by address).
+    """
 
-    def __init__(self, text: str, reply: Reply | None = None) -> None:
+    def __init__(
+        self,
+        text: str,
+        reply: Reply | None = None,
+        refused: tuple[tuple[str, Reply], ...] = (),
+    ) -> None:
         super().__init__(text)
         self.reply = reply
+        self.refused = refused
 
 
 class Server(Struct, frozen=True):
     """Where to send, and how. `tls` is ``starttls``, ``implicit`` or ``none``.
 
-    `verify` off takes any certificate. `credentials` are user name and password.
+    `verify` off takes any certificate. `credentials` are user name and password. `path` is a UNIX
+    socket, in place of host and port.
     """
 
     host: str
@@ -54,6 +63,7 @@ class Server(Struct, frozen=True):
     tls: str = "starttls"
     verify: bool = True
     credentials: tuple[str, str] | None = None
+    path: Path | None = None
 
 
 class Sent(Struct, frozen=True):
@@ -70,14 +80,13 @@ async def send(
     *,
     hostname: str,
     ca_file: Path | None = None,
-    network: Network | None = None,
     timeout_seconds: float = 60.0,
     say: Say | None = None,
 ) -> Sent:
     """Send `data` (CRLF line ends). Raises `SendFailed`, `ConnectFailed`, `TlsFailed`."""
     heard = say or _silent
     stream = _Overheard(
-        await _connect(server, network or AsyncNetwork(ClientTls(ca_file)), timeout_seconds), heard
+        await _connect(server, AsyncNetwork(ClientTls(ca_file)), timeout_seconds), heard
     )
     clock = SystemClock()
     secure = server.tls == "implicit"
@@ -110,8 +119,10 @@ def _silent(_line: str) -> None:
     pass
 
 
-async def _connect(server: Server, network: Network, timeout: float) -> Stream:
+async def _connect(server: Server, network: AsyncNetwork, timeout: float) -> Stream:
     """Try every address of the host."""
+    if server.path is not None:
+        return await network.connect_path(server.path, timeout=timeout)
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)
@@ -184,7 +195,8 @@ class _Session:
                     with self._stream.body(len(data)):
                         await self._body(data)
                 elif isinstance(event, TransactionFailed):
-                    raise SendFailed(_refusals(event.reply, recipients, answers), event.reply)
+                    refused = _refused(recipients, answers)
+                    raise SendFailed(_words(event.reply, refused), event.reply, refused)
                 elif isinstance(event, EndDone):
                     break
         except LocalProtocolError as error:
@@ -221,13 +233,19 @@ class _Session:
                 return event
 
 
-def _refusals(last: Reply, recipients: Sequence[Recipient], answers: dict[int, Reply]) -> str:
-    refused = [
-        f"<{recipients[index].address}>: {reply}"
+def _refused(
+    recipients: Sequence[Recipient], answers: dict[int, Reply]
+) -> tuple[tuple[str, Reply], ...]:
+    return tuple(
+        (str(recipients[index].address), reply)
         for index, reply in answers.items()
         if not reply.positive
-    ]
-    return "\n".join(refused) or f"the message was refused: {last}"
+    )
+
+
+def _words(last: Reply, refused: Sequence[tuple[str, Reply]]) -> str:
+    lines = [f"<{address}>: {reply}" for address, reply in refused]
+    return "\n".join(lines) or f"the message was refused: {last}"
 
 
 class _Overheard:
@@ -245,6 +263,10 @@ class _Overheard:
     @property
     def source(self) -> str:
         return self._stream.source
+
+    @property
+    def chain(self) -> tuple[bytes, ...]:
+        return self._stream.chain
 
     async def receive(self, timeout: float) -> bytes:
         data = await self._stream.receive(timeout)

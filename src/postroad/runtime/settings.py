@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from postroad.delivery.settings import DeliverySettings, RelayHost
 from postroad.mailbox import ReadAhead
-from postroad.model import ServerKind
+from postroad.model import Address, ServerKind
 from postroad.network import ResolverSettings, parse_nameserver
 from postroad.network.acme import (
     AcmeSettings,
@@ -28,6 +28,7 @@ from postroad.servers.smtp import SMTPLimits
 from postroad.service.authenticate import AuthenticatorSettings
 from postroad.service.intake import IntakeSettings
 from postroad.service.streams import StreamRule, Streams
+from postroad.service.tls_reports import TlsReportSettings
 from postroad.wire import pop3
 from postroad.wire.smtp import ClientTimeouts, ServerConfig
 
@@ -157,6 +158,16 @@ def resolver(config: Config) -> ResolverSettings:
     )
 
 
+def tls_reports(config: Config) -> TlsReportSettings | None:
+    """Return what the sender of TLS reports is told; None: none are sent."""
+    section = config.tls_reports
+    if not section.contact:
+        return None
+    return TlsReportSettings(
+        Address.parse(section.contact), section.organization or config.server.hostname
+    )
+
+
 def remote(config: Config, own_endpoints: Iterable[tuple[str, int]] = ()) -> DeliverySettings:
     """Return what remote delivery is told; `own_endpoints` are where our MX server listens.
 
@@ -184,6 +195,7 @@ def remote(config: Config, own_endpoints: Iterable[tuple[str, int]] = ()) -> Del
         lmtp=relays["lmtp"],
         source_ipv4=delivery.source_ipv4 or None,
         source_ipv6=delivery.source_ipv6 or None,
+        tls_reports=bool(config.tls_reports.contact),
         timeouts=ClientTimeouts(
             greeting_seconds=delivery.greeting_seconds,
             hello_seconds=delivery.command_seconds,

@@ -11,7 +11,7 @@ If a handler raises, the client gets 421 and the connection ends; what was not a
 import asyncio
 import ssl
 from collections.abc import Awaitable
-from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import structlog
 
@@ -23,8 +23,6 @@ READ_HIGH_OCTETS = 256 * 1024
 
 DRAIN_SECONDS = 120.0
 """How long a client may leave our answers unread."""
-
-TLS_HANDSHAKE_SECONDS = 30.0
 
 WRITES_IN_A_ROW = 8
 """After so many writes (of about 64 KiB) to a client that keeps up, others have a turn."""
@@ -63,13 +61,12 @@ class Connection(asyncio.Protocol, Generic[M]):
     """The client's IP address, or ``""`` on a UNIX socket."""
     tls: str | None = None
     """Protocol version and cipher once secure."""
-    whole_answers: ClassVar[bool] = False
-    """Whether the machine gives all that it has to send at once, and never waits for it to be sent."""
 
     def __init__(self, registry: Registry, loop: asyncio.AbstractEventLoop) -> None:
         self._registry = registry
         self._loop = loop
         self._busy = False
+        self._writes = 0
         self._gone = False
         self._admitted = False
         self._task: asyncio.Task[None] | None = None
@@ -80,6 +77,11 @@ class Connection(asyncio.Protocol, Generic[M]):
         self._secured: bytearray | None = None
 
     # What a subclass gives
+
+    @property
+    def whole_answers(self) -> bool:
+        """Whether what the machine gives to be sent is all that it has, and nothing waits behind it."""
+        return False
 
     def open(self, now: float, secure: bool) -> M:
         """Return the machine of a new connection."""
@@ -218,10 +220,11 @@ class Connection(asyncio.Protocol, Generic[M]):
                 self,
                 self.server_tls(),
                 server_side=True,
-                ssl_handshake_timeout=TLS_HANDSHAKE_SECONDS,
+                ssl_handshake_timeout=self._registry.handshake_seconds,
             )
         except (OSError, ssl.SSLError) as error:
-            log.info("tls handshake failed", peer=self.peer, error=str(error))
+            reason = str(error) or type(error).__name__
+            log.info("tls handshake failed", peer=self.peer, error=reason)
             self.transport.abort()
             return
         finally:
@@ -242,6 +245,7 @@ class Connection(asyncio.Protocol, Generic[M]):
 
     def _pump(self) -> None:
         self._busy = True
+        self._writes = 0
         try:
             waiting = self._turn()
             if waiting is None:
@@ -262,7 +266,6 @@ class Connection(asyncio.Protocol, Generic[M]):
         next turn, or None where nothing is left to be answered or written.
         """
         machine = self.machine
-        writes = 0
         while True:
             while (event := machine.next_event()) is not None:
                 waiting = self.handle(event)
@@ -270,17 +273,19 @@ class Connection(asyncio.Protocol, Generic[M]):
                     return waiting
             if self._gone or self.transport.is_closing():
                 return None
+            whole = self.whole_answers
             data = machine.bytes_to_send()
             if not data:
                 return None
             self.transport.write(data)
             if self._write_paused:
                 return self._drain()
-            if self.whole_answers:
+            if whole:
                 return None
             # Else there may be more to send, or an event that was held back until this was sent.
-            writes += 1
-            if writes == WRITES_IN_A_ROW:
+            self._writes += 1
+            if self._writes == WRITES_IN_A_ROW:
+                self._writes = 0
                 return asyncio.sleep(0)  # a long answer is made piece by piece; others have a turn
 
     async def _go_on(self, waiting: Awaitable[object]) -> None:

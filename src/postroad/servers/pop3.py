@@ -6,7 +6,7 @@ deleted when QUIT was answered by a commit and the client was still there to hav
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 from msgspec import Struct
@@ -81,30 +81,35 @@ class POP3Connection(Connection[POP3Server]):
             self._maildrop.close()
             self._maildrop = None
 
-    async def handle(self, event: object) -> None:
+    @property
+    def whole_answers(self) -> bool:
+        """Long answers come in pieces, and hold back what follows."""
+        return not self.machine.full
+
+    def handle(self, event: object) -> Awaitable[None] | None:
         """Answer one event."""
-        if self.gone and not isinstance(event, Closed):
-            # Who did not get what came before QUIT did not mean QUIT.
-            self.machine.abandon()
-            return
         match event:
-            case Retrieve():
-                await self._retrieve(event)
-            case Commit():
-                await self._commit(event)
-            case Login():
-                await self._login(event)
-            case Opened():
-                self.machine.welcome()
-            case StartTls():
-                self.machine.start_tls()
-                await self.upgrade()
             case Closed():
                 if self._user:
                     log.info("pop3 session ended", user=self._user, reason=event.reason)
                 self.lost()
+            case _ if self.gone:
+                # Who did not get what came before QUIT did not mean QUIT.
+                self.machine.abandon()
+            case Retrieve():
+                return self._retrieve(event)
+            case Commit():
+                return self._commit(event)
+            case Login():
+                return self._login(event)
+            case Opened():
+                self.machine.welcome()
+            case StartTls():
+                self.machine.start_tls()
+                return self.upgrade()
             case _:
                 raise AssertionError(f"no handler for {event!r}")
+        return None
 
     def waited(self) -> None:
         """While our answer was being made and read the client was not idle."""
@@ -147,40 +152,36 @@ class POP3Connection(Connection[POP3Server]):
         assert maildrop is not None, "the machine lets RETR only follow a login"
         index = event.index
         try:
-            data = await maildrop.read(index)
-            if event.top_lines is None and len(data) == maildrop.size(index):
-                machine.whole(data)
-                if machine.full:
-                    await self.flush()
+            if not maildrop.is_large(index):
+                machine.supply(await maildrop.read_ahead(index))
                 return
+            piece = await maildrop.read_piece(index, 0)
         except StorageError as error:
             log.error("message not read", user=self._user, error=str(error))
             what = "is no longer there" if isinstance(error, EntryGone) else "cannot be read now"
             machine.refuse(f"message {index + 1} {what}", ResponseCode.SYS_TEMP)
             return
         try:
-            await self._send_pieces(maildrop, index, data)
+            await self._send_pieces(maildrop, index, piece)
         except StorageError as error:
             # The client has a part of it; only the end of the connection tells that the rest is missing.
             log.error("message cut short", user=self._user, error=str(error))
             machine.abandon("message cut short")
 
-    async def _send_pieces(self, maildrop: Maildrop, index: int, data: bytes) -> None:
+    async def _send_pieces(self, maildrop: Maildrop, index: int, piece: bytes) -> None:
         machine = self.machine
         size = maildrop.size(index)
         offset = 0
-        while machine.body(data):
-            offset += len(data)
+        while machine.body(piece):
+            offset += len(piece)
             if offset >= size:
                 break
             await self.flush()
             if self.gone:
                 machine.abandon()
                 return
-            data = await maildrop.read(index, offset)
+            piece = await maildrop.read_piece(index, offset)
         machine.end_body()
-        if machine.full:
-            await self.flush()
 
     async def _commit(self, event: Commit) -> None:
         maildrop = self._maildrop

@@ -28,11 +28,19 @@ class Registry:
     """The open connections of one server.
 
     `max_per_client` counts IPv6 clients by their /64, which is what one customer gets.
+    `handshake_seconds` is how long a client may take to change over to TLS.
     """
 
-    def __init__(self, *, max_connections: int = 10_000, max_per_client: int = 100) -> None:
+    def __init__(
+        self,
+        *,
+        max_connections: int = 10_000,
+        max_per_client: int = 100,
+        handshake_seconds: float = 30.0,
+    ) -> None:
         self.max_connections = max_connections
         self.max_per_client = max_per_client
+        self.handshake_seconds = handshake_seconds
         self._open: set[Open] = set()
         self._clients: Counter[str] = Counter()
         self._closing = False

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from postroad.message.header import header_end
 from postroad.message.trace import make_message_id, received, rfc5322_date
@@ -301,12 +302,4 @@ def _message_id(header: bytes) -> str:
 def _with_recipients(envelope: Envelope, accepted: Sequence[Accepted]) -> Envelope:
     if len(envelope.recipients) == len(accepted):
         return envelope
-    return Envelope(
-        sender=envelope.sender,
-        recipients=tuple(each.recipient for each in accepted),
-        body=envelope.body,
-        smtputf8=envelope.smtputf8,
-        ret=envelope.ret,
-        envid=envelope.envid,
-        size=envelope.size,
-    )
+    return replace(envelope, recipients=tuple(each.recipient for each in accepted))

@@ -28,6 +28,7 @@ from postroad.model import (
 )
 from postroad.ports import JourneyStore, QueueStore
 from postroad.service.errors import Refused
+from postroad.service.links import link_words
 from postroad.service.streams import shown
 
 
@@ -35,6 +36,7 @@ class JourneyLine(Struct, frozen=True):
     """One thing that happened: when (seconds since 1970), how long after acceptance, what, in words.
 
     `what` is one of ``accepted``, ``split``, the steps of an attempt (``lookup``, ``connect`` …),
+    ``link`` (the rule that its link was under, and what came of it),
     ``delivered``, ``deferred``, ``bounced``, ``expired``, ``unknown``, ``deposited``, ``held``,
     ``retried``, ``dropped``, ``reported``.
     """
@@ -140,6 +142,9 @@ def _words(change: Change, recipients: Mapping[int, str]) -> Iterator[tuple[floa
                 yield change.started_at, "connect", _way(taken)
             for step in change.steps:
                 yield change.started_at + step.seconds, step.what, step.text
+            link = link_words(change)
+            if link:
+                yield change.at, "link", link
             for result in change.results:
                 yield change.at, *_result(result, recipients.get(result.ordinal, "?"))
         case Deposited():

@@ -169,18 +169,45 @@ class Recipients:
                 return Reply(550, "5.1.1", f"<{address}> No way back: {error}")
         if domain.catch_all is not None and domain.catch_all.folded != address.folded:
             return (domain.catch_all,)
+        if address.local_part.lower() == "postmaster":
+            found = await self._postmaster()
+            if found is not None and found.folded != address.folded:
+                return (found,)
         return Reply(550, "5.1.1", f"<{address}> No such user here")
 
     async def _at_hostname(self, address: Address) -> tuple[Target, ...] | Reply:
-        """RFC 5321 §4.5.1: postmaster is reachable at the server's own name, by the postmaster of the
-        local domain that the name belongs to.
-        """
-        parent = self._hostname
-        while address.local_part.lower() == "postmaster" and parent:
-            _, _, parent = parent.partition(".")
-            if parent and await self._directory.domain(parent) is not None:
-                return await self.resolve(Address("postmaster", parent))
+        """RFC 5321 §4.5.1: postmaster is reachable at the server's own name."""
+        if address.local_part.lower() == "postmaster":
+            found = await self._postmaster()
+            if found is not None:
+                return await self.resolve(found)
         return Reply(550, "5.1.1", f"<{address}> No such user here")
+
+    async def _postmaster(self) -> Address | None:
+        """Return who stands in for a postmaster that a domain lacks (RFC 5321 §4.5.1): that of the
+        local domain which our name belongs to, else that of the first domain which has one.
+        """
+        _, _, parent = self._hostname.partition(".")
+        names = []
+        while parent:
+            names.append(parent)
+            _, _, parent = parent.partition(".")
+        names += [each.name for each in await self._directory.domains()]
+        for name in names:
+            domain = await self._directory.domain(name)
+            if domain is None:
+                continue
+            address = Address("postmaster", name)
+            if domain.catch_all is not None or await self._has(address):
+                return address
+        return None
+
+    async def _has(self, address: Address) -> bool:
+        """Whether an account or alias has exactly that address."""
+        directory = self._directory
+        if await directory.account(address) is not None:
+            return True
+        return await directory.alias(address) is not None
 
 
 def _disabled(address: Address) -> Reply:

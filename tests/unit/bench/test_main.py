@@ -6,6 +6,7 @@ from rich.console import Console
 
 from bench.__main__ import EXIT_USAGE, all_contests, chosen, main, measure
 from bench.contest import Contest, Row, Scale, Side
+from bench.figures import Better
 from peers.tools import MissingTool
 
 
@@ -15,6 +16,45 @@ def test_names_are_unique_and_begin_with_their_contest() -> None:
     assert len(rows) == len(set(rows))
     for contest in contests:
         assert all(row.name.startswith(contest.name) for row in contest.rows)
+
+
+GOALS = {
+    "intake-20": (4, 7),
+    "intake-100": (4, 7),
+    "local": (4, 6),
+    "relay": (4, 7),
+    "intake-large": (2, 4),
+    "local-large": (2, 4),
+    "relay-large": (2, 4),
+    "aiosmtpd": (1.5, 3),
+    "bare-intake": (0.5, 0.75),
+    "bare-relay": (0.5, 0.75),
+    "pop3-retr": (1, 1.5),
+    "pop3-retr-8": (1, 1.5),
+    "pop3-retr-pipelined": (0.7, 1.2),
+    "pop3-list-100000-cold": (5, 50),
+    "latency-idle-p99": (20, 5),  # ms
+    "latency-half-p99": (150, 50),
+    "memory-message": (8, None),  # MB
+    "memory-message-pop3": (8, None),
+    "memory-idle-10000": (25, None),  # kB
+    "memory-pop3": (64, None),  # MB
+    "queue-million-first": (2, None),  # s
+    "queue-million-memory": (300, None),  # MB
+}
+
+
+def test_every_goal_is_in_the_table() -> None:
+    rows = {row.name: row for contest in all_contests() for row in contest.rows}
+    assert {name: (rows[name].goal.must, rows[name].goal.aim) for name in GOALS} == GOALS
+
+
+def test_a_figure_without_a_peer_is_one_that_must_not_be_passed() -> None:
+    """Readers of results.json rely on it."""
+    for contest in all_contests():
+        for row in contest.rows:
+            if row.goal.must is not None and not row.peer_name:
+                assert row.better is Better.LOWER, row.name
 
 
 def test_only_takes_a_name_or_what_names_begin_with() -> None:

@@ -2,7 +2,9 @@
 
 import json
 import os
+import pwd
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from postroad.cli.main import main
 from postroad.cli.reference import reference
@@ -20,7 +23,7 @@ from postroad.model import Address, Envelope, Origin, Recipient, ServerKind
 from postroad.runtime.compose import System
 from postroad.runtime.config import Config, load_config
 from postroad.runtime.lifecycle import run
-from postroad.runtime.quickstart import systemd_unit
+from postroad.runtime.quickstart import make_plan, systemd_unit
 from tests.unit.runtime.served import Served, environment, write_config
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -119,7 +122,7 @@ def test_a_password_from_a_file_is_not_printed(cli: Cli, tmp_path: Path) -> None
         (["queue", "show", "0000000000000"], 65, "there is no message 0000000000000 here"),
         (["queue", "show", "bad"], 64, "'bad' is not a queue id"),
         (["queue", "hold"], 64, "which? name ids (postroad queue hold ID)"),
-        (["queue", "list", "--state", "lost"], 64, "--state: one of ['lost'] is none of due,"),
+        (["queue", "list", "--state", "lost"], 64, "--state lost: none of due,"),
         (["journey", "bad"], 64, "'bad' is not a queue id"),
         (["journey", "--to", "a@b", "--message-id", "<x>"], 64, "name one of:"),
         (["frobnicate"], 64, "No such command 'frobnicate'"),
@@ -152,7 +155,13 @@ def test_the_queue(cli: Cli) -> None:
     shown = cli.json("queue", "show", id)
     assert [each["state"] for each in shown["deliveries"]] == ["due", "held", "dropped"]
     assert "dropped" in cli("queue", "show", id.lower())
+    cli("queue", "retry", f"{id}/1", code=65)
+    assert cli.error == f"postroad: {id}/1 is held: say: postroad queue release {id}/1\n"
     assert cli("queue", "release", id) == "1 delivery released\n"
+    cli("queue", "release", f"{id}/1", code=65)
+    assert "is due: there is nothing to release" in cli.error
+    cli("queue", "list", "--state", "nonsense", code=64)
+    assert cli.error.startswith("postroad: --state nonsense: none of due, ")
     assert cli.json("queue", "list")["counts"] == {"due": 2, "leased": 0, "held": 0}
     cli("queue", "drop", f"{id}/9", code=65)
     whats = [line["what"] for line in cli.json("journey", id)["journey"]]
@@ -209,7 +218,7 @@ def test_where_local_addresses_lead(cli: Cli) -> None:
     cli("account", "add", "jo@here.test")
     cli("alias", "add", "team@here.test", "jo@here.test", "x@out.test")
     assert "jo@here.test: a mailbox here" in cli("route", "jo+tag@here.test")
-    found = cli.json("route", "team@here.test", code=68)  # nobody answers at the name server
+    found = cli.json("route", "team@here.test", code=75)  # nobody answers at the name server
     assert [each["local"] for each in found["leads"]] == [True, False]
     assert found["leads"][1]["refusal"].startswith("451 4.4.3 ")
     refused = cli.json("route", "nobody@here.test", code=67)
@@ -228,7 +237,7 @@ def test_a_smarthost_is_shown(cli: Cli) -> None:
     assert host["addresses"] == ["192.0.2.7"]
 
 
-def test_config(cli: Cli, tmp_path: Path) -> None:
+def test_config(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no mistakes found" in cli("config", "check")
     Config.model_validate(tomllib.loads(cli("config", "dump")))
     assert cli.json("config", "dump")["server"]["hostname"] == "mail.here.test"
@@ -243,8 +252,31 @@ def test_config(cli: Cli, tmp_path: Path) -> None:
     )
     problems = cli.json("config", "check", code=78)["problems"]
     assert len(problems) == 2
+    assert problems[0].startswith(f"{cli.config}: tls.certificate: ")
     assert "key.pem cannot be used" in problems[0]
-    assert "/no/password" in problems[1]
+    assert problems[1] == (
+        f'{cli.config}: routes."*".password_file = "/no/password": no such file or directory; '
+        "name a file that the server's user can read, with the password in its first line"
+    )
+    (tmp_path / "key.pem").unlink()
+    text = cli.config.read_text()
+    cli.config.write_text(
+        text.replace('pop3 = ["127.0.0.1:0"]', 'pop3 = ["127.0.0.1:77"]').replace(
+            'pop3s = ["127.0.0.1:0"]', 'pop3s = ["127.0.0.1:77"]'
+        )
+    )
+    problems = cli.json("config", "check", code=78)["problems"]
+    assert problems[0].startswith(f'{cli.config}: tls.key = "{tmp_path}/key.pem": no such file')
+    assert problems[2] == (
+        f"{cli.config}: listen.pop3s = 127.0.0.1:77: is in listen.pop3 already; "
+        "choose another port, or [] to turn the service off"
+    )
+    monkeypatch.setenv("POSTROAD_TLS__KEY", "/nope")
+    problems = cli.json("config", "check", code=78)["problems"]
+    assert problems[0].startswith('environment: POSTROAD_TLS__KEY = "/nope": ')
+    cli.config.write_text(text + "[mx]\ntls_required = 'yes'\n")
+    problems = cli.json("config", "check", code=78)["problems"]
+    assert problems == [f'{cli.config}: mx.tls_required = "yes": is neither true nor false']
     cli.config.write_text("[server]\n")
     cli("config", "check", code=78)
     assert "server.hostname: must be set" in cli.error
@@ -271,6 +303,8 @@ def test_quickstart(
     assert (tmp_path / "mail" / "data").stat().st_mode & 0o777 == 0o700
     assert "no mistakes found" in cli("config", "check")
     assert load_config(cli.config, {}).listen.mx[0].port == 2525
+    assert load_config(cli.config, {}).server.origin == "example.test"
+    assert {each["address"] for each in cli.json("alias", "list")} == {"root@example.test"}
     assert cli.json("account", "list") == [{"address": "postmaster@example.test", "enabled": True}]
     # Again: nothing is overwritten, unless asked for; then accounts stay.
     before = cli.config.read_bytes()
@@ -282,23 +316,64 @@ def test_quickstart(
     assert cli.config.read_bytes() == before
 
 
+def howto(heading: str) -> list[list[str]]:
+    """Return the postroad commands of a section of the how-to."""
+    text = (ROOT / "docs/howto/run-a-domain.md").read_text(encoding="utf-8")
+    section = text.partition(f"## {heading}")[2].partition("\n## ")[0]
+    lines = [
+        line.strip().removeprefix("sudo ") for line in section.splitlines() if line[:4] == "    "
+    ]
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("postroad ")]
+
+
+def test_the_howto_to_the_letter(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (setting_up,) = howto("1. Set up")
+    people = howto("5. People")
+    assert len(people) == 4
+    cli = Cli(tmp_path / "mail" / "postroad.toml", capsys)
+    cli(*setting_up, "--dir", str(tmp_path / "mail"), config=False)
+    for command in people:
+        cli(*command)
+    for name in ("postmaster@example.org", "root@example.org"):
+        assert "jane@example.org: a mailbox here" in cli("route", name)
+    assert "team@example.org" in cli("alias", "list")
+    assert "sam@example.org: a mailbox here" in cli("route", "postmaster@example.com")
+    assert "jane@example.org: a mailbox here" in cli("route", "postmaster@example.net")
+
+
 def test_the_systemd_unit_is_hardened(cli: Cli, tmp_path: Path) -> None:
     unit = cli("quickstart", "a.test", "--dir", str(tmp_path / "q"), "--systemd", config=False)
     assert not (tmp_path / "q").exists()
     assert f"serve --config {tmp_path}/q/postroad.toml" in unit
+    root = os.geteuid() == 0
     for line in (
-        "Type=notify-reload",
-        "User=postroad",
+        "Type=notify",
+        "ExecReload=/bin/kill -HUP $MAINPID",
+        f"User={'postroad' if root else pwd.getpwuid(os.getuid()).pw_name}",
         "AmbientCapabilities=CAP_NET_BIND_SERVICE",
         "CapabilityBoundingSet=CAP_NET_BIND_SERVICE",
         "NoNewPrivileges=yes",
         "ProtectSystem=strict",
-        "StateDirectory=postroad",
-        "RuntimeDirectory=postroad",
     ):
         assert line in unit.splitlines()
-    keys = [line.partition("=")[0] for line in systemd_unit(Path("/x")).splitlines() if "=" in line]
+    keys = [line.partition("=")[0] for line in unit.splitlines() if "=" in line]
     assert len(set(keys)) == len(keys) - 1  # only SystemCallFilter comes twice
+
+
+def test_the_unit_lets_the_server_write_where_its_files_are(tmp_path: Path) -> None:
+    own = make_plan("a.test", directory=Path("/srv/mail"))
+    assert "ReadWritePaths=/srv/mail" in systemd_unit(own).splitlines()
+    assert "StateDirectory" not in systemd_unit(own)
+    system = structs.replace(own, system_wide=True, user="postroad")
+    assert "User=postroad" in systemd_unit(system).splitlines()
+    assert "StateDirectory=postroad" in systemd_unit(system).splitlines()
+    assert "RuntimeDirectory=postroad" in systemd_unit(system).splitlines()
+    # A private /tmp is an empty one.
+    hidden = make_plan("a.test", directory=Path("/tmp/mail"))
+    assert "PrivateTmp=no" in systemd_unit(hidden).splitlines()
+    assert "ProtectHome=read-only" in systemd_unit(
+        make_plan("a.test", directory=Path("/home/jo/mail"))
+    )
 
 
 def test_quickstart_then_serve_then_send(

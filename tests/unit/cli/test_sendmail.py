@@ -11,9 +11,6 @@ from pathlib import Path
 import pytest
 
 from postroad.cli import sendmail
-from postroad.cli.errors import CommandFailed
-from postroad.cli.sendmail import parse
-from postroad.model import Notify, Ret
 from postroad.runtime.config import load_config
 from postroad.runtime.lifecycle import run
 from postroad.runtime.office import Office
@@ -148,31 +145,39 @@ def test_no_recipients(tmp_path: Path) -> None:
     assert b"no recipients" in done.stderr
 
 
-def test_options() -> None:
-    options = parse(
-        ["-oem", "-oi", "-odb", "-N", "failure,delay", "-Rhdrs", "-Vid+1", "-t", "--", "-a@b.test"]
-    )
-    assert not options.dot_ends
-    assert options.notify == Notify.FAILURE | Notify.DELAY
-    assert options.ret is Ret.HEADERS
-    assert options.envid == "id+1"
-    assert options.recipients == ["-a@b.test"]
-    assert parse(["-fa@b.test", "-bm", "-G", "-v", "x"]).sender == "a@b.test"
-    assert parse(["-N", "never"]).notify is Notify.NEVER
-
-
-@pytest.mark.parametrize("argv", [["-Z"], ["-f"], ["-N", "always"], ["-R", "some"]])
-def test_options_that_are_none(argv: list[str]) -> None:
-    with pytest.raises(CommandFailed) as error:
-        parse(argv)
-    assert error.value.code == 64
-
-
 @pytest.mark.parametrize("mode", ["-bp", "-bd", "-bi"])
 def test_other_modes_are_refused_in_words(mode: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert sendmail.main([mode]) == 64
     assert "not supported" in capsys.readouterr().err
 
 
-def test_xtext() -> None:
-    assert sendmail._xtext("a+b=c é") == "a+2Bb+3Dc+20+C3+A9"
+def test_names_without_a_domain_are_of_the_origin(config: Path, tmp_path: Path) -> None:
+    done = call(config, "jo", text=b"Subject: a\n\n")
+    assert done.stderr.startswith(b"sendmail: jo@mail.here.test: 550 5.1.1 ")
+    other = tmp_path / "other.toml"
+    other.write_text(config.read_text().replace("[server]", '[server]\norigin = "here.test"'))
+    done = call(config, "-C", str(other), "jo", text=b"Subject: a\n\n")
+    assert (done.returncode, done.stderr) == (0, b"")
+    sender, to, data, _ = newest(config)
+    assert (sender, to) == (f"{USER}@here.test", ["jo@here.test"])
+    assert f"<{USER}@here.test>".encode() in data
+
+
+def test_a_configuration_that_is_no_use_is_said(config: Path, tmp_path: Path) -> None:
+    done = call(config, "-C", str(tmp_path / "none.toml"), "jo@here.test", text=b"A: b\n\n")
+    assert done.returncode == 78
+    assert b"none.toml: there is no such file" in done.stderr
+    other = tmp_path / "other.toml"
+    other.write_text("[server]\nhostname = 'a.test'\n[listen]\nlocal = 5\n")
+    done = call(config, "-C", str(other), "jo@here.test", text=b"A: b\n\n")
+    assert done.returncode == 78
+    assert b"listen.local = 5" in done.stderr
+    other.write_text("[server]\nhostname = 'a.test'\n[listen]\nlocal = ''\n")
+    done = call(config, "-C", str(other), "jo@here.test", text=b"A: b\n\n")
+    assert b"listen.local is empty" in done.stderr
+
+
+def test_an_envid_is_printable_ascii(config: Path) -> None:
+    done = call(config, "-V", "a é", "jo@here.test", text=b"A: b\n\n")
+    assert done.returncode == 64
+    assert call(config, "-V", "a+b =c", "jo@here.test", text=b"A: b\n\n").returncode == 0

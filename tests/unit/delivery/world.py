@@ -18,6 +18,7 @@ from postroad.model import (
     Notify,
     Origin,
     ServerKind,
+    TlsFailure,
     TlsPolicy,
 )
 from postroad.ports import (
@@ -29,6 +30,7 @@ from postroad.ports import (
     StorageError,
     TlsFailed,
 )
+from postroad.storage.memory import MemoryStore
 
 T = TypeVar("T")
 Table = dict[str, list[str] | AnswerStatus]
@@ -78,6 +80,7 @@ class FakeResolver:
 
     def __init__(self, table: Table) -> None:
         self.table = table
+        self.secure: set[str] = set()  # zones that DNSSEC vouches for
         self.asked: list[str] = []
 
     async def lookup(self, name: str, rdtype: str) -> Answer:
@@ -89,8 +92,13 @@ class FakeResolver:
             entry = AnswerStatus.NO_DATA if known else AnswerStatus.NO_NAME
         if isinstance(entry, AnswerStatus):
             detail = "SERVFAIL" if entry is AnswerStatus.FAILED else ""
-            return Answer(name, rdtype, entry, ttl=60.0, canonical=name, detail=detail)
-        return Answer(name, rdtype, AnswerStatus.FOUND, tuple(entry), ttl=300.0, canonical=name)
+            secure = entry is not AnswerStatus.FAILED and self._is_secure(name)
+            return Answer(name, rdtype, entry, (), 60.0, name, secure, detail)
+        secure = self._is_secure(name)
+        return Answer(name, rdtype, AnswerStatus.FOUND, tuple(entry), 300.0, name, secure)
+
+    def _is_secure(self, name: str) -> bool:
+        return any(name == zone or name.endswith(f".{zone}") for zone in self.secure)
 
 
 class FakeContent:
@@ -124,10 +132,14 @@ class FakeServer:
         self.lmtp = False
         self.implicit = False
         self.tls: str | None = None  # a reason makes the handshake fail
+        self.invalid: TlsFailure | None = None  # the certificate, for those who verify it
+        self.chain: tuple[bytes, ...] = ()
+        self.handshakes: list[tuple[TlsPolicy, str]] = []
         self.connections = 0
         self.commands: list[str] = []
         self.messages: list[bytes] = []
         self.writes: list[bytes] = []
+        self.stream: type[FakeStream] | None = None  # for servers of another kind
 
     def answer(self, verb: str, line: str, default: str) -> str:
         said = self.says.get(verb, default)
@@ -141,6 +153,7 @@ class FakeStream:
         self.server = server
         self.tls: str | None = None
         self.source = "127.0.0.1"
+        self.chain: tuple[bytes, ...] = ()
         self.closed = False
         self._clock = clock
         self._in = b""
@@ -175,7 +188,12 @@ class FakeStream:
         if self._out or self.server.tls is not None:
             self.closed = True
             raise TlsFailed(self.server.tls or "bytes in clear")
+        self.server.handshakes.append((policy, server_name))
+        if policy is TlsPolicy.VERIFY and self.server.invalid is not None:
+            self.closed = True
+            raise TlsFailed(f"certificate not valid for {server_name}", self.server.invalid)
         self.tls = "TLSv1.3 TLS_AES_256_GCM_SHA384"
+        self.chain = self.server.chain
         if self.server.implicit:
             self._greet()
 
@@ -270,7 +288,7 @@ class FakeNetwork:
                 self._clock.at += timeout
             raise ConnectFailed(server)
         server.connections += 1
-        stream = self.stream(server, self._clock)
+        stream = (server.stream or self.stream)(server, self._clock)
         self.streams.append(stream)
         return stream
 
@@ -303,6 +321,7 @@ class World:
         self.content = FakeContent()
         settings.setdefault("allow_private", True)
         self.settings = DeliverySettings(hostname="sender.test", **settings)
+        self.store = MemoryStore()
         self.deliverer = RemoteDeliverer(
             resolver=self.resolver,
             network=self.network,
@@ -310,6 +329,8 @@ class World:
             clock=self.clock,
             entropy=FakeEntropy(),
             settings=self.settings,
+            security=self.store.security,
+            ledger=self.store.ledger,
         )
         self._messages = 0
 
@@ -321,11 +342,17 @@ class World:
         body: Body = Body.SEVEN_BIT,
         smtputf8: bool = False,
         notify: Notify = Notify.DEFAULT,
+        requiretls: bool = False,
     ) -> LeasedDelivery:
         self._messages += 1
         number = self._messages
         self.content.data[number] = content
-        envelope = Envelope(Address.parse(sender) if sender else None, body=body, smtputf8=smtputf8)
+        envelope = Envelope(
+            Address.parse(sender) if sender else None,
+            body=body,
+            smtputf8=smtputf8,
+            requiretls=requiretls,
+        )
         message = Message(
             number,
             envelope,

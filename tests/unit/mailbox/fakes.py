@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Sequence
 
 from postroad.model import ContentRef, Expunged, Group, Mailbox
-from postroad.ports import ContentWriter, Entry, Listing, StorageError
+from postroad.ports import AtHand, ContentWriter, Entry, Listing, StorageError
 
 PREFIX = b"Return-Path: <a@source.test>\r\n"
 
@@ -14,6 +14,7 @@ class FakeMailboxes:
         self, messages: Sequence[bytes] = (), *, mailbox: int = 101, in_files: bool = False
     ) -> None:
         self.in_files = in_files
+        self.plain = False
         self.known = {mailbox: Mailbox(mailbox, 1, "INBOX", 777)}
         self.kept: dict[int, dict[int, bytes]] = {mailbox: {}}
         self.locked: set[int] = set()
@@ -50,25 +51,28 @@ class FakeMailboxes:
         self.asked.append(list(uids))
         kept = self.kept[mailbox]
         return [
-            Entry(uid, PREFIX, ContentRef(uid, len(kept[uid])), len(PREFIX) + len(kept[uid]))
+            Entry(
+                uid,
+                PREFIX,
+                ContentRef(uid, len(kept[uid]), self.plain),
+                len(PREFIX) + len(kept[uid]),
+            )
             for uid in uids
             if uid in kept
         ]
 
-    async def at_hand(
-        self, mailbox: int, first: int, last: int, max_octets: int
-    ) -> dict[int, bytes]:
+    async def at_hand(self, mailbox: int, first: int, last: int, max_octets: int) -> list[AtHand]:
         self._fail("at_hand")
         if self.in_files:
-            return {}
-        found = {
-            uid: PREFIX + message
+            return []
+        found: list[AtHand] = [
+            (uid, PREFIX, message, self.plain)
             for uid, message in self.kept[mailbox].items()
             if first <= uid <= last
             and len(PREFIX) + len(message) <= max_octets
             and not self.broken & {f"content {uid}", f"cut {uid}"}
-        }
-        self.asked.append(list(found))
+        ]
+        self.asked.append([message[0] for message in found])
         return found
 
     # ContentStore

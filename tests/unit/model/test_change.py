@@ -34,6 +34,7 @@ from postroad.model import (
     Notify,
     Origin,
     PasswordSet,
+    PolicyType,
     Recipient,
     Released,
     Reply,
@@ -44,6 +45,13 @@ from postroad.model import (
     RouteTaken,
     ServerKind,
     Step,
+    StsMode,
+    StsPolicy,
+    StsPolicyKept,
+    TlsCounted,
+    TlsFailure,
+    TlsReported,
+    TlsResult,
     Unknown,
     decode_change,
     encode_change,
@@ -89,6 +97,16 @@ CHANGES: list[Change] = [
     PasswordSet(1.0, 1, "$argon2id$"),
     AliasAdded(1.0, Alias(BOB, (BOB,))),
     AliasRemoved(1.0, BOB),
+    StsPolicyKept(1.0, StsPolicy("x.test", "1", StsMode.ENFORCE, ("*.x.test",), 60, 1.0)),
+    TlsCounted(
+        1.0,
+        "2026-11-25",
+        (
+            TlsResult("x.test", PolicyType.STS, ("version: STSv1",)),
+            TlsResult("x.test", PolicyType.TLSA, (), TlsFailure.VALIDATION, "a", "b", "c", "d"),
+        ),
+    ),
+    TlsReported(1.0, "2026-11-25", "x.test"),
 ]
 
 

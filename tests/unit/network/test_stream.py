@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from postroad.model import TlsPolicy
+from postroad.model import TlsFailure, TlsPolicy
 from postroad.network import AsyncNetwork, ClientTls, ServerTls
 from postroad.ports import ConnectFailed, Stream, TlsFailed
 from tests.unit.network.certificates import Authority
@@ -323,7 +323,32 @@ def test_verify_refuses(run: Run, authority: Authority, trusted: bool, name: str
             with pytest.raises(TlsFailed) as failed:
                 await upgrade(stream, TlsPolicy.VERIFY, name)
             assert f"certificate not valid for {name}" in failed.value.reason
+            expected = TlsFailure.HOST_MISMATCH if trusted else TlsFailure.NOT_TRUSTED
+            assert failed.value.failure is expected
             assert await stream.receive(10) == b""
+
+    run(main())
+
+
+@pytest.mark.parametrize("policy", [TlsPolicy.OPPORTUNISTIC, TlsPolicy.VERIFY])
+def test_the_chain_that_the_server_showed(
+    run: Run, authority: Authority, policy: TlsPolicy
+) -> None:
+    """DANE needs it whole and unverified; what Python calls it differs by version."""
+    certificate, key = authority.issue("mx.test")
+    own = certificate.read_bytes()
+    certificate.write_bytes(own + authority.path.read_bytes())
+
+    async def main() -> None:
+        network = AsyncNetwork(ClientTls(authority.path))
+        async with serving(tls_server(ServerTls(certificate, key))) as port:
+            stream = await network.connect("127.0.0.1", port, timeout=10)
+            assert stream.chain == ()
+            await upgrade(stream, policy, "mx.test")
+            expected = [ssl.PEM_cert_to_DER_cert(own.decode())]
+            expected.append(ssl.PEM_cert_to_DER_cert(authority.path.read_text()))
+            assert list(stream.chain) == expected
+            stream.close()
 
     run(main())
 

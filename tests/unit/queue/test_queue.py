@@ -344,7 +344,13 @@ def test_one_attempt_that_contradicts_the_store_does_not_stop_the_others() -> No
     play(scenario)
 
 
-def test_a_shutdown_cuts_off_what_hangs_and_says_so() -> None:
+@pytest.mark.parametrize(
+    ("policy", "state"),
+    [(UnknownPolicy.RETRY, DeliveryState.DUE), (UnknownPolicy.HOLD, DeliveryState.HELD)],
+)
+def test_a_shutdown_cuts_off_what_hangs_and_says_so(
+    policy: UnknownPolicy, state: DeliveryState
+) -> None:
     async def scenario(world: World) -> None:
         world.server("there.example", seconds=1e6)
         await world.start()
@@ -352,11 +358,11 @@ def test_a_shutdown_cuts_off_what_hangs_and_says_so() -> None:
         await world.clock.until(lambda: False, 1)
         await world.stop(5)
         assert world.clock.now() - START < 60
-        assert world.state(message) is DeliveryState.DUE
+        assert world.state(message) is state
         outcome = world.attempted(message)[0].results[0].outcome
         assert isinstance(outcome, Unknown)
 
-    play(scenario)
+    play(scenario, unknown=policy)
 
 
 def test_a_shutdown_without_a_store_ends_and_names_what_it_could_not_store() -> None:

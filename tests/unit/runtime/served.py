@@ -55,11 +55,13 @@ def environment(**more: str) -> dict[str, str]:
 class Served:
     """The process and its log."""
 
-    def __init__(self, config: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, config: Path, env: Mapping[str, str] | None = None, python: str = sys.executable
+    ) -> None:
         self._lines: Queue[str] = Queue()
         self.seen: list[str] = []
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "postroad.cli.main", "serve", "--config", str(config)],
+            [python, "-m", "postroad.cli.main", "serve", "--config", str(config)],
             stderr=subprocess.PIPE,
             text=True,
             env=dict(env or environment()),

@@ -90,7 +90,9 @@ def test_what_is_made_of_it(tmp_path: Path) -> None:
     by_http = make(tmp_path, "http-01", eab_key_id="k", eab_hmac_key="h")
     both = tmp_path / "data/acme/certificate.pem"
     assert by_http.certificate_files == (both, both)
-    assert problems_of(by_http) == []  # nothing is there yet, and that is well
+    assert (
+        problems_of(by_http, tmp_path / "postroad.toml") == []
+    )  # nothing is there yet, and that is well
     assert isinstance(settings.acme_proof(by_http), HttpProof)
     told = settings.acme(by_http)
     assert told.account_key == tmp_path / "data/acme/account.pem"

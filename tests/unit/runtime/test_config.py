@@ -391,6 +391,7 @@ def test_every_setting_of_the_rooms_can_be_set() -> None:
         "starttls",  # tls.certificate
         "auth",
         "implementation",
+        "tls_reports",  # tls_reports.contact
     }
     for room in rooms:
         known = {field.name for field in msgspec.structs.fields(room)}

@@ -2,17 +2,20 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import ssl
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import postroad
 from postroad.model import Address
 from postroad.runtime.certificate import write_self_signed
 from postroad.runtime.config import load_config
@@ -190,15 +193,39 @@ def world_readable() -> Iterator[Path]:
         yield path
 
 
+def readable_python() -> tuple[str, str]:
+    """Return a Python that any user may run, and the PYTHONPATH which makes it ours.
+
+    A Python below /root, as pyenv makes it, cannot be read any longer by whom the server becomes.
+    """
+    paths = os.pathsep.join(
+        [str(Path(postroad.__file__).parents[1]), sysconfig.get_path("platlib")]
+    )
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    code = f"import os; os.setuid(65534); import wave, sys; assert sys.version.startswith('{version}.')"
+    for python in (sys.executable, "/usr/bin/python3"):
+        try:
+            subprocess.run([python, "-c", code], check=True, capture_output=True, timeout=30)
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        return python, paths
+    pytest.skip(
+        f"neither {sys.executable} nor a Python {version} of the system is any user's to read"
+    )
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
 def test_root_binds_then_becomes_the_user(world_readable: Path) -> None:
     tmp_path = world_readable
     config = write_config(tmp_path)
     config.write_text(
-        config.read_text().replace("run_as_root = true", 'user = "nobody"\ngroup = "nogroup"')
+        config.read_text()
+        .replace("run_as_root = true", 'user = "nobody"\ngroup = "nogroup"')
+        .replace("/submit.sock", "/run/postroad/submit.sock")
     )
     os.chown(tmp_path / "key.pem", 65534, 65534)
-    with Served(config) as served:
+    python, paths = readable_python()
+    with Served(config, environment(PYTHONPATH=paths), python) as served:
         served.wait_for("ready")
         status = Path(f"/proc/{served.process.pid}/status").read_text()
         ids = {line.split(":")[0]: line.split()[1:] for line in status.splitlines() if ":" in line}
@@ -206,9 +233,31 @@ def test_root_binds_then_becomes_the_user(world_readable: Path) -> None:
         assert ids["Gid"] == ["65534"] * 4
         assert ids["Umask"] == ["0077"]
         assert (tmp_path / "data" / "postroad.db").stat().st_uid == 65534
-        assert (tmp_path / "submit.sock").stat().st_mode & 0o777 == 0o666
+        # Any other local user may come to the socket: sendmail is everybody's.
+        directory = tmp_path / "run" / "postroad"
+        assert (directory / "submit.sock").stat().st_mode & 0o777 == 0o666
+        assert directory.stat().st_mode & 0o777 == 0o755
+        assert directory.parent.stat().st_mode & 0o777 == 0o755
         served.signal(signal.SIGTERM)
         assert served.end() == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+def test_a_program_that_the_user_cannot_read_is_said(world_readable: Path) -> None:
+    private = world_readable / "private"
+    shutil.copytree(Path(postroad.__file__).parent, private / "postroad")
+    private.chmod(0o700)
+    config = write_config(world_readable)
+    config.write_text(config.read_text().replace("run_as_root = true", 'user = "nobody"'))
+    os.chown(world_readable / "key.pem", 65534, 65534)
+    python, paths = readable_python()
+    with Served(config, environment(PYTHONPATH=f"{private}{os.pathsep}{paths}"), python) as served:
+        code = served.process.wait(20)
+        with pytest.raises(
+            AssertionError, match=rf"'nobody' cannot read {private}/postroad/.*/opt"
+        ):
+            served.wait_for("ready")
+    assert code == 77
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be refused for being root")

@@ -98,7 +98,7 @@ def test_clients_that_come_before_we_serve_are_served() -> None:
         port = listeners.addresses["mx"][0][1]
         for _ in range(2):  # the second time as after a reload
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            await listeners.serve({"mx": Greeter}, None, 10)
+            await listeners.serve({"mx": Greeter}, None, 10, 30.0)
             assert await reader.read() == b"hello"
             writer.close()
             await writer.wait_closed()

@@ -91,8 +91,8 @@ class _Transport:
 
 
 class _Server(Connection[Any]):
-    """``a`` is answered at once, ``w`` after a wait, ``l`` by many pieces, ``x`` by a bug,
-    ``q`` ends.
+    """``a`` is answered at once, ``e`` too but by a coroutine, ``w`` after a wait, ``l`` by many
+    pieces, ``x`` by a bug, ``q`` ends.
     """
 
     handled = ""
@@ -106,6 +106,8 @@ class _Server(Connection[Any]):
     def handle(self, event: str) -> Awaitable[None] | None:
         if event == "w":
             return self._wait()
+        if event == "e":
+            return self._at_once()
         if event == "x":
             raise RuntimeError("a bug")
         self.handled += event
@@ -113,6 +115,9 @@ class _Server(Connection[Any]):
         self.machine.pieces.extend(event.encode() for _ in range(pieces))
         self.machine.closing = event == "q"
         return None
+
+    async def _at_once(self) -> None:
+        self.machine.pieces.append(b"e")
 
     async def _wait(self) -> None:
         await self.gate
@@ -178,6 +183,15 @@ async def test_a_long_answer_goes_out_whole_and_holds_back_what_follows() -> Non
         await asyncio.sleep(0)
     assert written(server) == b"l" * 3 * WRITES_IN_A_ROW + b"a"
     assert server.waited_times == 1
+
+
+async def test_events_that_hardly_wait_do_not_lengthen_the_turn() -> None:
+    server = make(_Server)
+    server.data_received(b"e" * 3 * WRITES_IN_A_ROW)
+    assert len(cast(Any, server.transport).written) == WRITES_IN_A_ROW
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert written(server) == b"e" * 3 * WRITES_IN_A_ROW
 
 
 async def test_a_client_that_does_not_read_is_waited_for() -> None:

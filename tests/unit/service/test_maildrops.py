@@ -28,7 +28,7 @@ def test_an_account_gets_its_inbox() -> None:
     async def main() -> None:
         drop = await service(fake, FakeClock()).open(ANN)
         assert drop.listing.mailbox.id == ANN.inbox
-        assert await drop.read(0) == PREFIX + b"A: b\r\n\r\nhello\r\n"
+        assert await drop.read_ahead(0) == {0: (1, PREFIX, b"A: b\r\n\r\nhello\r\n", False)}
         drop.close()
 
     asyncio.run(main())

@@ -123,3 +123,24 @@ async def test_senders_of_mail_that_was_passed_on_lead_back(directory: FakeDirec
     found = await recipients.resolve(forwarded)
     assert not isinstance(found, Reply)
     assert found[0].is_local
+
+
+async def test_every_domain_has_a_postmaster() -> None:
+    """RFC 5321 §4.5.1."""
+    directory = FakeDirectory()
+    directory.add_domain("a.test")
+    directory.add_domain("here.test")
+    directory.add_domain("last.test")
+    recipients = Recipients(directory, hostname="mail.here.test")
+    lost = await recipients.resolve(Address.parse("postmaster@last.test"))
+    assert isinstance(lost, Reply)  # nobody anywhere is postmaster
+    inbox = directory.add_account("postmaster@a.test")
+    for name in ("PostMaster@last.test", "postmaster@here.test", "postmaster@mail.here.test"):
+        found = await recipients.resolve(Address.parse(name))
+        assert not isinstance(found, Reply)
+        assert [target.mailbox for target in found] == [inbox]
+    own = directory.add_account("postmaster@here.test")  # the domain of our name comes first
+    found = await recipients.resolve(Address.parse("postmaster@last.test"))
+    assert not isinstance(found, Reply)
+    assert [target.mailbox for target in found] == [own]
+    assert isinstance(await recipients.resolve(Address.parse("nobody@last.test")), Reply)

@@ -16,6 +16,7 @@ from postroad.runtime.config.values import (
     Seconds,
     Section,
     Strings,
+    Switch,
 )
 
 
@@ -44,11 +45,43 @@ class DeliverySection(Section):
         description="`opportunistic` encrypts where offered (RFC 7435), `encrypt` insists, `verify` "
         "insists on a certificate that fits, `none` never encrypts.",
     )
+    dane: bool = Field(
+        default=True,
+        description="Verify servers by the TLSA records of their domain (RFC 7672), where `tls` is "
+        "`opportunistic` or `encrypt` and DNSSEC vouches for the records. Needs a name server that "
+        "validates and is believed (see `nameservers_trusted`).",
+    )
+    mta_sts: bool = Field(
+        default=True,
+        description="Follow the MTA-STS policies of other domains (RFC 8461), where `tls` is "
+        "`opportunistic` or `encrypt`; DANE comes first.",
+    )
+    mta_sts_port: int = Field(
+        default=443,
+        ge=1,
+        le=65_535,
+        description="The port from which MTA-STS policies are fetched. Only for laboratories.",
+    )
+    mta_sts_fetch_seconds: Seconds = Field(
+        default=60.0, ge=0.1, le=600, description="Fetching one MTA-STS policy, all together."
+    )
+    mta_sts_retry_seconds: Seconds = Field(
+        default=300.0,
+        ge=0,
+        le=86_400,
+        description="How long to wait before a policy that could not be fetched is tried again.",
+    )
+    mta_sts_refresh_seconds: Seconds = Field(
+        default=86_400.0,
+        ge=60,
+        le=31_557_600,
+        description="After that a policy that is still valid is fetched anew, before it runs out.",
+    )
     ip_preference: IpPreference = Field(
         default=IpPreference.IPV4_FIRST,
         description="Which of a host's addresses are tried first, or at all.",
     )
-    allow_private: bool = Field(
+    allow_private: Switch = Field(
         default=False,
         description="Deliver to loopback and private addresses that the DNS names. Only for "
         "laboratories: it lets strangers reach into your network.",
@@ -64,7 +97,7 @@ class DeliverySection(Section):
         description="Recursive DNS servers, as `address` or `address:port`; left empty, those of "
         "/etc/resolv.conf.",
     )
-    nameservers_trusted: bool = Field(
+    nameservers_trusted: Switch = Field(
         default=False,
         description="Believe these servers' AD bit (DNSSEC). Loopback addresses are always believed.",
     )
@@ -74,7 +107,7 @@ class DeliverySection(Section):
     dns_total_seconds: Seconds = Field(
         default=15.0, ge=0.1, le=300, description="One DNS question, all tries together."
     )
-    strict_8bitmime: bool = Field(
+    strict_8bitmime: Switch = Field(
         default=False,
         description="Bounce 8-bit content for servers that do not offer 8BITMIME (RFC 6152 §3) "
         "instead of sending it as it is.",
@@ -174,7 +207,7 @@ class RouteRule(Section):
         description="As `delivery.tls`, and `implicit` for TLS from the first byte. Left out: `verify` "
         "with a login, else `opportunistic`.",
     )
-    login_without_tls: bool = Field(
+    login_without_tls: Switch = Field(
         default=False, description="Send the password in the clear. Only for laboratories."
     )
 

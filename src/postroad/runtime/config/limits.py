@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from postroad.runtime.config.values import Octets, Seconds, Section
+from postroad.runtime.config.values import Octets, Seconds, Section, Switch
 
 MIB = 2**20
 
@@ -73,6 +73,12 @@ class LimitsSection(Section):
         le=3600,
         description="How long a client may be silent between commands (RFC 5321 §4.5.3.2.7).",
     )
+    tls_handshake_seconds: Seconds = Field(
+        default=30.0,
+        ge=0.1,
+        le=600,
+        description="How long a client of any service may take for the TLS handshake.",
+    )
     data_idle_seconds: Seconds = Field(
         default=180.0,
         ge=0.1,
@@ -112,7 +118,7 @@ class LimitsSection(Section):
 class MxSection(Section):
     """Mail from other servers, port 25."""
 
-    tls_required: bool = Field(
+    tls_required: Switch = Field(
         default=False,
         description="Refuse mail without TLS. Much of the world's mail would not reach you.",
     )
@@ -121,20 +127,20 @@ class MxSection(Section):
 class SubmissionSection(Section):
     """Mail from users, ports 587 and 465."""
 
-    tls_required: bool = Field(
+    tls_required: Switch = Field(
         default=False, description="Refuse even EHLO's other commands before STARTTLS."
     )
-    auth_required: bool = Field(
+    auth_required: Switch = Field(
         default=True, description="Only users who logged in may send. Off makes an open relay."
     )
-    auth_without_tls: bool = Field(
+    auth_without_tls: Switch = Field(
         default=False, description="Let passwords pass in the clear. Only for laboratories."
     )
-    check_sender: bool = Field(
+    check_sender: Switch = Field(
         default=True,
         description="The sender must be an address whose mail comes to the account that logged in.",
     )
-    add_missing_headers: bool = Field(
+    add_missing_headers: Switch = Field(
         default=True,
         description="Add Date and Message-ID where the client left them out (RFC 6409 §8).",
     )

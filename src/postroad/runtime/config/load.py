@@ -25,6 +25,12 @@ DEFAULT_PATH = Path("/etc/postroad/postroad.toml")
 PREFIX = "POSTROAD_"
 _OURS_TOO = {"POSTROAD_CONFIG"}
 _FILE_SUFFIX = "_FILE"
+_SWITCHES = {"true": True, "yes": True, "on": True, "1": True} | {
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
 
 SECRETS = frozenset({"password", "tsig_secret", "eab_hmac_key", "secret", "old_secrets"})
 """Keys whose values are never shown."""
@@ -128,7 +134,8 @@ def _overlay_environment(
             continue
         table = values.setdefault(section, {})
         if isinstance(table, dict):
-            table[key] = text
+            switch = section_model(section).model_fields[key].annotation is bool
+            table[key] = _SWITCHES.get(text.strip().lower(), text) if switch else text
             sources[section, key] = name
     return sources
 
@@ -159,6 +166,16 @@ def section_model(name: str) -> type[BaseModel]:
 def variable(section: str, key: str) -> str:
     """Return the environment variable of a setting."""
     return f"{PREFIX}{section}__{key}".upper()
+
+
+def place(path: Path, section: str, key: str, environ: Mapping[str, str] | None = None) -> str:
+    """Return where a setting is set, as errors begin: file and key, or the environment variable."""
+    environ = os.environ if environ is None else environ
+    name = variable(section, key)
+    for each in (name, name + _FILE_SUFFIX):
+        if each in environ:
+            return f"environment: {each}"
+    return f"{path}: {section}.{key}"
 
 
 def _near_variable(words: list[str]) -> str:

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from postroad.queue import UnknownPolicy
-from postroad.runtime.config.values import Octets, Seconds, Section
+from postroad.runtime.config.values import Octets, Seconds, Section, Switch
 
 _HOUR = 3600.0
 _DAY = 24 * _HOUR
@@ -141,7 +141,7 @@ class StorageSection(Section):
 class Pop3Section(Section):
     """Reading mail by POP3."""
 
-    auth_without_tls: bool = Field(
+    auth_without_tls: Switch = Field(
         default=False, description="Let passwords pass in the clear. Only for laboratories."
     )
     login_delay_seconds: int = Field(

@@ -9,6 +9,8 @@ from postroad.runtime.config.delivery import DeliverySection, Routes
 from postroad.runtime.config.forwarding import ForwardingSection
 from postroad.runtime.config.limits import AuthSection, LimitsSection, MxSection, SubmissionSection
 from postroad.runtime.config.mail import Pop3Section, QueueSection, StorageSection
+from postroad.runtime.config.mta_sts import MtaStsSection
+from postroad.runtime.config.reports import TlsReportsSection
 from postroad.runtime.config.server import (
     AcmeMode,
     ListenSection,
@@ -43,6 +45,8 @@ class Config(Section):
         description="Servers for the mail of some domains; the key `*` is for all others.",
     )
     forwarding: ForwardingSection = Field(default_factory=ForwardingSection)
+    mta_sts: MtaStsSection = Field(default_factory=MtaStsSection)
+    tls_reports: TlsReportsSection = Field(default_factory=TlsReportsSection)
     storage: StorageSection = Field(default_factory=StorageSection)
     log: LogSection = Field(default_factory=LogSection)
 

@@ -11,9 +11,11 @@ from postroad.runtime.config.values import (
     Endpoint,
     Endpoints,
     Hostname,
+    OptionalHostname,
     OptionalPath,
     Seconds,
     Section,
+    Switch,
 )
 
 
@@ -40,6 +42,11 @@ class ServerSection(Section):
         description="The public name of this machine, as its MX and PTR records say it. It stands in "
         "greetings, EHLO, Received fields and made-up Message-IDs. There is no default.",
     )
+    origin: OptionalHostname = Field(
+        default="",
+        description="The domain of names without one, such as `root`, in what the `sendmail` command is "
+        "given; left empty, `hostname`.",
+    )
     data_dir: Path = Field(
         default=Path("/var/lib/postroad"),
         description="The directory of the store: queue, mailboxes, accounts.",
@@ -52,7 +59,7 @@ class ServerSection(Section):
     group: str = Field(
         default="", description="The group to become; left empty, the user's own group."
     )
-    run_as_root: bool = Field(
+    run_as_root: Switch = Field(
         default=False,
         description="Stay root instead of changing to `user`. Only for containers and laboratories.",
     )
@@ -105,6 +112,11 @@ class ListenSection(Section):
         description='Where the authority looks for proofs (HTTP); only with `tls.acme = "http-01"`, '
         "and nothing else is served there.",
     )
+    mta_sts: Endpoints = Field(
+        default=(),
+        description="The MTA-STS policy of our domains by HTTPS, usually `*:443`; the certificate must "
+        "be valid for `mta-sts.DOMAIN` of each. Off unless set: a web server of yours may do it.",
+    )
     local: OptionalPath = Field(
         default=Path("/run/postroad/submit.sock"),
         description="UNIX socket of the `sendmail` command; the peer's user is its identity. "
@@ -125,8 +137,8 @@ class ListenSection(Section):
         return {name: getattr(self, name) for name in TCP_SERVICES}
 
 
-TCP_SERVICES = ("mx", "submission", "submissions", "pop3", "pop3s", "acme")
-IMPLICIT_TLS_SERVICES = frozenset({"submissions", "pop3s"})
+TCP_SERVICES = ("mx", "submission", "submissions", "pop3", "pop3s", "mta_sts", "acme")
+IMPLICIT_TLS_SERVICES = frozenset({"submissions", "pop3s", "mta_sts"})
 
 
 class TlsSection(Section):

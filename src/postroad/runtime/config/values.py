@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from msgspec import Struct
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, Strict
 
 from postroad.model import InvalidAddress, parse_domain
 
@@ -140,10 +140,16 @@ def _to_hostname(value: Any) -> Any:
         raise ValueError(f"{error}; a full host name is wanted, as in 'mail.example.org'") from None
 
 
+Switch = Annotated[bool, Strict()]
+"""``true`` or ``false``, and nothing that looks like them: ``"no"`` would be a text."""
+
 Octets = Annotated[int, BeforeValidator(_to_octets)]
 Seconds = Annotated[float, BeforeValidator(_to_seconds)]
 Strings = Annotated[tuple[str, ...], BeforeValidator(_to_list)]
 Hostname = Annotated[str, BeforeValidator(_to_hostname)]
+OptionalHostname = Annotated[
+    str, BeforeValidator(lambda value: _to_hostname(value) if value else "")
+]
 Endpoints = Annotated[
     tuple[Endpoint, ...],
     BeforeValidator(_to_endpoints),

@@ -26,9 +26,13 @@ from postroad.model import (
     Released,
     Result,
     Retried,
+    StsPolicyKept,
+    TlsCounted,
+    TlsReported,
 )
 from postroad.ports import Entry, JourneyEvent
 from postroad.storage import conflicts
+from postroad.storage.bounds import TLS_RESULTS_PER_DAY
 from postroad.storage.memory.state import QueuedDelivery, State, StoredMailbox, Undo, with_state
 from postroad.storage.ordering import deposits_first
 
@@ -283,6 +287,28 @@ def _alias_removed(do: Application, change: AliasRemoved) -> None:
     do.note(change)
 
 
+def _sts_policy_kept(do: Application, change: StsPolicyKept) -> None:
+    policies = do.state.sts_policies
+    for domain in [name for name, kept in policies.items() if kept.expires_at <= change.at]:
+        do.undo.delete(policies, domain)
+    do.undo.put(policies, change.policy.domain, change.policy)
+
+
+def _tls_counted(do: Application, change: TlsCounted) -> None:
+    for result in change.results:
+        key = (change.day, result.domain)
+        counts = do.state.tls_results.get(key)
+        if counts is None:
+            counts = {}
+            do.undo.put(do.state.tls_results, key, counts)
+        if result in counts or len(counts) < TLS_RESULTS_PER_DAY:
+            do.undo.put(counts, result, counts.get(result, 0) + 1)
+
+
+def _tls_reported(do: Application, change: TlsReported) -> None:
+    do.undo.delete(do.state.tls_results, (change.day, change.domain))
+
+
 _APPLY: dict[type, Any] = {
     Accepted: _accepted,
     Attempted: _attempted,
@@ -300,4 +326,7 @@ _APPLY: dict[type, Any] = {
     PasswordSet: _password_set,
     AliasAdded: _alias_added,
     AliasRemoved: _alias_removed,
+    StsPolicyKept: _sts_policy_kept,
+    TlsCounted: _tls_counted,
+    TlsReported: _tls_reported,
 }

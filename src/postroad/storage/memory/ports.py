@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 
+import msgspec
 from msgspec.structs import replace
 
 from postroad.model import (
@@ -22,9 +23,12 @@ from postroad.model import (
     Message,
     Retried,
     Staged,
+    StsPolicy,
+    TlsResult,
     format_id,
 )
 from postroad.ports import (
+    AtHand,
     Entry,
     JourneyEvent,
     Listing,
@@ -214,16 +218,15 @@ class MemoryMailboxes:
         entries = self._state.entries.get(mailbox, {})
         return [entries[uid] for uid in uids if uid in entries]
 
-    async def at_hand(
-        self, mailbox: int, first: int, last: int, max_octets: int
-    ) -> dict[int, bytes]:
-        """Return the octets of small entries of a range of uids; here all are at hand."""
+    async def at_hand(self, mailbox: int, first: int, last: int, max_octets: int) -> list[AtHand]:
+        """Return small entries of a range of uids with their bytes; here all are at hand."""
         contents = self._state.contents
-        return {
-            uid: entry.prefix + contents[entry.content.id]
-            for uid, entry in self._state.entries.get(mailbox, {}).items()
+        entries = self._state.entries.get(mailbox, {})
+        return [
+            (uid, entry.prefix, contents[entry.content.id], entry.content.plain)
+            for uid, entry in sorted(entries.items())
             if first <= uid <= last and entry.size <= max_octets
-        }
+        ]
 
 
 class MemoryLocks:
@@ -288,6 +291,26 @@ class MemoryJourney:
             folded in (queued.delivery.recipient.folded, queued.delivery.original.folded)
             for queued in self._state.ordinals(message.id)
         )
+
+
+class MemorySecurity:
+    """See `ports.SecurityStore`."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def sts_policy(self, domain: str) -> StsPolicy | None:
+        """Return the policy kept for a domain."""
+        return self._state.sts_policies.get(domain)
+
+    async def tls_days(self, before: str, limit: int = 100) -> list[tuple[str, str]]:
+        """Return (day, domain) of which there are results."""
+        return sorted(key for key in self._state.tls_results if key[0] < before)[:limit]
+
+    async def tls_results(self, day: str, domain: str) -> list[tuple[TlsResult, int]]:
+        """Return the results of a domain's day."""
+        found = self._state.tls_results.get((day, domain), {})
+        return sorted(found.items(), key=lambda item: msgspec.json.encode(item[0]))
 
 
 class MemoryContents:

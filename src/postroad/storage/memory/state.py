@@ -19,6 +19,8 @@ from postroad.model import (
     Domain,
     Mailbox,
     Message,
+    StsPolicy,
+    TlsResult,
 )
 from postroad.ports import Entry, JourneyEvent
 
@@ -53,6 +55,8 @@ class State:
         self.aliases: dict[str, Alias] = {}
         self.mailboxes: dict[int, StoredMailbox] = {}
         self.entries: dict[int, dict[int, Entry]] = {}
+        self.sts_policies: dict[str, StsPolicy] = {}
+        self.tls_results: dict[tuple[str, str], dict[TlsResult, int]] = {}
         self.next_sequence = 1
 
     def account_of(self, address: Address) -> Account | None:

@@ -9,6 +9,7 @@ from postroad.storage.memory.ports import (
     MemoryLocks,
     MemoryMailboxes,
     MemoryQueue,
+    MemorySecurity,
 )
 from postroad.storage.memory.state import State
 
@@ -32,6 +33,7 @@ class MemoryStore:
         self.mailboxes = MemoryMailboxes(self.state)
         self.locks = MemoryLocks()
         self.journey = MemoryJourney(self.state)
+        self.security = MemorySecurity(self.state)
         self.content = MemoryContents(self.state, staged, inline_max_octets)
 
     async def prune(self, before: float) -> int:

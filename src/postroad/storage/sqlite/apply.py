@@ -30,6 +30,7 @@ from postroad.model import (
 from postroad.ports import Conflict
 from postroad.storage import conflicts
 from postroad.storage.sqlite import apply_directory as directory
+from postroad.storage.sqlite import security
 from postroad.storage.sqlite.rows import Row, Rows
 from postroad.storage.sqlite.statements import SQL
 
@@ -102,6 +103,7 @@ def _deposit(connection: apsw.Connection, rows: Rows) -> None:
             content.id,
             content.size,
             change.size,
+            content.plain,
             change.at,
             change.prefix,
         )
@@ -237,6 +239,11 @@ def _directory(connection: apsw.Connection, change: Any, sweep: Sweep) -> None:
     write_journey(connection, change, change.at)
 
 
+def _security(connection: apsw.Connection, change: Any, sweep: Sweep) -> None:
+    """What can be fetched or counted anew is not in the journey."""
+    security.APPLY[type(change)](connection, change)
+
+
 _APPLY: dict[type, Any] = {
     Leased: _leased,
     Released: _released,
@@ -249,4 +256,5 @@ _APPLY: dict[type, Any] = {
         (DomainAdded, DomainRemoved, AccountAdded, PasswordSet, AliasAdded, AliasRemoved),
         _directory,
     ),
+    **dict.fromkeys(security.APPLY, _security),
 }

@@ -12,7 +12,7 @@ import apsw
 import msgspec
 
 from postroad.model import ContentRef, Mailbox
-from postroad.ports import Entry, Listing
+from postroad.ports import AtHand, Entry, Listing
 from postroad.storage.sqlite.database import Database
 from postroad.storage.sqlite.statements import SQL
 
@@ -54,19 +54,16 @@ class SqliteMailboxes:
             ).fetchall()
         )
         return [
-            Entry(uid, prefix, ContentRef(content, content_size), size)
-            for uid, prefix, content, content_size, size in found
+            Entry(uid, prefix, ContentRef(content, content_size, bool(plain)), size)
+            for uid, prefix, content, content_size, plain, size in found
         ]
 
-    async def at_hand(
-        self, mailbox: int, first: int, last: int, max_octets: int
-    ) -> dict[int, bytes]:
-        """Return the octets of small entries of a range of uids, those not kept in files.
+    async def at_hand(self, mailbox: int, first: int, last: int, max_octets: int) -> list[AtHand]:
+        """Return small entries of a range of uids with their bytes, those not kept in files.
 
         One statement for all: asked one by one, entry and content cost four times as much.
         """
-        rows = self._database.read(SQL["entry_inline"], (mailbox, first, last, max_octets))
-        return {uid: prefix + data for uid, prefix, data in rows}
+        return self._database.read(SQL["entry_inline"], (mailbox, first, last, max_octets))
 
 
 def _columns(connection: apsw.Connection, mailbox: int) -> "tuple[array[int], array[int]]":

@@ -12,6 +12,7 @@ from postroad.storage.sqlite.ledger import SqliteLedger
 from postroad.storage.sqlite.locks import FileLocks
 from postroad.storage.sqlite.mailboxes import SqliteMailboxes
 from postroad.storage.sqlite.queue import SqliteQueue
+from postroad.storage.sqlite.security import SqliteSecurity
 from postroad.storage.sqlite.statements import SQL
 from postroad.storage.sqlite.writer import Writer
 
@@ -47,6 +48,7 @@ class SqliteStore:
         self.directory = SqliteDirectory(database)
         self.mailboxes = SqliteMailboxes(database)
         self.journey = SqliteJourney(database)
+        self.security = SqliteSecurity(database)
         self.node = ""
         self._closed = False
 

@@ -43,6 +43,7 @@ class Dialogue:
         self._state = State.CONNECTED
         self._legal = self.handlers[State.CONNECTED]
         self._deaf = False
+        self._usual = False  # the session was opened and is not about to end
         self._opened_at = self._active_at = self._now = now
         self._lines = LineReader()
         self._outbox = Outbox()
@@ -74,7 +75,7 @@ class Dialogue:
 
     @property
     def full(self) -> bool:
-        """Whether what waits to be sent is much enough to be sent before going on."""
+        """Whether what waits to be sent is to be sent before the machine goes on."""
         return self._outbox.full
 
     def receive_data(self, data: bytes, now: float) -> None:
@@ -92,6 +93,7 @@ class Dialogue:
     def shut_down(self) -> None:
         """Hang up as soon as no command is under way; nothing is removed."""
         self._shutting_down = True
+        self._usual = False
 
     def deadline(self) -> float | None:
         """Return when `time_out` is due if nothing happens."""
@@ -120,37 +122,57 @@ class Dialogue:
         self._close(reason)
 
     def bytes_to_send(self) -> bytes:
-        """Return about 64 KiB at most of what is to be sent, once; call again until it is empty."""
+        """Return what is to be sent, once: 64 KiB, and what of an answer or a piece of one goes beyond.
+
+        Call again until it is empty, or where the machine was not `full` before.
+        """
         return self._outbox.take()
 
     def next_event(self) -> ServerEvent | None:
         """Return the next event; None: send what there is, answer the last event or bring more."""
         if self._waiting is not None:
             return None
-        outbox = self._outbox
+        outbox, lines = self._outbox, self._lines
+        limit = self._config.max_line_octets
         while not outbox.full:
-            if self.closing:
-                closed, self._closed = self._closed, None
-                return closed
-            if not self._opened:
-                self._opened = True
-                self._waiting = opened = Opened()
-                return opened
-            if self._shutting_down:
-                self._err("server is shutting down", ResponseCode.SYS_TEMP)
-                self._close("shutting down")
-                continue
-            line = self._take_line()
-            if line is not None:
-                event: Any = self._command(line)
-                if event is not None:
-                    self._waiting = event
-                    return event  # type: ignore[no-any-return]
-            elif self._eof:
-                self._close("eof")
-            elif not self.closing and not outbox.full:
+            if not self._usual:
+                return self._beginning_or_end()
+            command = lines.take_command(self._legal, limit)
+            if command is not None:
+                self._active_at = self._now
+                handler, argument = command
+                try:
+                    event: Any = handler(self, argument)
+                except CommandError as error:
+                    self._mistake(str(error))
+                    continue
+            elif lines.empty and not self._eof:
                 return None
+            else:
+                line = self._take_line()
+                if line is None:
+                    if self._eof:
+                        self._close("eof")
+                    elif self._usual and not outbox.full:
+                        return None
+                    continue
+                event = self._command(line)
+            if event is not None:
+                self._waiting = event
+                return event  # type: ignore[no-any-return]
         return None
+
+    def _beginning_or_end(self) -> ServerEvent | None:
+        if not self._opened and self._state is not State.CLOSED:
+            self._opened = True
+            self._usual = not self._shutting_down
+            self._waiting = opened = Opened()
+            return opened
+        if self._state is not State.CLOSED:
+            self._err("server is shutting down", ResponseCode.SYS_TEMP)
+            self._close("shutting down")
+        closed, self._closed = self._closed, None
+        return closed
 
     def _take_line(self) -> bytes | None:
         limit = self._config.max_line_octets
@@ -213,6 +235,7 @@ class Dialogue:
             self._closed = Closed(reason)
         self._state = State.CLOSED
         self._deaf = True
+        self._usual = False
         self._waiting = self._stuffer = self._cutter = None
         self._outbox.cut()
         self._lines.clear()

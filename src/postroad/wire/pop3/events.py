@@ -45,8 +45,8 @@ class StartTls(Question, frozen=True):
 class Retrieve(Question, frozen=True):
     """RETR, or TOP where `top_lines` is not None, of the message at `index` (from 0) of the listing.
 
-    Feed the message to `POP3Server.body` as it is stored and call `POP3Server.end_body`, or hand all
-    of it to `POP3Server.whole`; or `POP3Server.refuse`.
+    Hand all of it to `POP3Server.supply`, or feed it to `POP3Server.body` as it is stored and call
+    `POP3Server.end_body`; or `POP3Server.refuse`.
     """
 
     index: int

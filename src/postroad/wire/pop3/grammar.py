@@ -8,7 +8,7 @@ import re
 from enum import Enum
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
-_NUMBER = re.compile(rb"[0-9]{1,10}")
+_MAX_DIGITS = 10
 
 
 class CommandError(ValueError):
@@ -47,8 +47,9 @@ def no_argument(argument: bytes) -> None:
 
 def number(argument: bytes) -> int:
     """Return a message number or a count of lines. Raises `CommandError`."""
-    argument = argument.rstrip(b" ")
-    if not _NUMBER.fullmatch(argument):
+    if not argument.isdigit():
+        argument = argument.rstrip(b" ")
+    if not argument.isdigit() or len(argument) > _MAX_DIGITS:
         raise CommandError("a number is missing or malformed")
     return int(argument)
 

@@ -1,69 +1,67 @@
 """Octets that wait to be sent, and long answers that are made piece by piece as they are sent."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 SEND_OCTETS = 64 * 1024
-"""About as much as is taken at once."""
+"""So much is sent before more is made; what is sent at once is larger by one answer, or a piece of one,
+at most.
+"""
 
 
 class Outbox:
-    """What is to be sent, in order. `octets` of it are made already."""
+    """What is to be sent, in order. `octets` of it are made already.
 
-    __slots__ = ("_chunks", "_piece", "_pieces", "octets")
+    `full` says that this is to be sent before more is made.
+    """
+
+    __slots__ = ("_chunks", "_piece", "_pieces", "full", "octets")
 
     def __init__(self) -> None:
         self._chunks: list[bytes] = []
         self._pieces: Iterator[bytes] = iter(())
         self._piece: bytes | None = None  # one is made ahead, so that the last is known as the last
         self.octets = 0
-
-    @property
-    def full(self) -> bool:
-        """Whether this is to be sent before more is made."""
-        return self.octets > SEND_OCTETS or self._piece is not None
+        self.full = False
 
     def put(self, data: bytes) -> None:
         """Add to the end; not while a long answer is being sent."""
         self._chunks.append(data)
         self.octets += len(data)
+        if self.octets > SEND_OCTETS:
+            self.full = True
+
+    def put_parts(self, parts: Iterable[bytes], octets: int) -> None:
+        """Add what comes in parts and has so many octets together."""
+        self._chunks += parts
+        self.octets += octets
+        if self.octets > SEND_OCTETS:
+            self.full = True
 
     def put_long(self, pieces: Iterator[bytes]) -> None:
         """Add an answer that is made while it is sent."""
         self._pieces = pieces
         self._piece = next(pieces, None)
+        self.full = self._piece is not None or self.octets > SEND_OCTETS
 
     def take(self) -> bytes:
-        """Return about 64 KiB at most; ``b""`` where nothing is left."""
+        """Return what is made, and a piece of a long answer; ``b""`` where nothing is left."""
         if self._piece is not None and self.octets <= SEND_OCTETS:
-            self.put(self._piece)
+            self._chunks.append(self._piece)
             self._piece = next(self._pieces, None)
-        chunks = self._chunks
-        if self.octets > SEND_OCTETS:
-            return self._take_some()
-        if not chunks:
-            return b""
-        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        chunks.clear()
+        data = b"".join(self._chunks)
+        self._chunks.clear()
         self.octets = 0
+        self.full = self._piece is not None
         return data
 
     def cut(self) -> None:
         """Drop what is not made yet of a long answer."""
         self._pieces = iter(())
         self._piece = None
+        self.full = self.octets > SEND_OCTETS
 
     def clear(self) -> None:
         """Forget everything."""
         self._chunks.clear()
         self.octets = 0
         self.cut()
-
-    def _take_some(self) -> bytes:
-        taken, octets = 0, 0
-        while octets < SEND_OCTETS and taken < len(self._chunks):
-            octets += len(self._chunks[taken])
-            taken += 1
-        data = b"".join(self._chunks[:taken])
-        del self._chunks[:taken]
-        self.octets -= octets
-        return data

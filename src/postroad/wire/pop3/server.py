@@ -1,12 +1,13 @@
 """The server's side of a POP3 session, without I/O (RFC 1939, RFC 2449, RFC 2595, RFC 5034).
 
-The machine answers by itself whatever the listing answers. It hands out no event while one waits for
-its answer or while a long answer is not yet sent, so pipelined commands (RFC 2449 §6.6) stay in order
-and what is held for sending stays small. Messages leave the mailbox only by `Commit`, which only QUIT
+The machine answers by itself whatever the listing answers, and hands out messages that it was given
+before they were asked for. It hands out no event while one waits for its answer or while a long answer
+is not yet sent, so pipelined commands (RFC 2449 §6.6) stay in order and what is held for sending stays
+small. Messages leave the mailbox only by `Commit`, which only QUIT
 brings about; however else a session ends, nothing is removed.
 """
 
-from postroad.ports import Listing
+from postroad.ports import AtHand, Listing
 from postroad.wire.pop3 import grammar
 from postroad.wire.pop3.body import DotStuffer, TopCutter, stuff
 from postroad.wire.pop3.dialogue import Dialogue, Handler, LocalProtocolError
@@ -29,6 +30,7 @@ class POP3Server(Dialogue):
         self._login_verb = Verb.PASS
         self._username: str | None = None
         self._table: MessageTable | None = None
+        self._shelf: dict[int, AtHand] = {}
         self._login_failures = 0
 
     # The driver's answers
@@ -63,13 +65,18 @@ class POP3Server(Dialogue):
         self.secure = True
         self._move(Verb.TLS, Outcome.OK)
 
-    def whole(self, message: bytes) -> None:
-        """Answer `Retrieve` with the whole message at once (RETR only)."""
+    def supply(self, messages: dict[int, AtHand]) -> None:
+        """Answer `Retrieve` with the whole message, which is among `messages`, by index.
+
+        The others are for RETR and TOP that may follow, each once; what was supplied before and not
+        asked for is dropped. The dictionary is the machine's from now on.
+        """
         event = self._answer(Retrieve)
-        if event.top_lines is not None:
-            raise LocalProtocolError("TOP is answered by body() and end_body()")
-        self._send(b"+OK %d octets\r\n" % len(message))
-        self._send(stuff(message))
+        message = messages.pop(event.index, None)
+        if message is None:
+            raise LocalProtocolError(f"the message at {event.index} was asked for")
+        self._shelf = messages
+        self._give(message, event.top_lines)
 
     def body(self, data: bytes) -> bool:
         """Answer `Retrieve` with the next piece; return whether more of the message is wanted."""
@@ -257,20 +264,40 @@ class POP3Server(Dialogue):
 
     def _retr(self, argument: bytes) -> Question | None:
         """RFC 1939 §5."""
-        index = self._index(grammar.number(argument))
-        return None if index is None else Retrieve(index)
+        return self._retrieve(grammar.number(argument), None)
 
     def _top(self, argument: bytes) -> Question | None:
         """RFC 1939 §7."""
-        number, lines = grammar.two_numbers(argument)
+        return self._retrieve(*grammar.two_numbers(argument))
+
+    def _retrieve(self, number: int, top_lines: int | None) -> Question | None:
+        message = self._shelf.pop(number - 1, None)  # never one that is marked as deleted
+        if message is not None:
+            self._give(message, top_lines)
+            return None
         index = self._index(number)
-        return None if index is None else Retrieve(index, lines)
+        return None if index is None else Retrieve(index, top_lines)
+
+    def _give(self, message: AtHand, top_lines: int | None) -> None:
+        _, prefix, content, plain = message
+        if top_lines is not None:
+            self._ok("top of message follows")
+            self._send(stuff(TopCutter(top_lines).feed(prefix + content)))
+            return
+        octets = len(prefix) + len(content)
+        if plain and content.endswith(b"\r\n"):
+            head = b"+OK %d octets\r\n%b" % (octets, prefix)
+            self._outbox.put_parts((head, content, b".\r\n"), len(head) + len(content) + 3)
+        else:
+            self._send(b"+OK %d octets\r\n" % octets)
+            self._send(stuff(prefix + content))
 
     def _dele(self, argument: bytes) -> None:
         """RFC 1939 §5."""
         index = self._index(grammar.number(argument))
         if index is not None:
             self._messages.delete(index)
+            self._shelf.pop(index, None)
             self._send(b"+OK message %d deleted\r\n" % (index + 1))
 
     def _noop(self, argument: bytes) -> None:

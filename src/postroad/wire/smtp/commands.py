@@ -106,7 +106,12 @@ class Commands(Conversation):
         if self._transactions > config.max_transactions:
             self._answer(_MAIL, say.TOO_MANY_TRANSACTIONS)
             return
-        envelope = grammar.read_mail(argument, extended=self.extended, auth=bool(config.auth))
+        envelope = grammar.read_mail(
+            argument,
+            extended=self.extended,
+            auth=bool(config.auth),
+            requiretls=self.secure and not config.lmtp,
+        )
         if envelope.size is not None and envelope.size > config.max_message_octets:
             self._answer(_MAIL, say.SIZE_TOO_BIG)
         else:

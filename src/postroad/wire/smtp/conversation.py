@@ -81,6 +81,7 @@ class Conversation:
                 given.ret,
                 given.envid,
                 given.size,
+                given.requiretls,
             )
         return envelope
 

@@ -16,8 +16,16 @@ _BARE_CR = re.compile(rb"\r(?!\n)").search
 _BARE_LF = re.compile(rb"\n(?<!\r\n)").search
 
 
+MAX_DISCARD_OCTETS = 64 * 1024
+"""So much of a line that is too long is thrown away while its end is awaited."""
+
+
 class LineTooLong(Exception):
-    """A line is longer than the limit; the rest of it is being thrown away up to its end."""
+    """A line is longer than the limit; it was thrown away up to its end."""
+
+
+class LineEndless(Exception):
+    """So much of a line was thrown away that the peer is not worth more."""
 
 
 class LineBuffer:
@@ -27,7 +35,7 @@ class LineBuffer:
     case, given in upper case).
     """
 
-    __slots__ = ("_data", "_discarding", "_limit", "_position", "_searched", "_word", "_word_limit")
+    __slots__ = ("_data", "_discarded", "_limit", "_position", "_searched", "_word", "_word_limit")
 
     def __init__(self, limit: int, *, word: bytes = b"", word_limit: int = 0) -> None:
         self._limit = limit
@@ -36,7 +44,12 @@ class LineBuffer:
         self._data = b""
         self._position = 0
         self._searched = 0  # there is no LF between _position and here
-        self._discarding = False
+        self._discarded = 0  # how much of a line that is too long was thrown away
+
+    @property
+    def discarding(self) -> bool:
+        """Whether the line that is coming is too long already."""
+        return self._discarded > 0
 
     def __len__(self) -> int:
         return len(self._data) - self._position
@@ -56,25 +69,34 @@ class LineBuffer:
 
         `long` says that the line may be as long as one that begins with the word.
         Raises `LineTooLong` once at the end of a line that is; until then its octets are dropped as
-        they come.
+        they come, and `LineEndless` when they are more than `MAX_DISCARD_OCTETS`.
         """
         data, start = self._data, self._position
         if self._searched == len(data):
             return None
         end = data.find(b"\n", self._searched) + 1
         length = (end or len(data)) - start
-        if length > self._limit and length > self._limit_of_next(long):
-            self._discarding = True
-            if not end:
-                self.clear()
+        if self._discarded or (length > self._limit and length > self._limit_of_next(long)):
+            self._discard(length, end)
+            return None
         if not end:
-            self._searched = len(self._data)
+            self._searched = len(data)
             return None
         self._position = self._searched = end
-        if self._discarding:
-            self._discarding = False
-            raise LineTooLong
         return data[start:end]
+
+    def _discard(self, length: int, end: int) -> None:
+        """Throw away `length` octets of a line that is too long, which ends at `end` or not yet (0)."""
+        self._discarded += length
+        if self._discarded > MAX_DISCARD_OCTETS:
+            self.clear()
+            raise LineEndless
+        if not end:
+            self.clear()
+            return
+        self._position = self._searched = end
+        self._discarded = 0
+        raise LineTooLong
 
     def _limit_of_next(self, long: bool) -> int:
         at, word = self._position, self._word

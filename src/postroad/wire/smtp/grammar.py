@@ -39,10 +39,13 @@ _LABEL_OCTETS = 63
 
 # Few senders and recipients make most mail of a moment. A line is at most some KiB long.
 @lru_cache(maxsize=512)
-def read_mail(argument: str, *, extended: bool = True, auth: bool = False) -> Envelope:
+def read_mail(
+    argument: str, *, extended: bool = True, auth: bool = False, requiretls: bool = False
+) -> Envelope:
     """Read ``FROM:<reverse-path> parameters``. RFC 5321 §4.1.1.2.
 
-    `extended` says that parameters are legal (after EHLO), `auth` that AUTH= is one of them.
+    `extended` says that parameters are legal (after EHLO), `auth` and `requiretls` that AUTH= and
+    REQUIRETLS are among them.
     """
     match = _MAIL.fullmatch(argument)
     if match is not None:
@@ -58,7 +61,8 @@ def read_mail(argument: str, *, extended: bool = True, auth: bool = False) -> En
     elif not extended:
         raise wrong(555, "5.5.4", "Parameters need EHLO first")
     else:
-        envelope = Envelope(sender, **read_mail_parameters(text, auth=auth))  # type: ignore[arg-type]
+        fields = read_mail_parameters(text, auth=auth, requiretls=requiretls)
+        envelope = Envelope(sender, **fields)  # type: ignore[arg-type]
     if utf8 and not envelope.smtputf8:
         raise wrong(553, "5.6.7", "This address needs the parameter SMTPUTF8")
     return envelope

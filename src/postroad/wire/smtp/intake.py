@@ -71,12 +71,13 @@ class DataIntake(Intake):
 class ChunkIntake(Intake):
     """The chunks of one transaction (RFC 3030 §2). `last` and `complete` speak of the present one."""
 
-    __slots__ = ("_octets_of_chunk", "_reader", "last")
+    __slots__ = ("_at_line_start", "_octets_of_chunk", "_reader", "last")
 
     def __init__(self, limit: int) -> None:
         super().__init__(limit)
         self._reader = ChunkReader()
         self._octets_of_chunk = 0
+        self._at_line_start = True
         self.last = False
 
     def begin(self, octets: int, last: bool) -> DataAborted | None:
@@ -104,10 +105,15 @@ class ChunkIntake(Intake):
 
     def take(self, buffer: LineBuffer) -> DataChunk | DataAborted | None:
         """Take of the present chunk what there is."""
-        return self._admit(self._reader.feed(buffer.take(self._reader.remaining)))
+        piece = self._reader.feed(buffer.take(self._reader.remaining))
+        if piece:
+            self._at_line_start = piece.endswith(b"\n")
+        return self._admit(piece)
 
-    def finish(self) -> DataAborted | None:
-        """The last chunk is complete."""
+    def finish(self) -> DataChunk | DataAborted | None:
+        """The last chunk is complete: refuse a bare CR, or end a last line that has no end, as DATA
+        would have had to (RFC 5321 §4.1.1.4). So what is stored is what POP3 counts and sends.
+        """
         if self.refusal is None and self._reader.finish():
             return self._refuse(_BARE)
-        return None
+        return None if self._at_line_start else self._admit(b"\r\n")

@@ -53,8 +53,10 @@ def split_parameters(text: str) -> dict[str, str | None]:
     return parameters
 
 
-def read_mail_parameters(text: str, *, auth: bool) -> dict[str, object]:
+def read_mail_parameters(text: str, *, auth: bool, requiretls: bool = False) -> dict[str, object]:
     """Return the fields of `Envelope` that the parameters of MAIL set.
+
+    REQUIRETLS (RFC 8689 §2) is known only where it is offered, which is under TLS.
 
     AUTH= (RFC 4954 §5) is known only where `auth` is offered; we trust no client's word for who
     wrote a message, so its value is checked and left.
@@ -78,6 +80,10 @@ def read_mail_parameters(text: str, *, auth: bool) -> dict[str, object]:
                 raise wrong(501, "5.5.4", "RET is FULL or HDRS") from None
         elif keyword == "ENVID":
             fields["envid"] = _read_xtext(keyword, value, ENVID_MAX_OCTETS)
+        elif keyword == "REQUIRETLS" and requiretls:
+            if value is not None:
+                raise wrong(501, "5.5.4", "REQUIRETLS takes no value")
+            fields["requiretls"] = True
         elif keyword == "AUTH" and auth:
             if value != "<>":
                 _read_xtext(keyword, value, ORCPT_MAX_OCTETS)
@@ -160,6 +166,8 @@ def write_mail_parameters(
         text += " BODY=BINARYMIME"
     if utf8:
         text += " SMTPUTF8"
+    if envelope.requiretls and "REQUIRETLS" in extensions:
+        text += " REQUIRETLS"
     if "DSN" in extensions:
         if envelope.ret is not None:
             text += f" RET={envelope.ret.value}"

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from postroad.model import Reply
 from postroad.wire.smtp.errors import RemoteProtocolError
-from postroad.wire.smtp.framing import LineBuffer, LineTooLong
+from postroad.wire.smtp.framing import LineBuffer, LineEndless, LineTooLong
 
 MAX_LINE_OCTETS = 512  # RFC 5321 §4.5.3.1.5, what we send
 MAX_READ_LINE_OCTETS = 4096  # what we put up with
@@ -82,11 +82,12 @@ class ReplyReader:
         while True:
             try:
                 line = self._buffer.take_line()
-            except LineTooLong:
-                raise RemoteProtocolError(
-                    f"a line of a reply is longer than {MAX_READ_LINE_OCTETS} octets"
-                ) from None
+            except (LineTooLong, LineEndless):
+                raise _too_long() from None
             if line is None:
+                # Its end is not awaited: it might never come, and cost us as much as the link carries.
+                if self._buffer.discarding:
+                    raise _too_long()
                 return None
             if line[3:4] == b" " and not self._lines:
                 return _read_single(line, enhanced)
@@ -104,6 +105,10 @@ class ReplyReader:
                 texts = [_clean(text) for _, text in self._lines]
                 self._lines.clear()
                 return _reply(int(code), "\n".join(texts), enhanced)
+
+
+def _too_long() -> RemoteProtocolError:
+    return RemoteProtocolError(f"a line of a reply is longer than {MAX_READ_LINE_OCTETS} octets")
 
 
 @lru_cache(maxsize=256)  # a server says the same few words to every MAIL, RCPT and DATA

@@ -22,7 +22,7 @@ from postroad.wire.smtp.events import (
     ServerEvent,
     StartTls,
 )
-from postroad.wire.smtp.framing import LineTooLong
+from postroad.wire.smtp.framing import LineEndless, LineTooLong
 from postroad.wire.smtp.intake import ChunkIntake, DataIntake
 from postroad.wire.smtp.settings import ServerConfig
 from postroad.wire.smtp.states import State, Verb
@@ -225,6 +225,9 @@ class SMTPServer(Commands):
             self._since = self._now
             self._misunderstand(say.RESPONSE_TOO_LONG if authenticating else say.LINE_TOO_LONG)
             return True
+        except LineEndless:
+            self._break_off(say.LINE_TOO_LONG, "a line without an end")
+            return True
         if line is None:
             return False
         self._since = self._now
@@ -255,9 +258,9 @@ class SMTPServer(Commands):
 
     def _end_chunk(self, body: ChunkIntake) -> None:
         self._in_chunk = False
-        aborted = body.finish() if body.last else None
-        if aborted is not None:
-            self._events.append(aborted)
+        end = body.finish() if body.last else None
+        if end is not None:
+            self._events.append(end)
         if body.refusal is not None:
             self._chunks = None
         if body.last:

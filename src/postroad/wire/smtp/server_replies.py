@@ -96,6 +96,8 @@ def hello(config: ServerConfig, reply: Reply, *, extended: bool, secure: bool) -
     ]
     if config.starttls and not secure:
         lines.append("STARTTLS")
+    if secure and not config.lmtp:
+        lines.append("REQUIRETLS")  # RFC 8689 §2: never in clear
     if config.auth and (secure or config.auth_without_tls):
         lines.append(f"AUTH {' '.join(config.auth)}")
     lines.append(f"LIMITS MAILMAX={config.max_transactions} RCPTMAX={config.max_recipients}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from postroad.model import Mailbox
-from postroad.ports import Listing
+from postroad.ports import AtHand, Listing
 from postroad.wire.pop3 import (
     Closed,
     Commit,
@@ -54,6 +54,8 @@ class Driver:
     listing: Listing = field(default_factory=lambda: listing_of(MESSAGES))
     messages: Sequence[bytes] = MESSAGES
     piece: int | None = None
+    ahead: int = 0
+    plain: bool = False
     commit_fails: bool = False
     in_use: bool = False
     now: float = 0.0
@@ -109,14 +111,18 @@ class Driver:
             case _:
                 assert isinstance(event, Closed)
 
+    def at_hand(self, index: int) -> dict[int, AtHand]:
+        """The message at `index`, and `ahead` that follow; each is cut somewhere into its parts."""
+        some = list(enumerate(self.messages))[index : index + 1 + self.ahead]
+        return {i: (11 + i, data[: i * 7], data[i * 7 :], self.plain) for i, data in some}
+
     def retrieve(self, event: Retrieve) -> None:
         message = self.messages[event.index]
-        if event.top_lines is None and self.piece is None:
-            self.machine.whole(message)
+        if self.piece is None:
+            self.machine.supply(self.at_hand(event.index))
             return
-        step = self.piece or len(message)
-        for start in range(0, len(message), step):
-            if not self.machine.body(message[start : start + step]):
+        for start in range(0, len(message), self.piece):
+            if not self.machine.body(message[start : start + self.piece]):
                 break
         self.machine.end_body()
 

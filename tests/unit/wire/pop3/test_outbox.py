@@ -1,5 +1,7 @@
 from collections.abc import Iterator
 
+import pytest
+
 from postroad.wire.pop3.outbox import SEND_OCTETS, Outbox
 
 
@@ -18,15 +20,36 @@ def test_short_answers_go_together() -> None:
     assert drain(outbox) == [b"ab"]
 
 
-def test_much_goes_in_parts_in_order() -> None:
+@pytest.mark.parametrize("in_parts", [False, True])
+def test_what_is_much_is_full_until_it_is_taken(in_parts: bool) -> None:
     outbox = Outbox()
-    for number in range(100):
-        outbox.put(b"%04d" % number * 1024)
-    assert outbox.full
-    parts = drain(outbox)
-    assert max(map(len, parts)) <= SEND_OCTETS + 4096
-    assert b"".join(parts) == b"".join(b"%04d" % number * 1024 for number in range(100))
-    assert outbox.octets == 0
+    for _ in range(2):
+        for number in range(17):
+            assert not outbox.full
+            if in_parts:
+                outbox.put_parts((b"%04d" % number, b"x" * 4092), 4096)
+            else:
+                outbox.put(b"%04d" % number + b"x" * 4092)
+        assert outbox.full
+        assert outbox.octets == SEND_OCTETS + 4096
+        assert drain(outbox) == [b"".join(b"%04d" % n + b"x" * 4092 for n in range(17))]
+        assert outbox.octets == 0
+
+
+def test_a_long_answer_behind_much_waits_until_that_is_taken() -> None:
+    outbox = Outbox()
+    outbox.put(b"a" * (SEND_OCTETS + 1))
+    outbox.put_long(iter([b"b", b"c"]))
+    assert drain(outbox) == [b"a" * (SEND_OCTETS + 1), b"b", b"c"]
+    assert not outbox.full
+
+
+def test_clear_forgets_everything() -> None:
+    outbox = Outbox()
+    outbox.put(b"a" * (SEND_OCTETS + 1))
+    outbox.put_long(iter([b"b"]))
+    outbox.clear()
+    assert (outbox.full, outbox.octets, outbox.take()) == (False, 0, b"")
 
 
 def test_a_long_answer_is_made_as_it_is_taken() -> None:

@@ -17,7 +17,7 @@ from postroad.wire.pop3 import (
     State,
 )
 from postroad.wire.pop3.outbox import SEND_OCTETS
-from tests.unit.wire.pop3.driving import MESSAGES, Driver, big_listing
+from tests.unit.wire.pop3.driving import MESSAGES, Driver, big_listing, listing_of
 
 CONFIG = ServerConfig(hostname="pop.test", auth_without_tls=True, starttls=True)
 
@@ -36,9 +36,85 @@ def test_no_event_and_no_answer_before_the_last_event_is_answered() -> None:
     assert event == Retrieve(0)
     assert machine.next_event() is None
     assert machine.bytes_to_send() == b""
-    machine.whole(MESSAGES[0])
+    machine.supply({0: (11, b"", MESSAGES[0], False)})
     assert machine.next_event() is None
     assert machine.bytes_to_send().endswith(b"\r\n.\r\n+OK 3 121\r\n")
+
+
+# Messages supplied ahead
+
+
+def supplied(plain: bool = False) -> Driver:
+    """A session that read the first message, with the others at hand."""
+    driver = Driver(CONFIG, ahead=2, plain=plain, messages=(b"a\r\n", b"b\r\n" * 3, b"c\r\n"))
+    driver.listing = listing_of(driver.messages)
+    driver.log_in()
+    assert driver.say(b"RETR 1\r\n") == b"+OK 3 octets\r\na\r\n.\r\n"
+    assert driver.events[-1] == Retrieve(0)
+    driver.events.clear()
+    return driver
+
+
+def test_what_was_supplied_is_handed_out_without_an_event_and_once() -> None:
+    driver = supplied()
+    assert driver.say(b"RETR 2\r\nRETR 3\r\n") == (
+        b"+OK 9 octets\r\nb\r\nb\r\nb\r\n.\r\n+OK 3 octets\r\nc\r\n.\r\n"
+    )
+    assert driver.events == []
+    assert driver.say(b"RETR 3\r\n") == b"+OK 3 octets\r\nc\r\n.\r\n"
+    assert driver.events == [Retrieve(2)]
+
+
+def test_top_is_cut_from_what_was_supplied() -> None:
+    driver = supplied()
+    assert driver.say(b"TOP 2 1\r\n") == driver.say(b"TOP 2 1\r\n")
+    assert driver.events == [Retrieve(1, 1)]
+
+
+def test_what_was_supplied_and_then_deleted_is_not_handed_out() -> None:
+    driver = supplied()
+    assert driver.say(b"DELE 2\r\nRETR 2\r\nTOP 2 0\r\n").endswith(
+        b" deleted\r\n" + b"-ERR message 2 is deleted\r\n" * 2
+    )
+    assert driver.say(b"RSET\r\nRETR 2\r\n").endswith(b"b\r\n.\r\n")
+    assert driver.events == [Retrieve(1)]
+
+
+def test_what_was_not_asked_for_is_dropped_when_other_is_supplied() -> None:
+    driver = supplied()
+    driver.ahead = 0
+    driver.say(b"RETR 1\r\nRETR 2\r\n")
+    assert driver.events == [Retrieve(0), Retrieve(1)]
+
+
+@pytest.mark.parametrize("tail", [b"", b"\r", b"\r\n"])
+def test_what_is_plain_is_sent_as_it_is_and_ends_in_a_dot(tail: bytes) -> None:
+    message = (11, b"Return-Path: <>\r\n", b"A: b\r\n\r\nbody" + tail, True)
+    machine, _ = waiting_for(b"RETR 1\r\n")
+    machine.supply({0: message})
+    data = message[1] + message[2]
+    end = b".\r\n" if tail == b"\r\n" else b"\r\n.\r\n"
+    assert machine.bytes_to_send() == b"+OK %d octets\r\n" % len(data) + data + end
+
+
+def test_much_that_was_supplied_is_sent_in_parts() -> None:
+    messages = [b"x" * 9998 + b"\r\n"] * 50
+    driver = Driver(CONFIG, ahead=50, messages=messages, listing=listing_of(messages)).log_in()
+    machine = driver.machine
+    machine.receive_data(b"".join(b"RETR %d\r\n" % n for n in range(1, 51)), 0.0)
+    event = machine.next_event()
+    assert event == Retrieve(0)
+    machine.supply(driver.at_hand(0))
+    heard = 0
+    while True:
+        assert machine.next_event() is None
+        held_back = machine.full
+        data = machine.bytes_to_send()
+        assert len(data) <= SEND_OCTETS + 10_100
+        heard += data.count(b"\r\n.\r\n")
+        if not held_back:
+            break
+    assert (heard, machine.bytes_to_send()) == (50, b"")
 
 
 def test_commands_wait_behind_a_long_answer() -> None:
@@ -303,7 +379,7 @@ def test_answers_must_fit_the_question() -> None:
     machine, event = waiting_for(b"TOP 1 1\r\n")
     assert event == Retrieve(0, 1)
     with pytest.raises(LocalProtocolError):
-        machine.whole(b"x")
+        machine.supply({1: (12, b"", b"x", False)})
 
 
 def test_a_greeting_may_be_refused() -> None:

@@ -28,14 +28,26 @@ def test_messages_may_come_in_pieces(path: Path) -> None:
         trace.play(driver)
 
 
-def test_every_split_of_the_stream_gives_the_same_events_and_answers() -> None:
+@pytest.mark.parametrize("path", TRACES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("cut", [0, 1, 5])
+def test_messages_may_be_supplied_ahead(path: Path, cut: int) -> None:
+    trace = Trace.load(path)
+    driver = trace.driver()
+    driver.ahead = 2
+    trace.play(driver, cut)
+
+
+@pytest.mark.parametrize("ahead", [0, 2])
+def test_every_split_of_the_stream_gives_the_same_events_and_answers(ahead: int) -> None:
     trace = Trace.load(next(path for path in TRACES if path.stem == "pop3-pipelined"))
     stream = b"".join(data for kind, data in trace.steps if kind == "C")
     whole = trace.driver()
+    whole.ahead = ahead
     answers = whole.run() + whole.say(stream)
     assert whole.machine.state is State.CLOSED
     for cut in range(1, len(stream)):
         driver = trace.driver()
+        driver.ahead = ahead
         assert driver.run() + driver.say(stream[:cut]) + driver.say(stream[cut:]) == answers
         assert driver.events == whole.events
 

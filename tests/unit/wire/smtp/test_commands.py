@@ -71,6 +71,17 @@ class TestHello:
             b"",
         ]
 
+    def test_requiretls_is_for_secure_links_alone(self) -> None:
+        for secure in (True, False):
+            clerk = serving(secure=secure)
+            assert (b"250-REQUIRETLS\r\n" in say(clerk, b"EHLO x\r\n")) is secure
+            answer = codes(say(clerk, b"MAIL FROM:<> REQUIRETLS\r\n"))
+            assert answer == (["250 2.1.0"] if secure else ["555 5.5.4"])
+            envelope = clerk.server.envelope
+            assert (envelope is not None and envelope.requiretls) is secure
+        clerk = serving(secure=True, lmtp=True)
+        assert b"REQUIRETLS" not in say(clerk, b"LHLO x\r\n")
+
     def test_helo_has_no_extensions(self) -> None:
         clerk = serving()
         assert say(clerk, b"HELO x\r\n") == b"250 mx.example hello x\r\n"
@@ -221,8 +232,15 @@ class TestAuth:
 class TestLimits:
     def test_eight_mebibytes_in_one_line(self) -> None:
         clerk = serving()
-        for _ in range(128):
-            assert say(clerk, b"A" * 65536) == b""
+        assert say(clerk, b"A" * 65536) == b""
+        assert clerk.server.buffered <= 2048
+        assert codes(say(clerk, b"A" * 65536)) == ["500 5.5.2"]
+        assert clerk.events == [Closed("a line without an end")]
+
+    def test_a_line_too_long_is_refused_once_at_its_end(self) -> None:
+        clerk = serving()
+        for _ in range(10):
+            assert say(clerk, b"A" * 6000) == b""
             assert clerk.server.buffered <= 2048
         assert codes(say(clerk, b"\r\nNOOP\r\n")) == ["500 5.5.2", "250 2.0.0"]
 

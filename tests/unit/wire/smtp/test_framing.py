@@ -5,12 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postroad.wire.smtp.framing import (
+    MAX_DISCARD_OCTETS,
     BareLineBreak,
     ChunkReader,
     DotReader,
     DotWriter,
     LineBreakGuard,
     LineBuffer,
+    LineEndless,
     LineTooLong,
     PlainWriter,
     has_bare_line_break,
@@ -70,7 +72,7 @@ class TestLineBuffer:
 
     def test_long_line_is_dropped_as_it_comes_and_told_once(self) -> None:
         buffer = LineBuffer(512)
-        for _ in range(1000):
+        for _ in range(60):
             buffer.append(b"x" * 1000)
             assert buffer.take_line() is None
             assert len(buffer) <= 512
@@ -78,6 +80,15 @@ class TestLineBuffer:
         with pytest.raises(LineTooLong):
             buffer.take_line()
         assert buffer.take_line() == b"NOOP\r\n"
+
+    def test_so_much_is_dropped_and_no_more(self) -> None:
+        buffer = LineBuffer(512)
+        buffer.append(b"x" * MAX_DISCARD_OCTETS)
+        assert buffer.take_line() is None
+        assert buffer.discarding
+        buffer.append(b"\n")
+        with pytest.raises(LineEndless):
+            buffer.take_line()
 
     def test_long_line_in_one_piece(self) -> None:
         buffer = LineBuffer(512)

@@ -2,9 +2,11 @@ import pytest
 
 from postroad.model import Body, Envelope
 from postroad.wire.smtp import LocalProtocolError
+from postroad.wire.smtp.errors import RemoteProtocolError
 from postroad.wire.smtp.parameters import (
     check_line,
     read_extensions,
+    read_mail_parameters,
     split_parameters,
     write_mail_parameters,
 )
@@ -37,6 +39,20 @@ def test_binary_where_offered() -> None:
     given = Envelope(None, body=Body.BINARY_MIME)
     text = write_mail_parameters(given, None, utf8=True, extensions=("BINARYMIME", "SIZE"))
     assert text == " BODY=BINARYMIME SMTPUTF8"
+
+
+def test_requiretls_where_offered() -> None:
+    given = Envelope(None, requiretls=True)
+    assert (
+        write_mail_parameters(given, None, utf8=False, extensions=("REQUIRETLS",)) == " REQUIRETLS"
+    )
+    assert write_mail_parameters(given, None, utf8=False, extensions=()) == ""
+    assert read_mail_parameters("REQUIRETLS", auth=False, requiretls=True) == {"requiretls": True}
+    for text, allowed, code in (("REQUIRETLS", False, 555), ("REQUIRETLS=1", True, 501)):
+        with pytest.raises(RemoteProtocolError) as refused:
+            read_mail_parameters(text, auth=False, requiretls=allowed)
+        assert refused.value.reply is not None
+        assert refused.value.reply.code == code
 
 
 def test_line() -> None:

@@ -115,12 +115,13 @@ class TestRead:
         with pytest.raises(RemoteProtocolError):
             read(b"250 " + b"x" * MAX_READ_LINE_OCTETS + b"\r\n")
 
-    def test_endless_line_is_not_kept(self) -> None:
+    def test_the_end_of_a_line_too_long_is_not_awaited(self) -> None:
         reader = ReplyReader()
-        for _ in range(200):
-            reader.feed(b"x" * 65536)
-            assert reader.next_reply() is None
-            assert len(reader) <= MAX_READ_LINE_OCTETS
+        reader.feed(b"220 " + b"x" * (MAX_READ_LINE_OCTETS - 4))
+        assert reader.next_reply() is None
+        reader.feed(b"x")
+        with pytest.raises(RemoteProtocolError):
+            reader.next_reply()
 
     def test_too_many_lines(self) -> None:
         with pytest.raises(RemoteProtocolError):

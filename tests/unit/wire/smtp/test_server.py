@@ -388,6 +388,13 @@ class TestChunking:
         assert clerk.events[0] == DataBegin(chunking=True)
         assert sum(isinstance(event, DataBegin) for event in clerk.events) == 1
 
+    @pytest.mark.parametrize("last", [b"BDAT 5 LAST\r\nnoend", b"BDAT 5\r\nnoendBDAT 0 LAST\r\n"])
+    def test_a_last_line_without_an_end_gets_one(self, last: bytes) -> None:
+        clerk = serving()
+        say(clerk, TO_RCPT)
+        assert codes(say(clerk, last))[-1] == "250 2.0.0"
+        assert clerk.messages[0].body == b"noend\r\n"
+
     def test_empty_message(self) -> None:
         clerk = serving()
         say(clerk, TO_RCPT)

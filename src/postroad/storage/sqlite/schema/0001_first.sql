@@ -112,6 +112,7 @@ CREATE TABLE entry (
     content      INTEGER NOT NULL,
     content_size INTEGER NOT NULL,
     size         INTEGER NOT NULL,          -- of prefix and content together
+    plain        INTEGER NOT NULL,          -- 1: the content was seen to be fit to be sent as it is
     deposited_at REAL    NOT NULL,
     modseq       INTEGER NOT NULL,
     flags        INTEGER NOT NULL DEFAULT 0,
@@ -121,6 +122,23 @@ CREATE TABLE entry (
 );
 CREATE UNIQUE INDEX entry_by_uid ON entry (mailbox, uid, size);  -- with size, so that a listing reads only this
 CREATE INDEX entry_by_content    ON entry (content);
+
+-- MTA-STS policies of other domains (RFC 8461), until they run out.
+CREATE TABLE sts_policy (
+    domain     TEXT PRIMARY KEY,
+    expires_at REAL NOT NULL,
+    policy     TEXT NOT NULL                -- StsPolicy, JSON
+) WITHOUT ROWID;
+CREATE INDEX sts_policy_by_expires_at ON sts_policy (expires_at);
+
+-- How links were secured, counted for TLS reports (RFC 8460), until the report is made.
+CREATE TABLE tls_result (
+    day    TEXT    NOT NULL,                -- UTC, 2026-11-25
+    domain TEXT    NOT NULL,
+    result TEXT    NOT NULL,                -- TlsResult, JSON
+    count  INTEGER NOT NULL,
+    PRIMARY KEY (day, domain, result)
+) WITHOUT ROWID;
 
 -- What the store knows about itself: 'node', the name under which this store's server leases.
 CREATE TABLE setting (

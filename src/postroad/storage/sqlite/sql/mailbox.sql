@@ -2,17 +2,19 @@
 
 -- :name entry_deposit
 -- Of a message that came in the same transaction, with its content.
-INSERT INTO entry (mailbox, uid, modseq, message, content, content_size, size, deposited_at, prefix)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO entry
+    (mailbox, uid, modseq, message, content, content_size, size, plain, deposited_at, prefix)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- :name entry_deposit_later
 -- Nothing is inserted where the content is gone, or where the delivery already ended: its message
 -- has then been deposited before.
-INSERT INTO entry (mailbox, uid, modseq, message, content, content_size, size, deposited_at, prefix)
-SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
+INSERT INTO entry
+    (mailbox, uid, modseq, message, content, content_size, size, plain, deposited_at, prefix)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
 WHERE EXISTS (SELECT 1 FROM content WHERE content.id = ?5)
   AND NOT EXISTS (SELECT 1 FROM delivery
-                  WHERE message = ?4 AND ordinal = ?10 AND ended_at IS NOT NULL);
+                  WHERE message = ?4 AND ordinal = ?11 AND ended_at IS NOT NULL);
 
 -- :name mailbox_next
 SELECT uid_next, modseq FROM mailbox WHERE id = ?1;
@@ -44,10 +46,11 @@ SELECT json_group_array(uid), json_group_array(size)
 FROM (SELECT uid, size FROM entry WHERE mailbox = ?1 ORDER BY uid);
 
 -- :name entry_get
-SELECT uid, prefix, content, content_size, size FROM entry WHERE mailbox = ?1 AND uid = ?2;
+SELECT uid, prefix, content, content_size, plain, size FROM entry WHERE mailbox = ?1 AND uid = ?2;
 
 -- :name entry_inline
 -- Small messages of a range, with their bytes; those in files are left out.
-SELECT uid, prefix, data
+SELECT uid, prefix, data, plain
 FROM entry JOIN content ON content.id = entry.content
-WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 AND entry.size <= ?4 AND place = 'inline';
+WHERE mailbox = ?1 AND uid BETWEEN ?2 AND ?3 AND entry.size <= ?4 AND place = 'inline'
+ORDER BY uid;

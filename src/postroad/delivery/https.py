@@ -1,0 +1,123 @@
+"""Fetches one small file by HTTPS over the ports of delivery: verified TLS, no redirects, bounded.
+
+The whole of it (addresses, handshakes, reading) has one deadline: a server that trickles gains nothing.
+"""
+
+from msgspec import Struct
+
+from postroad.delivery.guard import refusal
+from postroad.delivery.mx import printable
+from postroad.model import TlsPolicy
+from postroad.ports import (
+    AnswerStatus,
+    Clock,
+    ConnectFailed,
+    Network,
+    Resolver,
+    Stream,
+    TlsFailed,
+)
+from postroad.wire.http import HttpBroken, HttpResponse, ResponseReader, get_request
+
+_MAX_ADDRESSES = 4
+_PORT = 443
+
+
+class FetchFailed(Exception):
+    """No file; the message says why. `tls`: the server could not prove who it is."""
+
+    def __init__(self, reason: str, *, tls: bool = False) -> None:
+        super().__init__(printable(reason))
+        self.tls = tls
+
+
+class FetchSettings(Struct, frozen=True):
+    """Limits of one fetch. `allow_private` lets addresses of this network pass, for laboratories."""
+
+    port: int = _PORT
+    max_octets: int = 64 * 1024
+    total_seconds: float = 60.0
+    allow_private: bool = False
+
+
+class Fetcher:
+    """Fetches files."""
+
+    def __init__(
+        self, resolver: Resolver, network: Network, clock: Clock, settings: FetchSettings
+    ) -> None:
+        self._resolver = resolver
+        self._network = network
+        self._clock = clock
+        self._settings = settings
+
+    async def get(self, host: str, path: str, media_type: str) -> bytes:
+        """Return the file at ``https://host/path``. Raises `FetchFailed`, also for any status but 200
+        and any other media type.
+        """
+        until = self._clock.monotonic() + self._settings.total_seconds
+        failure = FetchFailed(f"{host} has no address")
+        for address in await self._addresses(host):
+            try:
+                stream = await self._network.connect(
+                    address, self._settings.port, timeout=self._left(until)
+                )
+            except ConnectFailed as error:
+                failure = FetchFailed(f"{host} [{address}]: {error.reason}")
+                continue
+            try:
+                response = await self._ask(stream, host, path, media_type, until)
+            except TlsFailed as error:
+                failure = FetchFailed(f"{host} [{address}]: {error.reason}", tls=True)
+                continue
+            except (HttpBroken, TimeoutError) as error:
+                reason = str(error) or f"not done within {self._settings.total_seconds:g} s"
+                raise FetchFailed(f"{host}: {reason}") from error
+            finally:
+                stream.close()
+            return self._body(response, host, media_type)
+        raise failure
+
+    def _body(self, response: HttpResponse, host: str, media_type: str) -> bytes:
+        if response.status != 200:
+            # RFC 8461 §3.3: redirects are not followed.
+            raise FetchFailed(f"{host}: HTTP status {response.status}")
+        if response.media_type != media_type:
+            shown = response.media_type[:60] or "nothing"
+            raise FetchFailed(f"{host}: media type {shown}, not {media_type}")
+        return response.body
+
+    async def _ask(
+        self, stream: Stream, host: str, path: str, media_type: str, until: float
+    ) -> HttpResponse:
+        await stream.start_tls(TlsPolicy.VERIFY, host, self._left(until))
+        await stream.send(get_request(host, path, media_type), self._left(until))
+        reader = ResponseReader(self._settings.max_octets)
+        while True:
+            response = reader.feed(await stream.receive(self._left(until)))
+            if response is not None:
+                return response
+
+    def _left(self, until: float) -> float:
+        left = until - self._clock.monotonic()
+        if left <= 0:
+            raise FetchFailed(f"not done within {self._settings.total_seconds:g} s")
+        return left
+
+    async def _addresses(self, host: str) -> list[str]:
+        """A and AAAA, without those that nobody should lead us to."""
+        found: list[str] = []
+        problem = ""
+        for rdtype in ("A", "AAAA"):
+            answer = await self._resolver.lookup(host, rdtype)
+            if answer.status is AnswerStatus.FAILED:
+                problem = f"look-up of {host} failed ({answer.detail})"
+            for address in answer.records:
+                refused = refusal(address, allow_private=self._settings.allow_private)
+                if refused is None:
+                    found.append(address)
+                else:
+                    problem = f"{host}: {refused}"
+        if not found and problem:
+            raise FetchFailed(problem)
+        return found[:_MAX_ADDRESSES]

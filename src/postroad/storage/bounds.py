@@ -1,0 +1,4 @@
+"""Limits that all stores keep alike."""
+
+TLS_RESULTS_PER_DAY = 500
+"""Different results of one domain's day that are kept for its TLS report; more are not counted."""
