@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from postroad.servers import small_file
 from postroad.servers.challenge import ChallengeConnection
 from postroad.servers.registry import Registry
 
@@ -49,6 +50,19 @@ async def test_any_other_path(path: bytes) -> None:
     assert answer.startswith(b"HTTP/1.1 404 ")
 
 
+async def test_what_is_no_request() -> None:
+    assert (await ask(b"POST / HTTP/1.1\r\nHost: x\r\n\r\n")).startswith(b"HTTP/1.1 405 ")
+    assert (await ask(b"EHLO x.test\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+    assert (await ask(b"a" * 100_000)).startswith(b"HTTP/1.1 400 ")
+    head = await ask(b"HEAD /.well-known/acme-challenge/token_1 HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert head.endswith(b"\r\n\r\n")
+
+
+async def test_who_dawdles_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(small_file, "_SECONDS", 0.1)
+    assert await ask(b"GET / HTTP") == b""
+
+
 async def test_too_many() -> None:
-    answer = await ask(b"", max_connections=0)
-    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert await ask(b"", max_connections=0) == b""
