@@ -1,6 +1,7 @@
 """``postroad domain check`` and ``postroad domain records``: what the DNS says, and should say."""
 
 import ipaddress
+import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -115,7 +116,7 @@ async def _check(
             selectors=selectors,
             reports_to=reports_to,
         )
-        return await check_domain(domain, setup, resolver)
+        return await check_domain(domain, setup, resolver, time.time())
     finally:
         await resolver.close()
 

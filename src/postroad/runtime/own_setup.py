@@ -3,11 +3,16 @@
 import ipaddress
 from collections.abc import Sequence
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from postroad.ports import Resolver
 from postroad.runtime.certificate import read_facts
 from postroad.runtime.config import Config
 from postroad.runtime.config.server import IMPLICIT_TLS_SERVICES
+from postroad.runtime.own_policy import own_policy
 from postroad.service.domain_check import Setup
+from postroad.trust.mta_sts import write_record
 
 _FOR_PEOPLE = {"submission": 587, "submissions": 465, "pop3": 110, "pop3s": 995}
 
@@ -32,6 +37,8 @@ async def own_setup(
         ports=_ports(config),
         selectors=tuple(selectors),
         tlsa=_tlsa(config),
+        chain=_chain(config),
+        sts_record=write_record(own_policy(config)) if config.listen.mta_sts else "",
         reports_to=reports_to,
         allow_private=config.delivery.allow_private,
     )
@@ -55,6 +62,15 @@ def _ports(config: Config) -> dict[str, int]:
         for name, port in _FOR_PEOPLE.items()
         if config.listen.services[name] and (secure or name not in IMPLICIT_TLS_SERVICES)
     }
+
+
+def _chain(config: Config) -> tuple[bytes, ...]:
+    files = config.certificate_files
+    try:
+        loaded = x509.load_pem_x509_certificates(files[0].read_bytes()) if files else []
+    except (OSError, ValueError):
+        return ()
+    return tuple(each.public_bytes(Encoding.DER) for each in loaded)
 
 
 def _tlsa(config: Config) -> str:

@@ -11,9 +11,9 @@ from postroad.service.domain_check.sender import check_dkim, check_dmarc, check_
 from postroad.service.domain_check.setup import Setup
 
 
-async def check_domain(domain: str, setup: Setup, resolver: Resolver) -> list[Finding]:
-    """Look at all that the DNS should say of `domain` (A-labels, lower case). Never raises for what it
-    says.
+async def check_domain(domain: str, setup: Setup, resolver: Resolver, now: float) -> list[Finding]:
+    """Look at all that the DNS should say of `domain` (A-labels, lower case), at `now` in seconds since
+    1970. Never raises for what it says.
     """
     checks = (
         check_hosts(domain, setup, resolver),
@@ -22,7 +22,7 @@ async def check_domain(domain: str, setup: Setup, resolver: Resolver) -> list[Fi
         check_dmarc(domain, setup, resolver),
         check_mta_sts(domain, setup, resolver),
         check_tls_reports(domain, setup, resolver),
-        check_dane(domain, setup, resolver),
+        check_dane(domain, setup, resolver, now),
         check_clients(domain, setup, resolver),
     )
     return [finding for found in await asyncio.gather(*checks) for finding in found]

@@ -29,8 +29,10 @@ class DkimKey(Struct, frozen=True):
 class Setup(Struct, frozen=True):
     """Our side. `addresses` are those that mail leaves from; `ports` are the public ports of services
     for people (``submission``, ``pop3s`` …), absent where we do not serve them. `tlsa` is the data of
-    the TLSA record for our certificate, empty where no authority vouches for it. `selectors` are DKIM
-    selectors to look for beside those of `keys`. `reports_to` gets reports; empty: postmaster.
+    the TLSA record for our certificate, empty where no authority vouches for it; `chain` are the
+    certificates that we show (DER, ours first). `sts_record` announces the MTA-STS policy that we
+    serve, empty where we serve none. `selectors` are DKIM selectors to look for beside those of `keys`.
+    `reports_to` gets reports; empty: postmaster.
     """
 
     hostname: str
@@ -39,6 +41,8 @@ class Setup(Struct, frozen=True):
     keys: tuple[DkimKey, ...] = ()
     selectors: tuple[str, ...] = ()
     tlsa: str = ""
+    chain: tuple[bytes, ...] = ()
+    sts_record: str = ""
     reports_to: str = ""
     allow_private: bool = False
 
@@ -55,6 +59,7 @@ def wanted_records(domain: str, setup: Setup) -> list[Record]:
         *(dkim_record(domain, key) for key in setup.keys),
         dmarc_record(domain, setup),
         tls_report_record(domain, setup),
+        *sts_records(domain, setup),
         *([Record(tlsa_name(host), "TLSA", setup.tlsa)] if setup.tlsa else []),
         *client_records(domain, setup),
     ]
@@ -93,6 +98,16 @@ def tls_report_record(domain: str, setup: Setup) -> Record:
     return Record(
         f"_smtp._tls.{domain}", "TXT", f"v=TLSRPTv1; rua=mailto:{_reports(domain, setup)}"
     )
+
+
+def sts_records(domain: str, setup: Setup) -> list[Record]:
+    """Return what announces the MTA-STS policy that we serve (RFC 8461 §3.1), and where it is."""
+    if not setup.sts_record:
+        return []
+    return [
+        Record(f"_mta-sts.{domain}", "TXT", setup.sts_record),
+        Record(f"mta-sts.{domain}", "CNAME", setup.hostname),
+    ]
 
 
 def tlsa_name(host: str) -> str:

@@ -1,11 +1,15 @@
 """A domain whose DNS is as it should be, to be spoilt in one way at a time."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from msgspec.structs import replace
 
 from postroad.ports import Answer
+from postroad.runtime.certificate import make_self_signed, read_facts
 from postroad.service.domain_check import DkimKey, Finding, Level, Setup, wanted_records
 from postroad.trust.dkim import Algorithm, generate
 from tests.fake_dns import FakeDns
@@ -13,6 +17,10 @@ from tests.fake_dns import FakeDns
 DOMAIN = "here.test"
 HOST = "mail.here.test"
 IP4, IP6 = "198.51.100.7", "2001:4860::7"
+NOW = time.time()
+PEM = make_self_signed((HOST,))[1]
+FACTS = read_facts(PEM)
+CHAIN = x509.load_pem_x509_certificate(PEM).public_bytes(Encoding.DER)
 KEY = generate(DOMAIN, "s1", Algorithm.ED25519_SHA256)
 
 Zone = dict[str, dict[str, list[str]]]
@@ -24,7 +32,8 @@ def setup(**changes: Any) -> Setup:
         "addresses": (IP4, IP6),
         "ports": {"submission": 587, "submissions": 465, "pop3": 110, "pop3s": 995},
         "keys": (DkimKey("s1", KEY.record()),),
-        "tlsa": "3 1 1 " + "ab" * 32,
+        "tlsa": FACTS.tlsa,
+        "chain": (CHAIN,),
         "allow_private": True,
     }
     return Setup(**(base | changes))

@@ -2,11 +2,11 @@
 
 from postroad.service.domain_check import Level, check_domain
 from tests.fake_dns import FakeDns
-from tests.unit.service.domain_check.scene import DOMAIN, dns, good, setup
+from tests.unit.service.domain_check.scene import DOMAIN, NOW, dns, good, setup
 
 
 async def test_the_records_that_we_want_are_well() -> None:
-    findings = await check_domain(DOMAIN, setup(), dns(good()))
+    findings = await check_domain(DOMAIN, setup(), dns(good()), NOW)
     assert {each.topic for each in findings} == {
         "MX",
         "A/AAAA",
@@ -24,7 +24,7 @@ async def test_the_records_that_we_want_are_well() -> None:
 
 
 async def test_a_domain_that_is_not_there() -> None:
-    findings = await check_domain("nowhere.test", setup(), FakeDns({}))
+    findings = await check_domain("nowhere.test", setup(), FakeDns({}), NOW)
     bad = [each for each in findings if each.level is not Level.OK]
     assert bad
     assert all(each.why for each in bad)
@@ -36,7 +36,7 @@ async def test_a_dns_that_is_silent_is_a_problem_of_its_own() -> None:
             self._failing.add((name, rdtype))
             return await super().lookup(name, rdtype)
 
-    findings = await check_domain(DOMAIN, setup(), Silent({DOMAIN: {"A": []}}))
+    findings = await check_domain(DOMAIN, setup(), Silent({DOMAIN: {"A": []}}), NOW)
     assert {each.level for each in findings} <= {Level.PROBLEM, Level.WARNING}
     for topic in ("MX", "A/AAAA", "FCrDNS", "SPF", "DKIM", "DMARC", "MTA-STS", "TLS-RPT", "SRV"):
         assert any(each.level is Level.PROBLEM for each in findings if each.topic == topic), topic
