@@ -22,7 +22,9 @@ _WORTHWHILE = 16
 
 
 class Leaser:
-    """Two loops that run until cancelled: `run` and `keep_house`."""
+    """Two loops that run until cancelled: `run` and `keep_house`. `chores` is set when there are
+    sessions to be closed in a while.
+    """
 
     def __init__(
         self,
@@ -36,6 +38,7 @@ class Leaser:
         admission: Admission,
         dispatcher: Dispatcher,
         workers: Workers,
+        chores: asyncio.Event,
     ) -> None:
         self._store = store
         self._ledger = ledger
@@ -47,17 +50,13 @@ class Leaser:
         self._dispatcher = dispatcher
         self._workers = workers
         self._wake = asyncio.Event()
-        self._chores = asyncio.Event()
+        self._chores = chores
         self._planned = 0.0
         self._enough = inventory.limit // 2
 
     def wake(self) -> None:
         """Something may be due."""
         self._wake.set()
-
-    def chores(self) -> None:
-        """There are sessions to be closed in a while."""
-        self._chores.set()
 
     def due(self, at: float) -> None:
         """A delivery was stored that is due then."""

@@ -35,6 +35,7 @@ from postroad.ports import (
 from postroad.queue.admission import Admission
 from postroad.queue.bounce import Bouncer, Resolve
 from postroad.queue.dispatcher import Dispatcher
+from postroad.queue.entries import Fallback
 from postroad.queue.inventory import Inventory, Job, Key
 from postroad.queue.leaser import Leaser
 from postroad.queue.recorder import Entry, Recorder
@@ -83,6 +84,7 @@ class Queue:
         self._ended = asyncio.Event()
         self._running = False
         self._grace_seconds = 0.0
+        chores = asyncio.Event()
         self._inventory = Inventory(settings.max_in_memory)
         self._traffic = Traffic(settings, self._inventory)
         self._admission = Admission(settings, self._inventory, self._traffic, self._dispatch)
@@ -91,7 +93,7 @@ class Queue:
             clock=clock,
             settings=settings,
             stored=self._stored,
-            instead=lambda entry, error: self._reporter.instead(entry, error),
+            instead=Fallback(settings, entropy.random),
         )
         self._reporter = Reporter(
             recorder=self._recorder,
@@ -112,7 +114,7 @@ class Queue:
             traffic=self._traffic,
             recorder=self._recorder,
             reporter=self._reporter,
-            idle=lambda: self._leaser.chores(),
+            idle=chores.set,
         )
         self._dispatcher = Dispatcher(
             deliverer=deliverer,
@@ -132,8 +134,8 @@ class Queue:
             admission=self._admission,
             dispatcher=self._dispatcher,
             workers=self._workers,
+            chores=chores,
         )
-
         self._steering = Steering(
             store=store,
             clock=clock,

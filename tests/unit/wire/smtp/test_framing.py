@@ -197,7 +197,11 @@ class TestDots:
         self, wire: bytes, places: list[int]
     ) -> None:
         reader = DotReader()
-        body = b"".join(reader.feed(piece) for piece in cuts(wire + b"\r\n.\r\n", places))
+        body = b""
+        for piece in cuts(wire + b"\r\n.\r\n", places):
+            body += reader.feed(piece)
+            if reader.rest is not None:
+                break  # what follows is no body
         if reader.dotless:
             assert b"\r\n." not in b"\r\n" + body
 
