@@ -164,10 +164,15 @@ def _show_leg(leg: "Leg") -> None:
     if lead.mailbox is not None:
         print_line("way         a mailbox here")
     if route is not None:
-        print_line(f"way         by {route.kind.value}, TLS {route.tls.value}")
+        print_line(f"way         by {route.kind.value}, TLS {route.tls.value} by the settings")
         for host in route.hosts:
             found = ", ".join(host.addresses) or host.problem or "no address"
             print_line(f"host        {host.preference} {host.name}: {found}, port {route.port}")
+    for link in leg.links:
+        required = ", required" if link.required else ""
+        print_line(f"link        {link.host}: {link.policy}{required}")
+        if link.refusal:
+            print_line(f"PROBLEM     {clean(link.refusal)}", style="red")
     if leg.probe is not None and not leg.probe.failure:
         size = f", takes {leg.probe.max_octets} octets" if leg.probe.max_octets else ""
         tls = leg.probe.tls or "no TLS"
@@ -241,6 +246,7 @@ def _leg_to_plain(leg: "Leg") -> dict[str, Any]:
             "next_try": when(waiting.next_at) if waiting.next_at else None,
             "last": str(waiting.last) if waiting.last else None,
         },
+        "links": to_builtins(leg.links),
         "probe": to_builtins(leg.probe),
         "expected": leg.expected,
         "notes": list(leg.notes),

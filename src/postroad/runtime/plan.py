@@ -5,6 +5,7 @@ it fits, and what receivers will say of its sender. Nothing is sent and nothing 
 from collections.abc import Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from postroad.delivery.connect import Connector
 from postroad.delivery.demand import Demands
@@ -57,9 +58,20 @@ class Waiting(Struct, frozen=True):
     last: Reply | None = None
 
 
+class Security(Struct, frozen=True):
+    """The rule for the link to one host: `policy` is ``dane``, ``opportunistic`` …; `required`: nothing
+    is sent in clear; `refusal` says why the host would not be used at all.
+    """
+
+    host: str
+    policy: str
+    required: bool
+    refusal: str = ""
+
+
 class Leg(Struct, frozen=True):
     """One place that a recipient leads to. `problems` say why it would fail; `notes` what is to be known
-    besides; `expected` says when it would be there.
+    besides; `expected` says when it would be there; `links` how each host's link would be secured.
     """
 
     recipient: Address
@@ -69,6 +81,7 @@ class Leg(Struct, frozen=True):
     probe: Probe | None = None
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    links: tuple[Security, ...] = ()
 
 
 class Plan(Struct, frozen=True):
@@ -89,6 +102,7 @@ class Plan(Struct, frozen=True):
             self.problems
             or self.refused
             or any(leg.problems for leg in self.legs)
+            or any(leg.links and all(each.refusal for each in leg.links) for leg in self.legs)
             or any(each.fails for each in self.previews)
         )
 
@@ -126,9 +140,13 @@ async def make_plan(
     traits = traits_of(message, [sender, *recipients])
     found = [await look_up(config, each, resolver) for each in recipients]
     waiting = await _waiting(config, found)
+    demands = Demands(resolver, settings.remote(config))
     prober = _Prober(config, network or make_network(config), resolver, clock) if probe else None
     legs = [
-        await _leg(each, lead, traits, waiting, prober, clock.now())
+        replace(
+            await _leg(each, lead, traits, waiting, prober, clock.now()),
+            links=await _links(lead.route, demands),
+        )
         for each in found
         for lead in each.leads
     ]
@@ -171,6 +189,17 @@ def _own_limits(config: Config, message: bytes, traits: Traits) -> list[str]:
     if header.count("from") != 1:
         problems.append(f"it has {header.count('from')} From fields, and must have one")
     return problems
+
+
+async def _links(route: Route | None, demands: Demands) -> tuple[Security, ...]:
+    """How the links to the hosts would be secured: by the settings, and by DANE."""
+    found = []
+    for host in route.hosts if route is not None else ():
+        if host.addresses and route is not None:
+            demand = await demands.of(route, host)
+            refusal = demand.refusal.text if demand.refusal is not None else ""
+            found.append(Security(host.name, demand.policy.value, demand.required, refusal))
+    return tuple(found)
 
 
 async def _leg(

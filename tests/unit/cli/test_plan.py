@@ -48,6 +48,7 @@ def test_by_a_smarthost(
     shown = capsys.readouterr().out
     assert "sender      <>\n" in shown
     assert "way         by smarthost, TLS " in shown
+    assert "link        127.0.0.1: " in shown
     assert "note        SPF will be that of the smarthost's address\n" in shown
     assert main([*words, "--probe", "--json"]) == Exit.UNAVAILABLE
     plain = json.loads(capsys.readouterr().out)

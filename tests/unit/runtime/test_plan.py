@@ -55,6 +55,8 @@ async def test_mail_that_would_arrive(world: World) -> None:
     assert "SMTPUTF8" in away.probe.extensions
     assert (away.expected, here.expected) == ("at once", "at once")
     assert here.lead.mailbox is not None
+    assert [(each.host, each.policy) for each in away.links] == [("mx.there.test", "opportunistic")]
+    assert here.links == ()
     (said,) = made.previews
     assert said.spf.result.value == "pass"
     assert said.dmarc.result.value == "pass"
