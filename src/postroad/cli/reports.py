@@ -14,8 +14,12 @@ if TYPE_CHECKING:
     from postroad.runtime.office import Office
     from postroad.service.reports import ReceivedReport
     from postroad.trust.dmarc_report import AggregateReport, FailureReport
+    from postroad.trust.tls_report import TlsReport
 
-app = typer.Typer(no_args_is_help=True, help="DMARC reports of others about mail in our name.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Reports of others: DMARC about mail in our name, TLS about links to us.",
+)
 
 Sources = Annotated[
     list[str],
@@ -67,6 +71,8 @@ def show(
         _show_aggregate(report.aggregate)
     elif report.failure is not None:
         _show_failure(report.failure)
+    elif report.tls is not None:
+        _show_tls(report.tls)
     else:
         raise CommandFailed(f"{report.source}: {report.problem}", Exit.DATAERR)
 
@@ -109,7 +115,25 @@ def _row(each: "ReceivedReport") -> tuple[str, ...]:
     if each.failure is not None:
         failure = each.failure
         return (each.key, "failure", failure.source_ip, failure.reported_domain, "", "1", "0", "1")
+    if each.tls is not None:
+        good, bad = _sessions(each.tls)
+        counts = (str(good + bad), str(good), str(bad))
+        begin = each.tls.date_range.start_datetime[:19].replace("T", " ")
+        return (each.key, "tls", each.tls.organization_name, _domain(each.tls), begin, *counts)
     return (each.key, "broken", each.source, "", "", "", "", "")
+
+
+def _sessions(report: "TlsReport") -> tuple[int, int]:
+    """How many sessions went well, and how many did not."""
+    summaries = [each.summary for each in report.policies]
+    return (
+        sum(each.total_successful_session_count for each in summaries),
+        sum(each.total_failure_session_count for each in summaries),
+    )
+
+
+def _domain(report: "TlsReport") -> str:
+    return report.policies[0].policy.policy_domain if report.policies else ""
 
 
 def _summary(each: "ReceivedReport") -> dict[str, Any]:
@@ -131,6 +155,16 @@ def _summary(each: "ReceivedReport") -> dict[str, Any]:
             "domain": each.failure.reported_domain,
             "source_ip": each.failure.source_ip,
             "auth_failure": each.failure.auth_failure,
+        }
+    elif each.tls is not None:
+        good, bad = _sessions(each.tls)
+        plain |= {
+            "org_name": each.tls.organization_name,
+            "domain": _domain(each.tls),
+            "report_id": each.tls.report_id,
+            "messages": good + bad,
+            "passed": good,
+            "failed": bad,
         }
     else:
         plain["problem"] = each.problem
@@ -164,6 +198,33 @@ def _show_aggregate(report: "AggregateReport") -> None:
         ],
         empty="it tells of no message",
     )
+
+
+def _show_tls(report: "TlsReport") -> None:
+    print_line(f"from        {clean(report.organization_name)} <{clean(report.contact_info)}>")
+    print_line(f"report      {clean(report.report_id)}")
+    times = report.date_range
+    print_line(f"time        {clean(times.start_datetime)} to {clean(times.end_datetime)}")
+    for each in report.policies:
+        policy, summary = each.policy, each.summary
+        print_line(
+            f"policy      {clean(policy.policy_type)} of {clean(policy.policy_domain)}: "
+            f"{summary.total_successful_session_count} sessions well, "
+            f"{summary.total_failure_session_count} failed"
+        )
+        for detail in each.failure_details:
+            words = (
+                detail.result_type,
+                detail.receiving_mx_hostname,
+                detail.receiving_ip,
+                detail.failure_reason_code,
+                detail.additional_information,
+            )
+            print_line(
+                f"failed      {detail.failed_session_count} times: "
+                f"{clean(' '.join(word for word in words if word))}",
+                style="yellow",
+            )
 
 
 def _show_failure(report: "FailureReport") -> None:

@@ -9,6 +9,7 @@ from enum import Enum
 
 from msgspec import Struct
 
+from postroad.message.parts import parts_of
 from postroad.model import Address, ContentRef
 from postroad.ports import Directory, StorageError
 from postroad.ports.content import ContentStore
@@ -22,6 +23,12 @@ from postroad.trust.dmarc_report import (
     read_failure_report,
     read_message,
 )
+from postroad.trust.tls_report import TlsReport, TlsReportInvalid
+from postroad.trust.tls_report import read_report as read_tls_report
+
+# RFC 8460 §5.3, §5.1
+_TLS_TYPES = frozenset({"application/tlsrpt+json", "application/tlsrpt+gzip"})
+_TLS_SUFFIXES = (".json", ".json.gz")
 
 MAX_MESSAGE_OCTETS = 20 * 2**20
 _AT_ONCE = 100
@@ -32,6 +39,7 @@ class ReportKind(Enum):
 
     AGGREGATE = "aggregate"
     FAILURE = "failure"
+    TLS = "tls"
     BROKEN = "broken"
 
 
@@ -45,6 +53,7 @@ class ReceivedReport(Struct, frozen=True):
     source: str
     aggregate: AggregateReport | None = None
     failure: FailureReport | None = None
+    tls: TlsReport | None = None
     problem: str = ""
 
 
@@ -52,16 +61,29 @@ def read_report(data: bytes, source: str) -> ReceivedReport | None:
     """Return the report in a mail message or in a file of its own; None where there is none."""
     key = hashlib.sha256(data).hexdigest()[:10]
     try:
-        aggregate = read_message(data)
-        if aggregate is None and _is_bare(data):
-            aggregate = read_aggregate(data)
-    except ReportInvalid as error:
+        aggregate = None
+        tls = _tls_report(data)
+        if tls is None:
+            aggregate = read_aggregate(data) if _is_bare(data) else read_message(data)
+    except (ReportInvalid, TlsReportInvalid) as error:
         return ReceivedReport(key, ReportKind.BROKEN, source, problem=str(error))
+    if tls is not None:
+        return ReceivedReport(key, ReportKind.TLS, source, tls=tls)
     if aggregate is not None:
         return ReceivedReport(key, ReportKind.AGGREGATE, source, aggregate=aggregate)
     failure = read_failure_report(data)
     if failure is not None:
         return ReceivedReport(key, ReportKind.FAILURE, source, failure=failure)
+    return None
+
+
+def _tls_report(data: bytes) -> TlsReport | None:
+    """The TLS report in a message or file, None where there is none. Raises `TlsReportInvalid`."""
+    if data.lstrip()[:1] == b"{":
+        return read_tls_report(data)
+    for part in parts_of(data):
+        if part.media_type in _TLS_TYPES or part.filename.lower().endswith(_TLS_SUFFIXES):
+            return read_tls_report(part.body)
     return None
 
 

@@ -10,6 +10,7 @@ from postroad.cli.errors import Exit
 from postroad.cli.main import main
 from postroad.lab.world import World
 from postroad.trust.dmarc_report import Letter, write_aggregate, write_letter
+from tests.unit.service.test_reports import TLS
 from tests.unit.trust.dmarc_report.scene import REPORT
 from tests.unit.trust.dmarc_report.test_failure import ARF
 
@@ -19,6 +20,7 @@ def test_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, data in (
         ("a.xml", write_aggregate(REPORT)),
         ("f.eml", ARF),
+        ("tls.json", TLS),
         ("broken.xml", b"<x>"),
         ("letter.eml", b"Subject: hello\n\nx"),
     ):
@@ -26,11 +28,11 @@ def test_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         files.append(str(tmp_path / name))
     assert main(["reports", "list", *files, "--json"]) == Exit.OK
     listed = json.loads(capsys.readouterr().out)
-    assert [each["kind"] for each in listed] == ["aggregate", "failure", "broken"]
+    assert [each["kind"] for each in listed] == ["aggregate", "failure", "tls", "broken"]
     assert (listed[0]["messages"], listed[0]["failed"]) == (5, 2)
     assert main(["reports", "list", *files]) == Exit.OK
     assert "Here & there" in capsys.readouterr().out
-    aggregate, failure, broken = (each["key"] for each in listed)
+    aggregate, failure, tls, broken = (each["key"] for each in listed)
     assert main(["reports", "show", aggregate, *files]) == Exit.OK
     shown = capsys.readouterr().out
     assert "policy      there.test: p=reject sp=none\nmessages    5, of which 3 passed\n" in shown
@@ -39,6 +41,10 @@ def test_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "address     192.0.2.1\n" in capsys.readouterr().out
     assert main(["reports", "show", aggregate, *files, "--json"]) == Exit.OK
     assert json.loads(capsys.readouterr().out)["aggregate"]["policy"]["domain"] == "there.test"
+    assert main(["reports", "show", tls, *files]) == Exit.OK
+    shown = capsys.readouterr().out
+    assert "policy      sts of here.test: 5 sessions well, 2 failed\n" in shown
+    assert "failed      2 times: certificate-expired\n" in shown
     assert main(["reports", "show", broken, *files]) == Exit.DATAERR
     assert main(["reports", "show", "nothing", *files]) == Exit.DATAERR
     assert main(["reports", "list", "/nowhere/at/all"]) == Exit.NOINPUT
