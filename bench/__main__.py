@@ -10,7 +10,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import growth_rows, latency_rows, memory_rows, pop3_rows, smtp_rows, worker_rows
+from bench import (
+    growth_rows,
+    latency_rows,
+    memory_rows,
+    pop3_rows,
+    smtp_rows,
+    trust_rows,
+    worker_rows,
+)
 from bench.contest import Contest, Result, Scale, run, skipped
 from bench.machine import Machine, describe, durable_directory
 from bench.report import Report, statement, write
@@ -29,6 +37,7 @@ def all_contests() -> list[Contest]:
     """Return everything that can be measured, in the order of the table."""
     return [
         *smtp_rows.contests(),
+        *trust_rows.contests(),
         *pop3_rows.contests(),
         *latency_rows.contests(),
         *worker_rows.contests(),

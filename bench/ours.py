@@ -23,6 +23,7 @@ from peers.tools import LOOPBACK, Process, free_port, private_directory
 from postroad.model import Address
 from postroad.runtime.config import Config, load_config
 from postroad.runtime.office import Office
+from postroad.trust.dkim import Algorithm
 
 DOMAIN = "bench.test"
 PASSWORD = "a password of the benchmark"
@@ -34,7 +35,9 @@ class Postroad:
     """A server on free loopback ports, from `__enter__` to `__exit__`.
 
     `users` get an account each; `aliases` lead from a local part to any address; `routes` from a
-    domain to an address and port. `prepare` may put mail into the store before the server starts.
+    domain to an address and port. Without `login` anybody may submit, to addresses here. Mail of our
+    users is signed with `keys`; senders of other mail are recognised if there is a `nameserver`.
+    `prepare` may put mail into the store before the server starts.
 
     Raises `PeerFailed` with the log when it does not start.
     """
@@ -45,6 +48,9 @@ class Postroad:
         users: Sequence[str] = ("user",),
         aliases: Mapping[str, str] | None = None,
         routes: Mapping[str, tuple[str, int]] | None = None,
+        login: bool = True,
+        keys: Sequence[Algorithm] = (),
+        nameserver: str = "",
         workers: int = 1,
     ) -> None:
         self.address = LOOPBACK
@@ -52,6 +58,9 @@ class Postroad:
         self.submission_port = free_port()
         self.pop3_port = free_port()
         self._users = users
+        self._login = login
+        self._keys = keys
+        self._nameserver = nameserver
         self._workers = workers
         self._aliases = dict(aliases or {})
         self._routes = dict(routes or {})
@@ -167,6 +176,8 @@ class Postroad:
             for user in self._users:
                 account, _ = await office.accounts.add(Address(user, DOMAIN), PASSWORD)
                 self._inboxes[user] = account.inbox
+            if self._keys:
+                await office.keys.add(DOMAIN, self._keys, sign_now=True)
             for name, target in self._aliases.items():
                 await office.aliases.add(Address(name, DOMAIN), [Address.parse(target)])
 
@@ -177,6 +188,9 @@ class Postroad:
         )
         return _TOML.format(
             data=self.directory / "data",
+            login="true" if self._login else "false",
+            verify="true" if self._nameserver else "false",
+            nameservers=f'["{self._nameserver}"]' if self._nameserver else "[]",
             workers=self._workers,
             root="true" if os.geteuid() == 0 else "false",
             mx=self.smtp_port,
@@ -209,9 +223,16 @@ max_message_octets = "64 MiB"
 
 [submission]
 auth_without_tls = true
+auth_required = {login}
 
 [pop3]
 auth_without_tls = true
+
+[trust]
+verify = {verify}
+
+[delivery]
+nameservers = {nameservers}
 
 [log]
 level = "warning"

@@ -1,11 +1,12 @@
-"""The memory of a process, as the kernel counts it."""
+"""The memory and processor time of a process, as the kernel counts them."""
 
+import os
 import re
 from pathlib import Path
 
 
 class Resident:
-    """Resident memory of one process, in octets."""
+    """Resident memory of one process, in octets, and its processor time."""
 
     def __init__(self, pid: int) -> None:
         self._directory = Path(f"/proc/{pid}")
@@ -21,6 +22,11 @@ class Resident:
     def forget_peak(self) -> None:
         """Let the peak begin anew, at what is resident now (proc(5), clear_refs)."""
         self._directory.joinpath("clear_refs").write_text("5")
+
+    def processor_seconds(self) -> float:
+        """Return how long it has run on processors so far, in user and kernel mode."""
+        fields = self._directory.joinpath("stat").read_text().rpartition(") ")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def _field(self, name: str) -> int:
         status = self._directory.joinpath("status").read_text()

@@ -8,7 +8,7 @@ from typing import Any
 
 from postroad.lab.ca import Authority
 from postroad.model import Address
-from postroad.ports import QueueFilter
+from postroad.ports import QueueFilter, Resolver
 from postroad.runtime.compose import System
 from postroad.runtime.config import Config
 
@@ -18,8 +18,13 @@ BOB = f"bob@{DOMAIN}"
 
 
 @asynccontextmanager
-async def serving(directory: Path, **sections: dict[str, Any]) -> AsyncIterator[System]:
-    """Run a system with `bob@us.test`; `sections` lay over a configuration for loopback."""
+async def serving(
+    directory: Path, *, resolver: Resolver | None = None, **sections: dict[str, Any]
+) -> AsyncIterator[System]:
+    """Run a system with `bob@us.test`; `sections` lay over a configuration for loopback.
+
+    Senders are recognised only with a `resolver`.
+    """
     files = Authority(directory).issue("mx.us.test")
     values: dict[str, dict[str, Any]] = {
         "server": {"hostname": "mx.us.test", "data_dir": str(directory / "data")},
@@ -31,6 +36,7 @@ async def serving(directory: Path, **sections: dict[str, Any]) -> AsyncIterator[
             "local": "",
         },
         "tls": {"certificate": str(files.certificate), "key": str(files.key)},
+        "trust": {"verify": resolver is not None},
         "delivery": {
             "nameservers": ["127.0.0.1:1"],
             "dns_timeout_seconds": 0.2,
@@ -39,7 +45,7 @@ async def serving(directory: Path, **sections: dict[str, Any]) -> AsyncIterator[
     }
     for name, section in sections.items():
         values[name] = {**values.get(name, {}), **section}
-    async with System.open(Config.model_validate(values)) as system:
+    async with System.open(Config.model_validate(values), resolver=resolver) as system:
         await system.domains.add(DOMAIN)
         await system.accounts.add(Address.parse(BOB), PASSWORD)
         await system.start()

@@ -79,6 +79,20 @@ async def test_any_split_gives_the_same_content(store: Store, chunks: list[bytes
 
 
 @pytest.mark.parametrize("size", SIZES)
+async def test_what_comes_last_may_stand_above(store: Store, size: int) -> None:
+    writer = store.content.stage(number())
+    writer.write(bytes_of(size))
+    staged = await writer.finish(b"Above: it all\r\n")
+    message = message_of(staged.ref, FAR)
+    await commit(store, Accepted(1.0, message, deliveries_of(message)), contents=[staged])
+    whole = b"Above: it all\r\n" + bytes_of(size)
+    assert staged.ref.size == len(whole)
+    assert await store.content.read(staged.ref) == whole
+    assert await store.content.read(staged.ref, 5, 20) == whole[5:25]
+    assert await store.content.read(staged.ref, len(whole)) == b""
+
+
+@pytest.mark.parametrize("size", SIZES)
 async def test_discard(store: Store, size: int) -> None:
     content_id = number()
     writer = store.content.stage(content_id)

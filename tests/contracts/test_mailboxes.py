@@ -20,6 +20,7 @@ from postroad.model import (
     DomainRemoved,
     Expunged,
     Mailbox,
+    MailboxAdded,
     Message,
     PasswordSet,
 )
@@ -251,3 +252,38 @@ async def test_a_group_that_cannot_deposit_accepts_nothing(store: Store) -> None
     assert await store.queue.message(message.id) is None
     await commit(store, accepted, contents=[staged])  # the long way is still open
     assert await readable(store, message)
+
+
+async def test_a_mailbox_beside_the_inbox(store: Store) -> None:
+    await people(store)
+    account = await store.directory.account(ANN)
+    assert account is not None
+    junk = Mailbox(500, account.id, "Junk", 3)
+    assert await store.mailboxes.named(account.id, "Junk") is None
+    message = await accept(store, ANN)
+    into_junk = Deposited(3.0, message.id, 0, 500, message.content, b"", message.content.size)
+    await commit(store, MailboxAdded(3.0, junk), into_junk, attempted(message, result()))
+    # Another attempt of the same process may propose it once more.
+    await commit(store, MailboxAdded(4.0, junk))
+    assert await store.mailboxes.named(account.id, "Junk") == junk
+    assert await store.mailboxes.mailbox(500) == junk
+    listing = await store.mailboxes.listing(500)
+    assert listing is not None
+    assert list(listing.uids) == [1]
+    with pytest.raises(Conflict, match="has a mailbox Junk"):
+        await commit(store, MailboxAdded(4.0, Mailbox(501, account.id, "Junk", 3)))
+    with pytest.raises(Conflict):
+        await commit(store, MailboxAdded(4.0, Mailbox(502, 999, "Junk", 3)))
+    with pytest.raises(Conflict):
+        await commit(store, MailboxAdded(4.0, Mailbox(500, account.id, "Other", 3)))
+    await commit(store, AccountRemoved(5.0, account.id))
+    assert await store.mailboxes.mailbox(500) is None
+
+
+async def test_a_delivery_knows_its_folder(store: Store) -> None:
+    await people(store)
+    staged = await stage(store, b"x")
+    message = message_of(staged.ref, ANN)
+    deliveries = tuple(replace(each, folder="Junk") for each in deliveries_of(message))
+    await commit(store, Accepted(1.0, message, deliveries), contents=[staged])
+    assert [each.folder for each in await store.queue.deliveries(message.id)] == ["Junk"]

@@ -47,7 +47,16 @@ def unmatched(received: list[bytes], sent: tuple[bytes, ...]) -> tuple[int, list
     return matched, strange
 
 
-TRACE = (b"Return-Path:", b"Delivered-To:", b"Received:", b"X-Original-To:", b" ", b"\t")
+TRACE = (
+    b"Authentication-Results:",
+    b"DKIM-Signature:",
+    b"Return-Path:",
+    b"Delivered-To:",
+    b"Received:",
+    b"X-Original-To:",
+    b" ",
+    b"\t",
+)
 
 
 def is_below_trace(received: bytes, sent: bytes) -> bool:

@@ -62,7 +62,17 @@ def test_once_tells_the_whole_road() -> None:
     ):
         assert step in where, output
     assert "local part 'bob', domain 'receiver.test'" in output
-    assert "octets as they were sent, plus Return-Path, Delivered-To, Received, Received" in output
+    for result in (
+        "sign: accept",
+        "spf: accept",
+        "pass: ip4:",
+        "dkim: accept",
+        "pass of sender.test",
+        "dmarc: accept",
+    ):
+        assert result in output
+    added = "Return-Path, Delivered-To, Authentication-Results, Received, DKIM-Signature, Received"
+    assert f"octets as they were sent, plus {added}" in output
     assert "\x1b" not in output
 
 
@@ -72,7 +82,14 @@ def test_once_as_json() -> None:
     assert data["ok"] is True
     assert data["problem"] == ""
     assert data["read_octets"] > data["sent_octets"]
-    assert data["added"] == ["Return-Path", "Delivered-To", "Received", "Received"]
+    assert data["added"] == [
+        "Return-Path",
+        "Delivered-To",
+        "Authentication-Results",
+        "Received",
+        "DKIM-Signature",
+        "Received",
+    ]
     assert len(data["queue_id"]) == 13
     seconds = [milestone["seconds"] for milestone in data["milestones"]]
     assert seconds == sorted(seconds)
@@ -144,7 +161,7 @@ def _submit(host: str, port: int, system: dict[str, object]) -> None:
     with smtplib.SMTP(host, port, timeout=10) as client:
         client.starttls(context=ssl.create_default_context(cafile=str(system["ca_file"])))
         client.login(ALICE, accounts[ALICE])
-        client.sendmail(ALICE, [BOB], b"Subject: live\r\n\r\nHello\r\n")
+        client.sendmail(ALICE, [BOB], b"From: alice@sender.test\r\nSubject: live\r\n\r\nHello\r\n")
 
 
 # The world

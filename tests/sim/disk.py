@@ -268,6 +268,10 @@ class _Mailboxes:
         self._disk.read_failure()
         return await self._mailboxes.mailbox(mailbox)
 
+    async def named(self, account: int, name: str) -> Any:
+        self._disk.read_failure()
+        return await self._mailboxes.named(account, name)
+
     async def listing(self, mailbox: int) -> Any:
         self._disk.read_failure()
         return await self._mailboxes.listing(mailbox)
@@ -315,12 +319,12 @@ class _ContentWriter(MemoryContentWriter):
         if self.size > self._large and (error := self._disk.failure()) is not None:
             raise error
 
-    async def finish(self) -> Staged:
+    async def finish(self, above: bytes = b"") -> Staged:
         if self.size > self._large:
             await asyncio.sleep(0.002)
             if (error := self._disk.failure()) is not None:
                 raise error
-        return await super().finish()
+        return await super().finish(above)
 
 
 def _now(work: Awaitable[Any]) -> Any:

@@ -162,7 +162,9 @@ class Life:
                 settings.remote(config, [(address, 25)]), pipelined_messages=4, piece_octets=4096
             ),
         )
-        local = LocalDeliverer(mailboxes=store.mailboxes, directory=store.directory, clock=clock)
+        local = LocalDeliverer(
+            mailboxes=store.mailboxes, directory=store.directory, clock=clock, entropy=entropy
+        )
         self.queue = Queue(
             ledger=store.ledger,
             store=store.queue,
@@ -183,7 +185,10 @@ class Life:
             clock=clock,
             entropy=entropy,
             policy=Policy(
-                (too_many_hops(config.limits.max_hops), weak), deadline_seconds=CHECK_SECONDS
+                (too_many_hops(config.limits.max_hops), weak),
+                deadline_seconds=CHECK_SECONDS,
+                now=clock.now,
+                monotonic=clock.monotonic,
             ),
             settings=IntakeSettings(hostname=hostname, streams=STREAMS),
         )

@@ -11,6 +11,7 @@ from postroad.cli import (
     config,
     domain_check,
     journey,
+    key,
     mta_sts,
     people,
     plan,
@@ -48,6 +49,7 @@ app.add_typer(people.domains, name="domain")
 app.add_typer(people.aliases, name="alias")
 app.add_typer(reports.app, name="reports")
 app.add_typer(certificate.app, name="certificate")
+app.add_typer(key.app, name="key")
 app.command("mta-sts")(mta_sts.mta_sts)
 app.add_typer(config.app, name="config")
 

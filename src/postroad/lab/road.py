@@ -11,7 +11,9 @@ from postroad.lab.world import Sent, World
 from postroad.message.header import Header, header_end
 from postroad.service.journeys import Journey
 
-TRACE_FIELDS = frozenset({"return-path", "delivered-to", "received"})
+TRACE_FIELDS = frozenset(
+    {"return-path", "delivered-to", "received", "authentication-results", "dkim-signature"}
+)
 _SETTLE_SECONDS = 20.0
 
 

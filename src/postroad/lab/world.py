@@ -41,6 +41,8 @@ from postroad.network import ClientTls, Nameserver, ServerTls
 from postroad.runtime.config import Config
 from postroad.service.errors import Refused
 from postroad.service.journeys import Journey
+from postroad.service.keys import signing_key
+from postroad.trust.dkim import Algorithm
 
 _QUEUED_AS = re.compile(r"queued as (\w{13})")
 _POLL_SECONDS = 0.005
@@ -173,6 +175,7 @@ class World:
         zones.add_zone(name)
         self._add_host_records(site.hostname, site.address)
         zones.add(name, "MX", f"{preference} {site.hostname}.")
+        await self._add_policy_records(name, site)
         zones.add(f"_submission._tcp.{name}", "SRV", f"0 1 {site.submission[1]} {site.hostname}.")
         zones.add(f"_submissions._tcp.{name}", "SRV", f"0 1 {site.submissions[1]} {site.hostname}.")
         zones.add(f"_pop3._tcp.{name}", "SRV", f"0 1 {site.pop3[1]} {site.hostname}.")
@@ -446,6 +449,18 @@ class World:
                 self.network.places[address, 25] = (real, server.port)
             return address, server
         raise NoRoom(f"no loopback address has a free port for {name}: {problem}")
+
+    async def _add_policy_records(self, name: str, site: Site) -> None:
+        """Who sends for the domain, and that nobody else is to be believed (SPF, DKIM, DMARC)."""
+        zones = self.dns.zones
+        addresses = dict.fromkeys((site.address, self._addresses.real(site.address)))
+        spf = f"v=spf1 {' '.join(f'ip4:{each}' for each in addresses)} -all"
+        for owner in (name, site.hostname):
+            zones.replace(owner, "TXT", spf)
+        for key in await site.office.keys.add(name, (Algorithm.ED25519_SHA256,), sign_now=True):
+            public = signing_key(key)
+            zones.add(public.name, "TXT", public.record())
+        zones.add(f"_dmarc.{name}", "TXT", "v=DMARC1; p=reject")
 
     def _add_host_records(self, hostname: str, address: str) -> None:
         zones = self.dns.zones

@@ -9,6 +9,7 @@ mailbox goes just then, the commit of that one attempt fails, and the next attem
 
 from collections.abc import Sequence
 
+from postroad.mailbox.folders import Folders
 from postroad.message.trace import return_path
 from postroad.model import (
     Address,
@@ -16,6 +17,7 @@ from postroad.model import (
     Delivery,
     Deposited,
     LeasedDelivery,
+    MailboxAdded,
     Outcome,
     PermanentFailure,
     Reply,
@@ -28,6 +30,7 @@ from postroad.ports import (
     Attempt,
     Clock,
     Directory,
+    Entropy,
     MailboxStore,
     RouteFailed,
     Session,
@@ -52,13 +55,20 @@ class LocalDeliverer:
     """Delivers to mailboxes; one `Session` serves any number of messages."""
 
     def __init__(
-        self, *, mailboxes: MailboxStore, directory: Directory, clock: Clock, batch: int = BATCH
+        self,
+        *,
+        mailboxes: MailboxStore,
+        directory: Directory,
+        clock: Clock,
+        entropy: Entropy,
+        batch: int = BATCH,
     ) -> None:
         self._mailboxes = mailboxes
         self._directory = directory
         self._clock = clock
         self._batch = batch
         self._usable: dict[int, float] = {}
+        self._folders = Folders(mailboxes, clock, entropy)
 
     async def route(self, destination: str) -> Route:
         """Return the way to ``"local"``. Raises `RouteFailed` for anything else."""
@@ -77,6 +87,7 @@ class LocalDeliverer:
         prefix = return_path(message.envelope.sender)
         outcomes: list[tuple[int, Outcome]] = []
         changes: list[Deposited] = []
+        made: list[MailboxAdded] = []
         for delivery in job.deliveries:
             problem = await self._problem(delivery)
             if problem is not None:
@@ -84,6 +95,12 @@ class LocalDeliverer:
                 continue
             mailbox = delivery.mailbox
             assert mailbox is not None, "a delivery without a mailbox is a problem"
+            if delivery.folder:
+                try:
+                    mailbox = await self._folders.place(mailbox, delivery.folder, made)
+                except StorageError as error:
+                    outcomes.append((delivery.ordinal, _unreadable(error)))
+                    continue
             fields = prefix + delivered_to(delivery.recipient)
             outcomes.append((delivery.ordinal, _DELIVERED))
             changes.append(
@@ -103,6 +120,7 @@ class LocalDeliverer:
             outcomes=tuple(outcomes),
             taken=_TAKEN,
             changes=tuple(changes),
+            made=tuple(made),
         )
 
     async def _problem(self, delivery: Delivery) -> Outcome | None:
@@ -116,7 +134,7 @@ class LocalDeliverer:
         try:
             problem = await self._look(mailbox)
         except StorageError as error:
-            return TemporaryFailure(Reply(451, "4.3.0", _one_line(f"mailbox unreadable: {error}")))
+            return _unreadable(error)
         if problem is None:
             if len(self._usable) >= REMEMBER_MAX:
                 self._usable.clear()
@@ -161,6 +179,10 @@ class LocalSession:
 def delivered_to(recipient: Address) -> bytes:
     """Return the Delivered-To field (RFC 9228 §3): where aliases led, and what tells a loop."""
     return f"Delivered-To: {recipient}\r\n".encode()
+
+
+def _unreadable(error: StorageError) -> Outcome:
+    return TemporaryFailure(Reply(451, "4.3.0", _one_line(f"mailbox unreadable: {error}")))
 
 
 def _one_line(text: str) -> str:

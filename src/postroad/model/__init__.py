@@ -5,7 +5,7 @@ holds every durable change of state, of which the journey is made. Import from h
 ``from postroad.model import Address``.
 """
 
-from postroad.model.account import Account, Alias, Domain, Mailbox
+from postroad.model.account import JUNK, Account, Alias, Domain, Mailbox, uid_validity
 from postroad.model.address import Address, InvalidAddress, domain_to_ascii, parse_domain
 from postroad.model.change import (
     Accepted,
@@ -23,6 +23,7 @@ from postroad.model.change import (
     Group,
     Held,
     Leased,
+    MailboxAdded,
     PasswordSet,
     Released,
     Result,
@@ -47,6 +48,7 @@ from postroad.model.outcome import (
 )
 from postroad.model.reply import InvalidReply, Reply
 from postroad.model.route import Host, Route, RouteKind, RouteTaken, Step, TlsPolicy
+from postroad.model.ruling import Ruling, RulingKind
 from postroad.model.security import (
     LinkPolicy,
     PolicyType,
@@ -55,8 +57,10 @@ from postroad.model.security import (
     TlsFailure,
     TlsResult,
 )
+from postroad.model.signing import KeyState, StoredKey
 
 __all__ = [
+    "JUNK",
     "Accepted",
     "Account",
     "AccountAdded",
@@ -85,10 +89,12 @@ __all__ = [
     "InvalidAddress",
     "InvalidId",
     "InvalidReply",
+    "KeyState",
     "Leased",
     "LeasedDelivery",
     "LinkPolicy",
     "Mailbox",
+    "MailboxAdded",
     "Message",
     "Notify",
     "Origin",
@@ -105,9 +111,12 @@ __all__ = [
     "Route",
     "RouteKind",
     "RouteTaken",
+    "Ruling",
+    "RulingKind",
     "ServerKind",
     "Staged",
     "Step",
+    "StoredKey",
     "StsMode",
     "StsPolicy",
     "StsPolicyKept",
@@ -125,4 +134,5 @@ __all__ = [
     "outcome_of",
     "parse_domain",
     "parse_id",
+    "uid_validity",
 ]

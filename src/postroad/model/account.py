@@ -4,6 +4,9 @@ from msgspec import Struct
 
 from postroad.model.address import Address
 
+JUNK = "Junk"
+"""The mailbox for what checks doubt (RFC 6154 §2); made when first needed."""
+
 
 class Domain(Struct, frozen=True):
     """A local domain. `catch_all` takes mail for unknown local parts; `subaddress` is the separator
@@ -22,6 +25,14 @@ class Mailbox(Struct, frozen=True):
     account: int
     name: str
     uid_validity: int
+
+
+def uid_validity(at: float) -> int:
+    """Return the uidvalidity of a mailbox made at that time: 32 bits, not zero (RFC 9051 §2.3.1).
+
+    Made from the change alone, so that a replay of the journey gives the same.
+    """
+    return int(at) % 0xFFFFFFFF + 1
 
 
 class Account(Struct, frozen=True):

@@ -10,18 +10,20 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Struct
 
-from postroad.model.account import Account, Alias, Domain
+from postroad.model.account import Account, Alias, Domain, Mailbox
 from postroad.model.address import Address
 from postroad.model.delivery import Delivery, DeliveryState
 from postroad.model.message import ContentRef, Message, Staged
 from postroad.model.outcome import Outcome
 from postroad.model.route import RouteTaken, Step
+from postroad.model.ruling import Ruling
 from postroad.model.security import StsPolicy, TlsResult
 
 
-class Accepted(Struct, frozen=True, tag="accepted"):
+class Accepted(Struct, frozen=True, tag="accepted", omit_defaults=True):
     """We took responsibility for a message. Deliveries may be born leased (see `Leased`), so that the
     process that accepted them sends them without another commit. `node` and `until` tell whose lease.
+    `rulings` are what checks had to say of it.
     """
 
     at: float
@@ -29,6 +31,7 @@ class Accepted(Struct, frozen=True, tag="accepted"):
     deliveries: tuple[Delivery, ...]
     node: str = ""
     until: float = 0.0
+    rulings: tuple[Ruling, ...] = ()
 
 
 class Leased(Struct, frozen=True, tag="leased"):
@@ -125,6 +128,13 @@ class Expunged(Struct, frozen=True, tag="expunged"):
     uids: tuple[int, ...]
 
 
+class MailboxAdded(Struct, frozen=True, tag="mailbox_added"):
+    """A mailbox was made for an account; nothing changes where the same one is there already."""
+
+    at: float
+    mailbox: Mailbox
+
+
 class DomainAdded(Struct, frozen=True, tag="domain_added"):
     """A local domain was added."""
 
@@ -213,6 +223,7 @@ Change: TypeAlias = (
     | Retried
     | Dropped
     | Expunged
+    | MailboxAdded
     | DomainAdded
     | DomainRemoved
     | AccountAdded

@@ -35,7 +35,8 @@ class Delivery(Struct, frozen=True, omit_defaults=True):
 
     `recipient` is where it goes (after aliases); `original` is what the client said in RCPT.
     `destination` is what the queue groups by: the domain in lower case (A-labels) or, for local
-    mail, ``"local"``; `mailbox` is the local mailbox's id, or None for mail that leaves.
+    mail, ``"local"``; `mailbox` is the local mailbox's id, or None for mail that leaves. `folder` names
+    another mailbox of the same account that it goes to instead; it is made when first needed.
     `due_at` is in seconds since 1970; `attempts` counts those that ended; `last` is the newest reply.
     """
 
@@ -52,6 +53,7 @@ class Delivery(Struct, frozen=True, omit_defaults=True):
     attempts: int = 0
     delay_notified: bool = False
     last: Reply | None = None
+    folder: str = ""
 
 
 class LeasedDelivery(Struct, frozen=True):

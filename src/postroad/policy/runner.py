@@ -2,44 +2,64 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+import time
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from typing import Any, TypeVar, get_args
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
-from postroad.model import Reply
+from postroad.message.newfield import NewField
+from postroad.model import Reply, Ruling, RulingKind
 from postroad.policy import eager
-from postroad.policy.stages import Stage
-from postroad.policy.verdict import ACCEPT, Accept, Defer, Verdict
+from postroad.policy.decision import NOTHING, Decision
+from postroad.policy.reading import NO_READINGS, MessageBegun, Readings, Reads
+from postroad.policy.stages import MessageReceived, Stage
+from postroad.policy.verdict import ACCEPT, Accept, Defer, Quarantine, Reject, Verdict
 
 log = structlog.get_logger("postroad.policy")
+
+MAX_HEADER_OCTETS = 32 * 1024
+SLOW_SECONDS = 0.1
+"""A check that took so long is told of in the journey, also where it had nothing to say."""
+
+_KINDS: dict[type[Verdict], RulingKind] = {
+    Accept: RulingKind.ACCEPT,
+    Quarantine: RulingKind.QUARANTINE,
+    Defer: RulingKind.DEFER,
+    Reject: RulingKind.REJECT,
+}
 
 S = TypeVar("S", bound=Stage)
 
 
 class Check(Struct, frozen=True):
-    """A named function for one stage."""
+    """A named function for one stage; `reads` makes what reads the body for it."""
 
     name: str
     stage: type[Any]
     function: Callable[[Any], Coroutine[Any, Any, Verdict]]
+    reads: Reads | None = None
 
 
 def check(
-    *, stage: type[S], name: str = ""
+    *, stage: type[S], name: str = "", reads: Reads | None = None
 ) -> Callable[[Callable[[S], Coroutine[Any, Any, Verdict]]], Check]:
     """Make a `Check` of an async function.
 
-    Raises `TypeError` where the function is not async or the stage is none.
+    Raises `TypeError` where the function is not async, the stage is none, or the stage has no body to
+    read.
     """
     if stage not in get_args(Stage):
         raise TypeError(f"{stage!r} is no stage; there are {get_args(Stage)}")
+    if reads is not None and stage is not MessageReceived:
+        raise TypeError(f"there is no body to read at {stage.__name__}")
 
     def decorate(function: Callable[[S], Coroutine[Any, Any, Verdict]]) -> Check:
         if not inspect.iscoroutinefunction(function):
             raise TypeError(f"{function!r} must be an async function")
-        return Check(name or function.__name__, stage, function)
+        return Check(name or function.__name__, stage, function, reads)
 
     return decorate
 
@@ -47,41 +67,113 @@ def check(
 class Policy:
     """The checks of a server, in their order.
 
-    `deadline_seconds` is what one check may take before the client is deferred.
+    `deadline_seconds` is what one check may take before the client is deferred. Checks named in
+    `dry_run` are asked, and what they would do is told in the journey and not done. `now` returns
+    seconds since 1970, `monotonic` seconds that only grow.
     """
 
-    def __init__(self, checks: Iterable[Check] = (), *, deadline_seconds: float = 30.0) -> None:
+    def __init__(
+        self,
+        checks: Iterable[Check] = (),
+        *,
+        deadline_seconds: float = 30.0,
+        dry_run: Collection[str] = (),
+        now: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.checks = tuple(checks)
         self._deadline_seconds = deadline_seconds
+        self._dry_run = frozenset(dry_run)
+        self._now = now
+        self._monotonic = monotonic
         self._by_stage: dict[type[Any], tuple[Check, ...]] = {
             stage: tuple(check for check in self.checks if check.stage is stage)
             for stage in get_args(Stage)
         }
+        self._readers = [(each.name, each.reads) for each in self.checks if each.reads is not None]
 
     def has(self, stage: type[Any]) -> bool:
         """Whether any check looks at this stage."""
         return bool(self._by_stage[stage])
 
-    async def ask(self, stage: Stage) -> Verdict:
-        """Return the first verdict that is not `Accept`, else `Accept`."""
-        for each in self._by_stage[type(stage)]:
-            verdict = await self._ask_one(each, stage)
-            if not isinstance(verdict, Accept):
-                return verdict
-        return ACCEPT
+    @property
+    def reads(self) -> bool:
+        """Whether any check may want to read bodies."""
+        return bool(self._readers)
 
-    async def _ask_one(self, each: Check, stage: Stage) -> Verdict:
+    def readings(self, begun: MessageBegun) -> Readings:
+        """Return the readers of a message whose header is known."""
+        return Readings(self._readers, begun) if self._readers else NO_READINGS
+
+    async def ask(self, stage: Stage) -> Decision:
+        """Ask the checks of a stage in their order, until one defers or rejects."""
+        loop = asyncio.get_running_loop()
+        decision = NOTHING
+        before = stage.facts
+        for each in self._by_stage[type(stage)]:
+            began = self._monotonic()
+            verdict = await self._ask_one(each, stage, loop)
+            seconds = self._monotonic() - began
+            if verdict is ACCEPT and seconds < SLOW_SECONDS:
+                continue  # as in nearly all mail
+            decision = decision.plus(self._ruled(each, verdict, seconds))
+            if decision.refused:
+                break
+            if decision.facts:
+                stage = replace(stage, facts=before + decision.facts)
+        return decision
+
+    def _ruled(self, each: Check, verdict: Verdict, seconds: float) -> Decision:
+        reason = verdict.reason
+        if isinstance(verdict, Defer | Reject):
+            reason = reason or str(verdict.reply)
+        dry_run = each.name in self._dry_run
+        rulings: tuple[Ruling, ...] = ()
+        if reason or seconds >= SLOW_SECONDS or not isinstance(verdict, Accept):
+            ruling = Ruling(
+                each.name, _KINDS[type(verdict)], reason, self._now(), round(seconds, 6), dry_run
+            )
+            rulings = (ruling,)
+        if dry_run:
+            return Decision(ACCEPT, rulings)
+        if isinstance(verdict, Defer | Reject):
+            return Decision(verdict, rulings)
+        facts = () if verdict.fact is None else (verdict.fact,)
+        return Decision(verdict, rulings, verdict.headers, facts)
+
+    async def _ask_one(self, each: Check, stage: Stage, loop: asyncio.AbstractEventLoop) -> Verdict:
         try:
-            outcome = eager.start(each.function(stage), asyncio.get_running_loop())
+            if each.reads is not None and each.name in _failed(stage):
+                return Defer(Reply(451, "4.3.0", "A check failed here, try again later"))
+            outcome = eager.start(each.function(stage), loop)
             if isinstance(outcome, asyncio.Task):
                 await _finished(outcome, self._deadline_seconds)
-            return outcome.result()
+            return _sound(each, outcome.result())
         except TimeoutError:
             log.error("check took too long; deferred", check=each.name)
             return Defer(Reply(451, "4.7.0", "A check took too long, try again later"))
         except Exception:
             log.exception("check failed; deferred", check=each.name)
             return Defer(Reply(451, "4.3.0", "A check failed here, try again later"))
+
+
+def _failed(stage: Stage) -> Collection[str]:
+    return stage.readings.failed if isinstance(stage, MessageReceived) else ()
+
+
+def _sound(each: Check, verdict: Verdict) -> Verdict:
+    """Raise `TypeError` or `ValueError` for what a check must not return."""
+    if verdict is ACCEPT:
+        return verdict
+    if type(verdict) not in _KINDS:
+        raise TypeError(f"the check {each.name} returned {verdict!r}, which is no verdict")
+    if isinstance(verdict, Accept | Quarantine) and verdict.headers:
+        if not all(isinstance(field, NewField) for field in verdict.headers):
+            raise TypeError(f"the check {each.name} adds headers that are no NewField")
+        octets = sum(len(field.to_bytes()) for field in verdict.headers)
+        if octets > MAX_HEADER_OCTETS:
+            raise ValueError(f"the check {each.name} adds {octets} octets of headers")
+    return verdict
 
 
 async def _finished(task: "asyncio.Task[Verdict]", seconds: float) -> None:

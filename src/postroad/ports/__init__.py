@@ -5,10 +5,11 @@ and `lab` choose an implementation.
 """
 
 from postroad.ports.clock import Clock, Entropy
-from postroad.ports.content import ContentStore, ContentWriter
+from postroad.ports.content import MAX_ABOVE_OCTETS, ContentStore, ContentWriter
 from postroad.ports.deliverer import Attempt, Deliverer, RouteFailed, Session
 from postroad.ports.directory import Directory
 from postroad.ports.journey import JourneyEvent, JourneyStore
+from postroad.ports.keys import KeyStore
 from postroad.ports.ledger import Conflict, Ledger, StorageError, StorageFull
 from postroad.ports.mailbox import AtHand, Entry, Listing, MailboxLocks, MailboxStore
 from postroad.ports.network import ConnectFailed, Network, Stream, TlsFailed
@@ -17,6 +18,7 @@ from postroad.ports.resolver import Answer, AnswerStatus, Resolver
 from postroad.ports.security import SecurityStore
 
 __all__ = [
+    "MAX_ABOVE_OCTETS",
     "Answer",
     "AnswerStatus",
     "AtHand",
@@ -32,6 +34,7 @@ __all__ = [
     "Entry",
     "JourneyEvent",
     "JourneyStore",
+    "KeyStore",
     "Ledger",
     "Listing",
     "MailboxLocks",

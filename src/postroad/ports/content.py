@@ -4,6 +4,8 @@ from typing import Protocol
 
 from postroad.model import ContentRef, Staged
 
+MAX_ABOVE_OCTETS = 64 * 1024
+
 
 class ContentWriter(Protocol):
     """Takes one content as it streams in. Nothing refers to it before `Ledger.commit`."""
@@ -17,8 +19,11 @@ class ContentWriter(Protocol):
         """Add bytes. Raises `StorageError` where they can no longer be kept (disk full)."""
         ...
 
-    async def finish(self) -> Staged:
+    async def finish(self, above: bytes = b"") -> Staged:
         """Return what `Ledger.commit` needs. Large content is on stable storage when this returns.
+
+        `above` (`MAX_ABOVE_OCTETS` at most) is put in front of all that was written: fields that could
+        be known only when the whole message was.
 
         Raises `StorageError`; the writer is then discarded.
         """

@@ -5,7 +5,16 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from postroad.model import Change, LeasedDelivery, Outcome, Reply, Route, RouteTaken, Step
+from postroad.model import (
+    Change,
+    LeasedDelivery,
+    MailboxAdded,
+    Outcome,
+    Reply,
+    Route,
+    RouteTaken,
+    Step,
+)
 
 
 class RouteFailed(Exception):
@@ -32,8 +41,9 @@ class Attempt(Struct, frozen=True):
     """What one attempt came to: an outcome per ordinal, in the order of the deliveries.
 
     `started_at` and `ended_at` are seconds since 1970. `changes` must be committed in the same group
-    as the outcomes (a local deposit, what TLS reports count). `ours`: it failed by a fault of this
-    machine (a content that cannot be read), which says nothing about the destination.
+    as the outcomes (a local deposit, what TLS reports count), and `made` (mailboxes that it needs)
+    before them. `ours`: it failed by a fault of this machine (a content that cannot be read), which says
+    nothing about the destination.
     """
 
     started_at: float
@@ -43,6 +53,7 @@ class Attempt(Struct, frozen=True):
     steps: tuple[Step, ...] = ()
     changes: tuple[Change, ...] = ()
     ours: bool = False
+    made: tuple[MailboxAdded, ...] = ()
 
 
 class Session(Protocol):

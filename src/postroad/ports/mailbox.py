@@ -42,6 +42,10 @@ class MailboxStore(Protocol):
         """Return the mailbox of that id, None where there is none (any more)."""
         ...
 
+    async def named(self, account: int, name: str) -> Mailbox | None:
+        """Return an account's mailbox of that name, None where there is none."""
+        ...
+
     async def listing(self, mailbox: int) -> Listing | None:
         """Return uids and sizes of all entries, None where there is no such mailbox."""
         ...

@@ -36,6 +36,9 @@ log = structlog.get_logger("postroad.queue")
 Resolve = Callable[[Address], Awaitable[tuple[str, int | None] | None]]
 """Where an address leads: (destination, mailbox), None where nobody has it."""
 
+Sign = Callable[[bytes], bytes]
+"""Returns the fields to put on top of a report, ``b""`` where nobody signs."""
+
 _GROUPS = ((Action.FAILED,), (Action.DELAYED,), (Action.DELIVERED, Action.RELAYED))
 _ORIGIN = Origin(ServerKind.DSN)
 _READ_OCTETS = 256 * 1024
@@ -60,7 +63,9 @@ class Bouncer:
         entropy: Entropy,
         resolve: Resolve,
         settings: QueueSettings,
+        sign: Sign | None = None,
     ) -> None:
+        self._sign = sign
         self._content = content
         self._clock = clock
         self._entropy = entropy
@@ -132,6 +137,8 @@ class Bouncer:
         above = received(origin=_ORIGIN, hostname=hostname, message=number, at=now, recipient=None)
         writer = self._content.stage(number)
         try:
+            if self._sign is not None:
+                writer.write(self._sign(notification.data))
             writer.write(above)
             writer.write(notification.data)
             staged = await writer.finish()

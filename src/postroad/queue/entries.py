@@ -72,7 +72,7 @@ def entry_of(
         attempt.taken,
         attempt.steps,
     )
-    changes: tuple[Change, ...] = (attempted, *attempt.changes)
+    changes: tuple[Change, ...] = (*attempt.made, attempted, *attempt.changes)
     if not births:
         return Entry(job, attempt, changes)
     return Entry(

@@ -5,6 +5,7 @@ from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import structlog
+from msgspec.structs import replace
 
 from postroad.model import (
     Accepted,
@@ -20,6 +21,7 @@ from postroad.model import (
     Released,
     Result,
     Retried,
+    Ruling,
     Staged,
 )
 from postroad.ports import (
@@ -33,7 +35,7 @@ from postroad.ports import (
     StorageError,
 )
 from postroad.queue.admission import Admission
-from postroad.queue.bounce import Bouncer, Resolve
+from postroad.queue.bounce import Bouncer, Resolve, Sign
 from postroad.queue.dispatcher import Dispatcher
 from postroad.queue.entries import Fallback
 from postroad.queue.inventory import Inventory, Job, Key
@@ -58,8 +60,8 @@ _DUE, _DELIVERED = DeliveryState.DUE, DeliveryState.DELIVERED
 class Queue:
     """The set of deliveries, and what moves them.
 
-    `resolve` tells where the address of a sender leads, for reports. Messages may be accepted before
-    `run` and after `stop`; they then wait in the store.
+    `resolve` tells where the address of a sender leads, for reports; `sign` signs these. Messages may be
+    accepted before `run` and after `stop`; they then wait in the store.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Queue:
         entropy: Entropy,
         settings: QueueSettings,
         resolve: Resolve,
+        sign: Sign | None = None,
     ) -> None:
         self.settings = settings
         self._ledger = ledger
@@ -98,7 +101,12 @@ class Queue:
         self._reporter = Reporter(
             recorder=self._recorder,
             bouncer=Bouncer(
-                content=content, clock=clock, entropy=entropy, resolve=resolve, settings=settings
+                content=content,
+                clock=clock,
+                entropy=entropy,
+                resolve=resolve,
+                settings=settings,
+                sign=sign,
             ),
             admission=self._admission,
             clock=clock,
@@ -156,15 +164,21 @@ class Queue:
         return self._recorder.unrecorded
 
     async def accept(
-        self, message: Message, deliveries: Sequence[Delivery], staged: Staged
+        self,
+        message: Message,
+        deliveries: Sequence[Delivery],
+        staged: Staged,
+        rulings: tuple[Ruling, ...] = (),
     ) -> None:
-        """Take responsibility for a message: durable on return.
+        """Take responsibility for a message: durable on return. `rulings` go into its journey.
 
         Raises `StorageError`, and then nothing happened.
         """
-        if await self._deposited(message, deliveries, staged):
+        if await self._deposited(message, deliveries, staged, rulings):
             return
         birth = self._admission.admit(message, deliveries, self._clock.now())
+        if rulings:
+            birth = replace(birth, change=replace(birth.change, rulings=rulings))
         try:
             await self._ledger.commit(Group((birth.change,), (staged,)))
         except asyncio.CancelledError:
@@ -177,7 +191,11 @@ class Queue:
             self._admission.born(birth)
 
     async def _deposited(
-        self, message: Message, deliveries: Sequence[Delivery], staged: Staged
+        self,
+        message: Message,
+        deliveries: Sequence[Delivery],
+        staged: Staged,
+        rulings: tuple[Ruling, ...],
     ) -> bool:
         """Accept and deliver in one commit what only has to be put into mailboxes here.
 
@@ -205,9 +223,10 @@ class Queue:
             attempt.taken,
             attempt.steps,
         )
-        accepted = Accepted(now, message, job.deliveries)
+        accepted = Accepted(now, message, job.deliveries, rulings=rulings)
+        changes = (*attempt.made, accepted, *attempt.changes, attempted)
         try:
-            await self._ledger.commit(Group((accepted, *attempt.changes, attempted), (staged,)))
+            await self._ledger.commit(Group(changes, (staged,)))
         except Conflict:
             return False  # a mailbox went just now
         return True

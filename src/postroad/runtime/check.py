@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from postroad.network import ServerTls, TlsFilesInvalid
+from postroad.network import DnsResolver, ServerTls, SystemClock, SystemEntropy, TlsFilesInvalid
+from postroad.runtime.checks import ChecksInvalid, make_policy
 from postroad.runtime.config import AcmeMode, Config
 from postroad.runtime.config.load import place
+from postroad.service.signing import KeyRing
+from postroad.storage.keys import FileKeys
 
 
 def problems_of(config: Config, path: Path) -> list[str]:
@@ -18,6 +21,7 @@ def problems_of(config: Config, path: Path) -> list[str]:
         *_data_problems(config, path),
         *_route_problems(config, path),
         *_listen_problems(config, path),
+        *_policy_problems(config, path),
     ]
 
 
@@ -81,6 +85,16 @@ def _route_problems(config: Config, path: Path) -> Iterator[str]:
             f'{path}: routes."{domain}".password_file = {_quoted(rule.password_file)}: {reason}; '
             "name a file that the server's user can read, with the password in its first line"
         )
+
+
+def _policy_problems(config: Config, path: Path) -> Iterator[str]:
+    clock = SystemClock()
+    ring = KeyRing(FileKeys(config.server.data_dir / "keys"), clock)
+    try:
+        make_policy(config, clock, SystemEntropy(), DnsResolver(), ring)
+    except ChecksInvalid as error:
+        for problem in error.problems:
+            yield f"{path}: {problem}"
 
 
 def _listen_problems(config: Config, path: Path) -> Iterator[str]:

@@ -23,9 +23,10 @@ from postroad.ports import Clock, Entropy, Network, Resolver, StorageError
 from postroad.queue import Queue
 from postroad.runtime import settings
 from postroad.runtime.addresses import own_endpoints
+from postroad.runtime.checks import make_policy
 from postroad.runtime.config import AcmeMode, Config
 from postroad.runtime.deliverer import LocalOrRemote
-from postroad.runtime.doors import Doors, make_policy
+from postroad.runtime.doors import Doors
 from postroad.runtime.listeners import Listeners
 from postroad.runtime.office import Office
 from postroad.runtime.outbound import make_network, make_remote, make_resolver
@@ -33,6 +34,7 @@ from postroad.runtime.renewal import FileWatch, Renewal, prepare
 from postroad.service.authenticate import Authenticator
 from postroad.service.intake import Intake
 from postroad.service.maildrops import Maildrops
+from postroad.service.signing import KeyRing
 from postroad.service.tls_reports import TlsReports
 
 log = structlog.get_logger("postroad.system")
@@ -82,10 +84,15 @@ class System:
         self._given_network = network
         self._listeners = listeners or Listeners()
         self._resolvers: list[DnsResolver] = []
+        self._resolver = self._make_resolver(config)
+        self._ring = KeyRing(office.key_store, office.clock)
         self._tls = _make_tls(config)
         self.tls_reports: TlsReports | None = None
         local = LocalDeliverer(
-            mailboxes=store.mailboxes, directory=store.directory, clock=office.clock
+            mailboxes=store.mailboxes,
+            directory=store.directory,
+            clock=office.clock,
+            entropy=office.entropy,
         )
         self._deliverer = LocalOrRemote(local, self._make_remote(config), office.forwarding)
         self.queue = Queue(
@@ -97,6 +104,7 @@ class System:
             entropy=office.entropy,
             settings=settings.queue(config, store.node, worker),
             resolve=office.recipients.place,
+            sign=self._sign_own if config.trust.sign else None,
         )
         self.intake = Intake(
             queue=self.queue,
@@ -104,7 +112,7 @@ class System:
             recipients=office.recipients,
             clock=office.clock,
             entropy=office.entropy,
-            policy=make_policy(config),
+            policy=make_policy(config, office.clock, office.entropy, self._resolver, self._ring),
             settings=settings.intake(config),
         )
         self.authenticator = Authenticator(
@@ -178,6 +186,8 @@ class System:
         self._deliverer.remote = self._make_remote(self.config)
         await self._serve()
         self._run(self.queue.run(), "queue")
+        if self.config.trust.sign and self._worker == 0:
+            self._run(self._watch_keys(), "keys")
         if self.config.storage.retain_seconds and self._worker == 0:
             self._run(self._prune(), "prune")
         if self.config.tls.watch_seconds:
@@ -215,7 +225,8 @@ class System:
         config = config or self.config
         tls = _make_tls(config)
         settings.remote(config)  # raises now what it would raise below
-        policy = make_policy(config)
+        resolver = self._make_resolver(config)
+        policy = make_policy(config, self.office.clock, self.office.entropy, resolver, self._ring)
         # Streams change with a restart, for intake and queue together: a message must not be in one
         # whose policy the queue does not know.
         streams = self.intake.settings.streams
@@ -223,7 +234,7 @@ class System:
         self._listeners.rebind(config)
         # Nothing below fails: from here on the new settings are in force.
         _warn_of_restart(self.config, config)
-        before, self.config, self._tls = self.config, config, tls
+        before, self.config, self._tls, self._resolver = self.config, config, tls, resolver
         self._deliverer.remote = self._make_remote(config)
         self.intake.policy, self.intake.settings = policy, intake_settings
         self._doors.configure(config, tls)
@@ -244,14 +255,18 @@ class System:
             self.config.limits.tls_handshake_seconds,
         )
 
+    def _make_resolver(self, config: Config) -> Resolver:
+        if self._given_resolver is not None:
+            return self._given_resolver
+        self._resolvers.append(make_resolver(config))
+        return self._resolvers[-1]
+
     def _make_remote(self, config: Config) -> RemoteDeliverer:
         """Return remote delivery, which must know where we listen to see a loop."""
-        if self._given_resolver is None:
-            self._resolvers.append(make_resolver(config))
         mx = self.listening.get("mx", [])
         return make_remote(
             config,
-            resolver=self._given_resolver or self._resolvers[-1],
+            resolver=self._resolver,
             network=self._given_network or make_network(config),
             content=self.store.content,
             clock=self.office.clock,
@@ -313,6 +328,12 @@ class System:
                 continue
             await self._serve()
             log.info("certificate reloaded")
+
+    def _sign_own(self, message: bytes) -> bytes:
+        return self._ring.sign_whole(message, self.config.server.hostname)
+
+    async def _watch_keys(self) -> None:
+        await self.office.keys.watch(lambda: self._resolver, self.config.trust.key_check_seconds)
 
     async def _prune(self) -> None:
         """Forget, now and then, what is long over."""

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from postroad.model import ServerKind
 from postroad.network import ServerTls
 from postroad.network.acme import ChallengeDirectory
-from postroad.policy import Policy
-from postroad.policy.checks.loops import too_many_hops
 from postroad.runtime import settings
 from postroad.runtime.config import Config
 from postroad.runtime.config.server import TCP_SERVICES
@@ -33,12 +31,6 @@ _SMTP_KINDS = {
     "submissions": ServerKind.SUBMISSION,
     LOCAL: ServerKind.LOCAL,
 }
-
-
-def make_policy(config: Config) -> Policy:
-    """Return the checks that the configuration asks for."""
-    checks = (too_many_hops(config.limits.max_hops),)
-    return Policy(checks, deadline_seconds=config.limits.check_seconds)
 
 
 class Doors:

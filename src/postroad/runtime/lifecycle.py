@@ -19,8 +19,9 @@ import structlog
 
 from postroad.network import TlsFilesInvalid
 from postroad.ports import StorageError
+from postroad.runtime.checks import ChecksInvalid
 from postroad.runtime.compose import System
-from postroad.runtime.config import Config, ConfigInvalid, load_config
+from postroad.runtime.config import Config, ConfigInvalid, config_path, load_config
 from postroad.runtime.listeners import CannotListen, Listeners
 from postroad.runtime.logs import configure_logging
 from postroad.runtime.notify import Notifier, watchdog_seconds
@@ -92,6 +93,9 @@ def _live(
         return run(_Process(path, config, listeners, worker, notify).live())
     except TlsFilesInvalid as error:
         _complain([str(error)])
+        return EX_CONFIG
+    except ChecksInvalid as error:
+        _complain([f"{config_path(path)}: {problem}" for problem in error.problems])
         return EX_CONFIG
     except StorageError as error:
         _complain([f"store in {config.server.data_dir}: {error}"])
@@ -212,7 +216,7 @@ class _Process:
             self._config = config
             configure_logging(config.log)
             log.info("reloaded", **{name: _texts(at) for name, at in system.listening.items()})
-        except (ConfigInvalid, CannotListen) as error:
+        except (ConfigInvalid, ChecksInvalid, CannotListen) as error:
             log.error("reload failed; everything stays as it was", problems=error.problems)
         except (TlsFilesInvalid, StorageError, OSError, ValueError) as error:
             log.error("reload failed; everything stays as it was", problems=[str(error)])

@@ -18,8 +18,10 @@ from postroad.service.desk import QueueDesk
 from postroad.service.domains import Aliases, Domains
 from postroad.service.history import History
 from postroad.service.journeys import Journeys
+from postroad.service.keys import Keys
 from postroad.service.recipients import Recipients
 from postroad.service.reports import Reports
+from postroad.storage.keys import FileKeys
 from postroad.storage.sqlite.store import SqliteStore
 
 
@@ -42,6 +44,13 @@ class Office:
             passwords=self.passwords,
         )
         self.domains = Domains(ledger=ledger, directory=directory, clock=clock)
+        self.key_store = FileKeys(config.server.data_dir / "keys")
+        self.keys = Keys(
+            store=self.key_store,
+            directory=directory,
+            clock=clock,
+            wait_seconds=config.trust.key_wait_seconds,
+        )
         self.aliases = Aliases(ledger=ledger, directory=directory, clock=clock)
         self.desk = QueueDesk(store=store.queue, journey=store.journey, ledger=ledger, clock=clock)
         self.history = History(journey=store.journey)

@@ -4,6 +4,7 @@ import json
 import os
 import pwd
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -13,6 +14,8 @@ from postroad.runtime.certificate import is_self_signed, write_self_signed
 from postroad.runtime.config import Config, load_config
 from postroad.runtime.config.server import is_root
 from postroad.runtime.office import Office
+from postroad.service.keys import signing_key
+from postroad.trust.dkim import zone_line
 
 CONFIG_NAME = "postroad.toml"
 _STANDARD_PORTS = {"mx": 25, "submission": 587, "submissions": 465, "pop3": 110, "pop3s": 995}
@@ -52,11 +55,14 @@ class Plan(Struct, frozen=True):
 
 
 class Done(Struct, frozen=True):
-    """What was set up; `password` is None where the account was there already."""
+    """What was set up; `password` is None where the account was there already. `dkim` are lines of a
+    zone file.
+    """
 
     config: Config
     self_signed: bool
     password: str | None
+    dkim: tuple[str, ...] = ()
 
 
 def make_plan(
@@ -112,8 +118,12 @@ async def set_up(plan: Plan) -> Done:
             _, password = await office.accounts.add(plan.first_account)
         for name in ("postmaster", "root"):
             await _lead_to_first(office, Address(name, plan.domain), plan.first_account)
+        if not office.keys.all(plan.domain):
+            await office.keys.add(plan.domain)
+        keys = [signing_key(each) for each in office.keys.all(plan.domain)]
+    records = tuple(zone_line(key.name, key.record()) for key in keys)
     _give_to_user(plan)
-    return Done(config, is_self_signed(plan.certificate), password)
+    return Done(config, is_self_signed(plan.certificate), password, records)
 
 
 async def _lead_to_first(office: Office, address: Address, first: Address) -> None:
@@ -194,15 +204,21 @@ def _quoted(path: Path) -> str:
     return json.dumps(str(path), ensure_ascii=False)
 
 
-def dns_records(domain: str, hostname: str) -> str:
-    """Return the records to publish, as a zone file has them. Addresses are placeholders."""
+def dns_records(domain: str, hostname: str, keys: Sequence[str] = ()) -> str:
+    """Return the records to publish, as a zone file has them, with those of `keys`.
+
+    Addresses are placeholders.
+    """
+    signing = "".join(f"{line}\n" for line in keys)
     return f"""\
 ; in the zone of {domain}; put this machine's public addresses in place of 192.0.2.1 and 2001:db8::1
 {hostname}.  3600 IN A     192.0.2.1
 {hostname}.  3600 IN AAAA  2001:db8::1
 {domain}.  3600 IN MX    10 {hostname}.
 {domain}.  3600 IN TXT   "v=spf1 mx -all"
-_dmarc.{domain}.  3600 IN TXT   "v=DMARC1; p=none; rua=mailto:postmaster@{domain}"
+{hostname}.  3600 IN TXT   "v=spf1 a -all"
+; mail is signed as soon as these are seen (postroad key check {domain})
+{signing}_dmarc.{domain}.  3600 IN TXT   "v=DMARC1; p=none; rua=mailto:postmaster@{domain}"
 ; so that mail programs find the servers by themselves (RFC 6186, RFC 8314)
 _submissions._tcp.{domain}.  3600 IN SRV   0 1 465 {hostname}.
 _submission._tcp.{domain}.  3600 IN SRV   5 1 587 {hostname}.

@@ -22,6 +22,7 @@ from postroad.network.acme import (
     Proof,
     TsigKey,
 )
+from postroad.policy.checks.recognition import Recognition
 from postroad.queue import QueueSettings, StreamPolicy
 from postroad.runtime.config import AcmeMode, Config
 from postroad.servers.smtp import SMTPLimits
@@ -101,11 +102,27 @@ def intake(config: Config) -> IntakeSettings:
         hostname=config.server.hostname,
         max_header_octets=config.limits.max_header_octets,
         add_missing_headers=config.submission.add_missing_headers,
+        authserv_ids=(authserv_id(config),) if config.trust.verify else (),
         streams=Streams(
             StreamRule(name, section.senders, section.accounts)
             for name, section in config.streams.items()
         ),
     )
+
+
+def recognition(config: Config) -> Recognition:
+    """Return how mail from other servers is recognised."""
+    trust = config.trust
+    same = _same_names(trust, Recognition)
+    same["authserv_id"] = authserv_id(config)
+    same["unenforced"] = frozenset(trust.unenforced)
+    same["sealers"] = frozenset(trust.sealers)
+    return Recognition(discovery=trust.organizational_domain, **same)
+
+
+def authserv_id(config: Config) -> str:
+    """Return the name that stands in our Authentication-Results."""
+    return config.trust.authserv_id or config.server.hostname
 
 
 def authenticator(config: Config) -> AuthenticatorSettings:

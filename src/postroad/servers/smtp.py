@@ -18,13 +18,12 @@ from msgspec import Struct
 
 from postroad.model import Account, Address, Envelope, Origin, Recipient, Reply, ServerKind
 from postroad.policy import (
-    ACCEPT,
-    Accept,
+    NOTHING,
     Connected,
+    Decision,
     MailFrom,
     Policy,
     RcptTo,
-    Stage,
 )
 from postroad.servers.connection import Connection
 from postroad.servers.registry import Registry
@@ -111,6 +110,8 @@ class SMTPConnection(Connection[SMTPServer]):
         self._origin_utf8 = False
         self._accepted: list[Accepted] = []
         self._incoming: Incoming | None = None
+        self._decided = NOTHING  # of the connection
+        self._decision = NOTHING  # of the connection and the transaction
         self._refusals = 0
         self._login_failures = 0
         self._local_user: str | None = None
@@ -145,9 +146,14 @@ class SMTPConnection(Connection[SMTPServer]):
         return self._reply(self._opened())
 
     async def _opened(self) -> Reply:
-        refused = await self._refused(Connected, lambda: Connected(self._from()))
+        if self._service.policy.has(Connected):
+            decision = await self._service.policy.ask(Connected(self._from()))
+            if decision.refused is not None:
+                self._note_refusal("connection refused", decision)
+                return decision.refused.reply
+            self._decided = self._decision = decision
         name = self._service.machine.hostname
-        return refused or Reply(220, "", f"{name} ESMTP {self._service.greeting}")
+        return Reply(220, "", f"{name} ESMTP {self._service.greeting}")
 
     def _on_hello(self, event: Hello) -> None:
         self._forget_transaction()
@@ -175,8 +181,14 @@ class SMTPConnection(Connection[SMTPServer]):
             refusal = await self._sender_refused(envelope.sender, self._account)
             if refusal is not None:
                 return refusal
-        refused = await self._refused(MailFrom, lambda: MailFrom(self._from(), envelope))
-        return refused or _OK
+        if self._service.policy.has(MailFrom):
+            facts = self._decided.facts
+            decision = await self._service.policy.ask(MailFrom(self._from(), envelope, facts=facts))
+            if decision.refused is not None:
+                self._note_refusal("sender refused", decision, sender=str(envelope.sender or "<>"))
+                return decision.refused.reply
+            self._decision = self._decided.plus(decision)
+        return _OK
 
     def _on_rcpt(self, event: Rcpt) -> Awaitable[None] | None:
         recipient = event.recipient
@@ -201,13 +213,18 @@ class SMTPConnection(Connection[SMTPServer]):
             return await self._refuse_recipient(targets)
         if not self._takes(recipient, targets):
             return await self._refuse_recipient(_RELAY_DENIED)
+        quarantined = False
         if service.policy.has(RcptTo):
-            refused = await self._refused(
-                RcptTo, lambda: RcptTo(self._from(), self._envelope(), address)
+            decision = await service.policy.ask(
+                RcptTo(self._from(), self._envelope(), address, facts=self._decision.facts)
             )
+            refused, quarantined = decision.refused, decision.quarantined
+            # What was said of one recipient is told in the journey, if others are taken.
+            self._decision = self._decision.plus(decision.without_verdict())
             if refused is not None:
-                return await self._refuse_recipient(refused)
-        self._accepted.append(Accepted(recipient, targets))
+                self._note_refusal("recipient refused", decision, recipient=str(address))
+                return await self._refuse_recipient(refused.reply)
+        self._accepted.append(Accepted(recipient, targets, quarantined))
         return _RECIPIENT_OK
 
     async def _refuse_recipient(self, reply: Reply) -> Reply:
@@ -222,7 +239,9 @@ class SMTPConnection(Connection[SMTPServer]):
         return reply
 
     def _on_data_begin(self, event: DataBegin) -> None:
-        self._incoming = self._service.intake.begin(self._envelope(), self._accepted, self._from())
+        self._incoming = self._service.intake.begin(
+            self._envelope(), self._accepted, self._from(), self._decision
+        )
         self.machine.reply(_GO_ON)
 
     def _on_chunk(self, event: DataChunk) -> None:
@@ -231,6 +250,7 @@ class SMTPConnection(Connection[SMTPServer]):
 
     async def _on_data_end(self, event: DataEnd) -> None:
         incoming, self._incoming = self._incoming, None
+        self._decision = self._decided
         assert incoming is not None, "the machine ends only what began"
         self._accepted = []
         self.machine.reply(await incoming.finish(plain=event.plain))
@@ -276,10 +296,10 @@ class SMTPConnection(Connection[SMTPServer]):
             return None
         return Reply(553, "5.7.1", f"<{sender}> is not an address of {account.address}")
 
-    async def _refused(self, stage: type[Stage], make: Callable[[], Stage]) -> Reply | None:
-        policy = self._service.policy
-        verdict = await policy.ask(make()) if policy.has(stage) else ACCEPT
-        return None if isinstance(verdict, Accept) else verdict.reply
+    def _note_refusal(self, event: str, decision: Decision, **words: str) -> None:
+        """A refusal has no journey, since there is no message; so the log has it."""
+        ruling = decision.rulings[-1]
+        log.info(event, peer=self.peer, check=ruling.check, reason=ruling.reason, **words)
 
     @property
     def _may_relay(self) -> bool:
@@ -317,6 +337,7 @@ class SMTPConnection(Connection[SMTPServer]):
             self._incoming.discard()
             self._incoming = None
         self._accepted = []
+        self._decision = self._decided
 
 
 _HANDLERS: dict[type[ServerEvent], Callable[[SMTPConnection, Any], Awaitable[None] | None]] = {

@@ -4,7 +4,6 @@ A message is ours when `Incoming.finish` returned a 2xx reply, and not before; w
 until then leaves nothing behind.
 """
 
-import re
 from collections.abc import Sequence
 
 import structlog
@@ -12,8 +11,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from postroad.message.header import header_end
-from postroad.message.trace import make_message_id, received, rfc5322_date
+from postroad.message.trace import received
 from postroad.model import (
+    JUNK,
     Address,
     ContentRef,
     Delivery,
@@ -22,42 +22,59 @@ from postroad.model import (
     Origin,
     Recipient,
     Reply,
+    Ruling,
+    RulingKind,
     ServerKind,
     Staged,
     format_id,
 )
-from postroad.policy import Accept, MessageReceived, Policy
-from postroad.ports import Clock, Conflict, ContentStore, Entropy, StorageError, StorageFull
+from postroad.policy import (
+    NO_READINGS,
+    NOTHING,
+    Decision,
+    MessageBegun,
+    MessageReceived,
+    Policy,
+)
+from postroad.ports import (
+    MAX_ABOVE_OCTETS,
+    Clock,
+    Conflict,
+    ContentStore,
+    Entropy,
+    StorageError,
+    StorageFull,
+)
 from postroad.queue import Queue
+from postroad.service.completion import message_id_of, missing_fields
 from postroad.service.recipients import Recipients, Target
 from postroad.service.streams import Streams
+from postroad.trust.results import without_forged
 
 log = structlog.get_logger("postroad.intake")
 
-_MESSAGE_ID = re.compile(
-    rb"^message-id[ \t]*:[ \t]*(?:\r\n[ \t]+)?(<[!-;=?-~]{1,990}>)", re.IGNORECASE | re.MULTILINE
-)
-_HAS_DATE = re.compile(rb"^date[ \t]*:", re.IGNORECASE | re.MULTILINE)
-_HAS_MESSAGE_ID = re.compile(rb"^message-id[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _NUL_IN_HEADER = Reply(554, "5.6.0", "NUL character in the message header")
 
 
 class IntakeSettings(Struct, frozen=True):
     """`hostname` is our name in Received; `add_missing_headers` lets submission add Date and
     Message-ID where the client left them out (RFC 6409 §8). `streams` chooses the stream of a message.
+    Authentication-Results that claim to be of `authserv_ids` are removed (RFC 8601 §5).
     """
 
     hostname: str
     max_header_octets: int = 1024 * 1024
     add_missing_headers: bool = True
     streams: Streams = Streams()
+    authserv_ids: tuple[str, ...] = ()
 
 
 class Accepted(Struct, frozen=True):
-    """A recipient that was taken at RCPT, with where it leads."""
+    """A recipient that was taken at RCPT, with where it leads; `quarantined`: into Junk."""
 
     recipient: Recipient
     targets: tuple[Target, ...]
+    quarantined: bool = False
 
 
 class Intake:
@@ -82,9 +99,18 @@ class Intake:
         self.policy = policy
         self.settings = settings
 
-    def begin(self, envelope: Envelope, accepted: Sequence[Accepted], origin: Origin) -> "Incoming":
-        """Start to take a message for the recipients that were accepted."""
-        return Incoming(self, envelope, accepted, origin)
+    def begin(
+        self,
+        envelope: Envelope,
+        accepted: Sequence[Accepted],
+        origin: Origin,
+        earlier: Decision = NOTHING,
+    ) -> "Incoming":
+        """Start to take a message for the recipients that were accepted.
+
+        `earlier` is what checks decided of connection, sender and recipients.
+        """
+        return Incoming(self, envelope, accepted, origin, earlier)
 
     async def submit(self, envelope: Envelope, data: bytes, origin: Origin) -> Reply:
         """Take a whole message (CRLF line ends) for all recipients of the envelope.
@@ -107,13 +133,17 @@ class Incoming:
 
     __slots__ = (
         "_accepted",
+        "_added",
         "_at",
+        "_earlier",
         "_envelope",
         "_handed_over",
         "_head",
         "_header",
         "_intake",
         "_origin",
+        "_policy",
+        "_readings",
         "_refusal",
         "_size",
         "_writer",
@@ -121,10 +151,19 @@ class Incoming:
     )
 
     def __init__(
-        self, intake: Intake, envelope: Envelope, accepted: Sequence[Accepted], origin: Origin
+        self,
+        intake: Intake,
+        envelope: Envelope,
+        accepted: Sequence[Accepted],
+        origin: Origin,
+        earlier: Decision = NOTHING,
     ) -> None:
         self.id = intake.entropy.id()
         self._intake = intake
+        self._policy = intake.policy  # the same to the end, whatever a reload does
+        self._readings = NO_READINGS
+        self._earlier = earlier
+        self._added = b""
         self._envelope = envelope
         self._accepted = accepted
         self._origin = origin
@@ -142,6 +181,8 @@ class Incoming:
             return
         self._size += len(chunk)
         if self._head is None:
+            if self._readings:
+                self._readings.write(chunk)
             self._keep(chunk)
             return
         head = self._head
@@ -150,13 +191,13 @@ class Incoming:
             if end >= 0:
                 # The common case: the whole header in the first chunk, copied once.
                 self._begin_content(chunk[:end])
-                self._keep(chunk)
+                self._keep_first(chunk, end)
                 return
         head += chunk
         end = header_end(head)
         if end >= 0:
             self._begin_content(bytes(head[:end]))
-            self._keep(bytes(head))
+            self._keep_first(bytes(head), end)
         elif len(head) > self._intake.settings.max_header_octets:
             limit = self._intake.settings.max_header_octets
             self._refuse(Reply(552, "5.3.4", f"Message header is longer than {limit} octets"))
@@ -170,7 +211,7 @@ class Incoming:
         if self._head is not None and self._refusal is None:
             head = bytes(self._head)
             self._begin_content(head)
-            self._keep(head)
+            self._keep_first(head, len(head))
         if self._refusal is not None:
             return self._refusal
         try:
@@ -213,6 +254,24 @@ class Incoming:
             log.error("storage failed; message deferred", id=format_id(self.id), error=str(error))
             self._refuse(Reply(451, "4.3.0", "Storage failed here, try again later"))
 
+    def _keep_first(self, data: bytes, end: int) -> None:
+        """Keep what begins with the header, which ends at `end`."""
+        if self._readings:
+            self._readings.write(data[end:])
+        ids = self._intake.settings.authserv_ids
+        if ids:
+            head, removed = without_forged(self._header, ids)
+            if removed:
+                self._note_forged(removed)
+                self._keep(head)
+                data = data[end:]
+        self._keep(data)
+
+    def _note_forged(self, count: int) -> None:
+        reason = f"{count} with our name were there already and are removed"
+        ruling = Ruling("authentication-results", RulingKind.ACCEPT, reason, self._at, 0.0)
+        self._earlier = self._earlier.plus(Decision(rulings=(ruling,)))
+
     def _begin_content(self, header: bytes) -> None:
         """The header is known: write what we put above it."""
         self._head = None
@@ -230,23 +289,37 @@ class Incoming:
             recipient=only,
         )
         if settings.add_missing_headers and self._origin.server in _SUBMITTING:
-            if not _HAS_DATE.search(header):
-                above += b"Date: " + rfc5322_date(self._at).encode() + b"\r\n"
-            if not _HAS_MESSAGE_ID.search(header):
-                made = make_message_id(self.id, settings.hostname).encode()
-                above += b"Message-ID: " + made + b"\r\n"
-                self._header += b"Message-ID: " + made + b"\r\n"
+            self._added = missing_fields(
+                header, message=self.id, at=self._at, hostname=settings.hostname
+            )
+            above += self._added
+        if self._policy.reads:
+            self._readings = self._policy.readings(
+                MessageBegun(self._origin, self._envelope, header, self._added)
+            )
         self._keep(above)
 
     async def _accept(self, plain: bool) -> Reply:
         intake = self._intake
-        if intake.policy.has(MessageReceived):
-            verdict = await intake.policy.ask(
-                MessageReceived(self.id, self._origin, self._envelope, self._header, self._size)
-            )
-            if not isinstance(verdict, Accept):
-                return self._refuse(verdict.reply)
-        staged: Staged = await self._writer.finish()
+        decision = self._earlier
+        if self._policy.has(MessageReceived):
+            decision = decision.plus(await self._policy.ask(self._received(decision.facts)))
+            refused = decision.refused
+            if refused is not None:
+                log.info(
+                    "message refused",
+                    id=format_id(self.id),
+                    client=self._origin.client,
+                    sender=str(self._envelope.sender or "<>"),
+                    check=decision.rulings[-1].check,
+                    reason=decision.rulings[-1].reason,
+                )
+                return self._refuse(refused.reply)
+        above = b"".join(field.to_bytes() for field in decision.headers)
+        if len(above) > MAX_ABOVE_OCTETS:
+            log.error("checks add too many headers; deferred", id=format_id(self.id))
+            return self._refuse(Reply(451, "4.3.0", "A check failed here, try again later"))
+        staged: Staged = await self._writer.finish(above)
         streams = intake.settings.streams
         message = Message(
             id=self.id,
@@ -254,18 +327,32 @@ class Incoming:
             content=ContentRef(self.id, staged.ref.size, plain),
             origin=self._origin,
             accepted_at=self._at,
-            message_id=_message_id(self._header),
+            message_id=message_id_of(self._header) or message_id_of(self._added),
             stream=streams.of(self._envelope.sender, self._origin) if streams else "",
         )
         self._handed_over = True
-        await intake.queue.accept(message, self._deliveries(), staged)
+        deliveries = self._deliveries(decision.quarantined)
+        await intake.queue.accept(message, deliveries, staged, decision.rulings)
         return Reply(250, "2.0.0", f"Ok: queued as {format_id(self.id)}")
 
-    def _deliveries(self) -> list[Delivery]:
+    def _received(self, facts: tuple[object, ...]) -> MessageReceived:
+        return MessageReceived(
+            self.id,
+            self._origin,
+            self._envelope,
+            self._header,
+            self._size,
+            self._added,
+            self._readings,
+            facts=facts,
+        )
+
+    def _deliveries(self, quarantined: bool) -> list[Delivery]:
         deliveries: list[Delivery] = []
         seen: set[Address] = set()
         for accepted in self._accepted:
             recipient = accepted.recipient
+            junk = quarantined or accepted.quarantined
             for target in accepted.targets:
                 if target.address in seen:
                     continue  # two aliases, or a recipient said twice: one copy
@@ -281,22 +368,13 @@ class Incoming:
                         notify=recipient.notify,
                         orcpt=recipient.orcpt,
                         due_at=self._at,
+                        folder=JUNK if junk and target.is_local else "",
                     )
                 )
         return deliveries
 
 
 _SUBMITTING = (ServerKind.SUBMISSION, ServerKind.LOCAL)
-
-
-def _message_id(header: bytes) -> str:
-    """Return the Message-ID with its angle brackets, ``""`` where there is none that is well formed."""
-    # To look for its place first takes a third of what searching by the expression does.
-    at = header.lower().find(b"message-id")
-    if at < 0:
-        return ""
-    found = _MESSAGE_ID.match(header, at) or _MESSAGE_ID.search(header, at)
-    return found[1].decode("ascii") if found else ""
 
 
 def _with_recipients(envelope: Envelope, accepted: Sequence[Accepted]) -> Envelope:

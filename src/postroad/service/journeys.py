@@ -22,6 +22,7 @@ from postroad.model import (
     Retried,
     RouteKind,
     RouteTaken,
+    Ruling,
     ServerKind,
     TemporaryFailure,
     format_id,
@@ -35,10 +36,10 @@ from postroad.service.streams import shown
 class JourneyLine(Struct, frozen=True):
     """One thing that happened: when (seconds since 1970), how long after acceptance, what, in words.
 
-    `what` is one of ``accepted``, ``split``, the steps of an attempt (``lookup``, ``connect`` …),
-    ``link`` (the rule that its link was under, and what came of it),
-    ``delivered``, ``deferred``, ``bounced``, ``expired``, ``unknown``, ``deposited``, ``held``,
-    ``retried``, ``dropped``, ``reported``.
+    `what` is one of ``accepted``, ``check``, ``split``, the steps of an attempt (``lookup``,
+    ``connect`` …), ``link`` (the rule that its link was under, and what came of it), ``delivered``,
+    ``deferred``, ``bounced``, ``expired``, ``unknown``, ``deposited``, ``held``, ``retried``,
+    ``dropped``, ``reported``.
     """
 
     at: float
@@ -87,10 +88,11 @@ class Journeys:
             )
         deliveries = await self._queue.deliveries(message)
         recipients = {delivery.ordinal: str(delivery.recipient) for delivery in deliveries}
+        folders = {each.ordinal: each.folder for each in deliveries if each.folder}
         lines = [
             line
             for event in await self._journey.events(message)
-            for line in _lines(event.change, found.accepted_at, recipients)
+            for line in _lines(event.change, found.accepted_at, recipients, folders)
         ]
         lines.sort(key=lambda line: line.at)  # stable: equal times keep the order of commits
         return Journey(found, tuple(deliveries), tuple(lines))
@@ -120,13 +122,18 @@ def delivery_to_plain(delivery: Delivery) -> dict[str, object]:
 
 
 def _lines(
-    change: Change, accepted_at: float, recipients: Mapping[int, str]
+    change: Change,
+    accepted_at: float,
+    recipients: Mapping[int, str],
+    folders: Mapping[int, str],
 ) -> Iterator[JourneyLine]:
-    for at, what, text in _words(change, recipients):
+    for at, what, text in _words(change, recipients, folders):
         yield JourneyLine(at, round(at - accepted_at, 6), what, text)
 
 
-def _words(change: Change, recipients: Mapping[int, str]) -> Iterator[tuple[float, str, str]]:
+def _words(
+    change: Change, recipients: Mapping[int, str], folders: Mapping[int, str]
+) -> Iterator[tuple[float, str, str]]:
     match change:
         case Accepted():
             yield from _accepted(change)
@@ -149,7 +156,8 @@ def _words(change: Change, recipients: Mapping[int, str]) -> Iterator[tuple[floa
                 yield change.at, *_result(result, recipients.get(result.ordinal, "?"))
         case Deposited():
             recipient = recipients.get(change.ordinal, "?")
-            yield change.at, "deposited", f"in the INBOX of {recipient}, {change.size} octets"
+            folder = folders.get(change.ordinal, "INBOX")
+            yield change.at, "deposited", f"in the {folder} of {recipient}, {change.size} octets"
         case Held() | Retried() | Dropped():
             words = {
                 Held: ("held", "held until released"),
@@ -186,16 +194,27 @@ def _accepted(change: Accepted) -> Iterator[tuple[float, str, str]]:
             f"{message.content.size} octets, queued as {format_id(message.id)}"
             + (f", stream {message.stream}" if message.stream else ""),
         )
+    for ruling in change.rulings:
+        yield change.at, "check", _ruling(ruling)
     for delivery in change.deliveries:
         address = delivery.recipient
         alias = f" (for {delivery.original})" if delivery.original != address else ""
         place = "a mailbox here" if delivery.mailbox is not None else delivery.destination
+        if delivery.folder:
+            place = f"the mailbox {delivery.folder} here"
         yield (
             change.at,
             "split",
             f"{address}{alias}: local part {address.local_part!r}, domain {address.domain!r}, "
             f"goes to {place}",
         )
+
+
+def _ruling(ruling: Ruling) -> str:
+    """``dmarc: accept (0.4 ms): the author's domain is proven``."""
+    kind = f"would {ruling.kind.value}, dry run" if ruling.dry_run else ruling.kind.value
+    reason = f": {ruling.reason}" if ruling.reason else ""
+    return f"{ruling.check}: {kind} ({ruling.seconds * 1000:.1f} ms){reason}"
 
 
 def _way(taken: RouteTaken) -> str:

@@ -92,6 +92,11 @@ def mailbox_gone(mailbox: int) -> Conflict:
     )
 
 
+def mailbox_exists(name: str) -> Conflict:
+    """Return the conflict of making a mailbox whose name the account has already."""
+    return Conflict(f"The account has a mailbox {name} already. Try again.")
+
+
 def delivery_ended(message: int, ordinal: int) -> Conflict:
     """Return the conflict of depositing for a delivery that ended."""
     return Conflict(
@@ -107,11 +112,3 @@ def no_delivery(message: int, ordinal: int) -> Conflict:
 def given_twice() -> Conflict:
     """Return the conflict of a group that adds one thing twice."""
     return Conflict("The group contradicts itself: the same id is in it twice.")
-
-
-def uid_validity(at: float) -> int:
-    """Return the uidvalidity of a mailbox made at that time: 32 bits, not zero (RFC 9051 §2.3.1).
-
-    Made from the change alone, so that a replay of the journey gives the same.
-    """
-    return int(at) % 0xFFFFFFFF + 1

@@ -193,7 +193,7 @@ class TestRequireTls:
                 client.login(server.username, server.password)
                 client.mail(ALICE, options)
                 client.rcpt("bob@receiver.test")
-                code, said = client.data(b"Subject: secret\r\n\r\nx\r\n")
+                code, said = client.data(b"From: alice@sender.test\r\nSubject: secret\r\n\r\nx\r\n")
                 assert code == 250, said
                 return said.decode().rpartition(" ")[2]
 
@@ -219,7 +219,7 @@ class TestRequireTls:
         site = await world.add_domain("receiver.test", ["bob"], dane=True)
         name = f"_{site.config.delivery.port}._tcp.{site.hostname}"
         world.dns.zones.replace(name, "TLSA", f"3 1 1 {'0' * 64}")
-        data = b"Subject: your TLS is broken\r\nTLS-Required: No\r\n\r\nx\r\n"
+        data = b"From: alice@sender.test\r\nSubject: your TLS is broken\r\nTLS-Required: No\r\n\r\nx\r\n"
         sent = await world.send(ALICE, "bob@receiver.test", data)
         await world.settled(sent)
         assert (await taken(world, sent)).policy is LinkPolicy.OPPORTUNISTIC

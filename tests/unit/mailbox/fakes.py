@@ -38,6 +38,13 @@ class FakeMailboxes:
         self._fail("mailbox")
         return self.known.get(mailbox)
 
+    async def named(self, account: int, name: str) -> Mailbox | None:
+        self._fail("mailbox")
+        found = [
+            each for each in self.known.values() if (each.account, each.name) == (account, name)
+        ]
+        return found[0] if found else None
+
     async def listing(self, mailbox: int) -> Listing | None:
         self._fail("listing")
         if mailbox not in self.known:

@@ -1,9 +1,11 @@
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from postroad.mailbox.deposit import BATCH, REMEMBER_SECONDS, LocalDeliverer
 from postroad.model import (
+    JUNK,
     Address,
     ContentRef,
     Delivered,
@@ -19,6 +21,7 @@ from postroad.model import (
     ServerKind,
     TemporaryFailure,
 )
+from postroad.network import SystemEntropy
 from postroad.ports import Attempt, Deliverer, RouteFailed
 from tests.unit.mailbox.fakes import FakeMailboxes
 from tests.unit.service.fakes import FakeClock, FakeDirectory
@@ -35,7 +38,10 @@ class World:
         self.store = FakeMailboxes()
         self.store.known.clear()
         self.deliverer = LocalDeliverer(
-            mailboxes=self.store, directory=self.directory, clock=self.clock
+            mailboxes=self.store,
+            directory=self.directory,
+            clock=self.clock,
+            entropy=SystemEntropy(),
         )
 
     def add(self, address: str, *, enabled: bool = True) -> int:
@@ -159,3 +165,36 @@ def test_an_attempt_for_each_job_in_order() -> None:
     assert [
         change.message for a in attempts for change in a.changes if isinstance(change, Deposited)
     ] == list(range(1, 101))
+
+
+def into_junk(leased: LeasedDelivery) -> LeasedDelivery:
+    return replace(
+        leased, deliveries=tuple(replace(each, folder=JUNK) for each in leased.deliveries)
+    )
+
+
+def test_junk_is_made_with_the_first_message_that_goes_there() -> None:
+    world = World()
+    ann, bob = world.add("ann@example.test"), world.add("bob@example.test")
+    (first, second) = world.attempt(into_junk(job(7, ann, bob)), into_junk(job(8, ann)))
+    made = [each.mailbox for each in first.made]
+    assert [(each.account, each.name) for each in made] == [(1, JUNK), (2, JUNK)]
+    # Nothing is committed yet, so the second attempt proposes the same mailbox again.
+    assert [each.mailbox for each in second.made] == made[:1]
+    where = [each.mailbox for each in first.changes if isinstance(each, Deposited)]
+    assert where == [each.id for each in made]
+    for each in made:
+        world.store.known[each.id] = each
+    (third,) = world.attempt(into_junk(job(9, ann)))
+    assert third.made == ()
+    assert [each.mailbox for each in third.changes if isinstance(each, Deposited)] == where[:1]
+
+
+def test_junk_that_cannot_be_asked_for_defers() -> None:
+    world = World()
+    ann = world.add("ann@example.test")
+    world.attempt(job(7, ann))  # the look at the INBOX is remembered now
+    world.store.broken.add("mailbox")
+    (attempt,) = world.attempt(into_junk(job(8, ann)))
+    ((_, outcome),) = attempt.outcomes
+    assert isinstance(outcome, TemporaryFailure)

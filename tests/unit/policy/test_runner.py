@@ -4,13 +4,18 @@ from typing import Any
 
 import pytest
 
-from postroad.model import Envelope, Origin, Reply, ServerKind
+from postroad.model import Envelope, Origin, Reply, RulingKind, ServerKind
 from postroad.policy import (
     ACCEPT,
+    NOTHING,
+    Accept,
     Connected,
     Defer,
+    MessageBegun,
     MessageReceived,
+    NewField,
     Policy,
+    Quarantine,
     Reject,
     Verdict,
     check,
@@ -43,7 +48,9 @@ async def test_the_first_objection_counts() -> None:
         asked.append("not asked")
         return ACCEPT
 
-    assert await Policy([fine, objects, not_asked]).ask(Connected(ORIGIN)) == NO
+    decision = await Policy([fine, objects, not_asked]).ask(Connected(ORIGIN))
+    assert decision.verdict == NO
+    assert [each.check for each in decision.rulings] == ["objects"]
     assert asked == ["fine", "objects"]
 
 
@@ -53,9 +60,9 @@ async def test_only_checks_of_the_stage_are_asked() -> None:
         return NO
 
     policy = Policy([refuses])
-    assert await policy.ask(Connected(ORIGIN)) == ACCEPT
+    assert await policy.ask(Connected(ORIGIN)) is NOTHING
     assert not policy.has(Connected)
-    assert await policy.ask(received(b"\r\n")) == NO
+    assert (await policy.ask(received(b"\r\n"))).refused == NO
 
 
 async def test_a_check_that_raises_defers() -> None:
@@ -63,7 +70,7 @@ async def test_a_check_that_raises_defers() -> None:
     async def broken(stage: Connected) -> Verdict:
         raise RuntimeError("bug")
 
-    verdict = await Policy([broken]).ask(Connected(ORIGIN))
+    verdict = (await Policy([broken]).ask(Connected(ORIGIN))).verdict
     assert isinstance(verdict, Defer)
     assert verdict.reply.code == 451
 
@@ -79,7 +86,7 @@ async def test_a_check_that_hangs_defers_and_is_cancelled() -> None:
             ended.set()
         return ACCEPT
 
-    verdict = await Policy([hangs], deadline_seconds=0.01).ask(Connected(ORIGIN))
+    verdict = (await Policy([hangs], deadline_seconds=0.01).ask(Connected(ORIGIN))).verdict
     assert isinstance(verdict, Defer)
     await asyncio.wait_for(ended.wait(), 1)
 
@@ -90,7 +97,7 @@ async def test_a_check_may_wait() -> None:
         await asyncio.sleep(0.001)
         return NO
 
-    assert await Policy([thinks]).ask(Connected(ORIGIN)) == NO
+    assert (await Policy([thinks]).ask(Connected(ORIGIN))).verdict == NO
 
 
 def test_what_is_no_check_is_refused_at_once() -> None:
@@ -107,7 +114,128 @@ def test_what_is_no_check_is_refused_at_once() -> None:
 async def test_mail_loops_are_refused() -> None:
     policy = Policy([too_many_hops(3)])
     hop = b"Received: from a by b; today\r\n"
-    assert await policy.ask(received(hop * 3 + b"\r\n")) == ACCEPT
-    verdict = await policy.ask(received(b"RECEIVED : x\r\n" + hop * 3 + b"\r\n"))
+    assert await policy.ask(received(hop * 3 + b"\r\n")) is NOTHING
+    verdict = (await policy.ask(received(b"RECEIVED : x\r\n" + hop * 3 + b"\r\n"))).verdict
     assert isinstance(verdict, Reject)
     assert verdict.reply.enhanced == "5.4.6"
+
+
+class Words:
+    """Counts the words of a body; some bodies break it."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def write(self, chunk: bytes) -> None:
+        if b"bang" in chunk:
+            raise RuntimeError("bang")
+        self.count += len(chunk.split())
+
+
+@check(stage=MessageReceived, name="words", reads=lambda begun: Words() if begun.head else None)
+async def words(stage: MessageReceived) -> Verdict:
+    found = stage.reading(Words)
+    return Accept(f"{found.count} words") if found else Accept("not read")
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "reason"),
+    [
+        (b"A: b\r\n\r\n", [b"one two ", b"three"], "3 words"),
+        (b"", [b"one"], "not read"),
+    ],
+)
+async def test_a_check_may_read_the_body(head: bytes, body: list[bytes], reason: str) -> None:
+    policy = Policy([words])
+    readings = policy.readings(MessageBegun(ORIGIN, Envelope(None), head))
+    for chunk in body:
+        readings.write(chunk)
+    decision = await policy.ask(
+        MessageReceived(1, ORIGIN, Envelope(None), head, 1, readings=readings)
+    )
+    assert [each.reason for each in decision.rulings] == [reason]
+
+
+def broken_reads(begun: MessageBegun) -> Words:
+    raise RuntimeError("no reader")
+
+
+@pytest.mark.parametrize("reads", [broken_reads, lambda begun: Words()], ids=["made", "fed"])
+async def test_a_reader_that_raises_defers(reads: Any, caplog: pytest.LogCaptureFixture) -> None:
+    @check(stage=MessageReceived, reads=reads)
+    async def reader(stage: MessageReceived) -> Verdict:
+        return ACCEPT
+
+    policy = Policy([reader])
+    readings = policy.readings(MessageBegun(ORIGIN, Envelope(None), b"\r\n"))
+    readings.write(b"bang")
+    readings.write(b"more")
+    decision = await policy.ask(
+        MessageReceived(1, ORIGIN, Envelope(None), b"\r\n", 1, readings=readings)
+    )
+    assert decision.refused is not None
+    assert decision.refused.reply.code == 451
+
+
+async def test_quarantine_does_not_end_the_asking_and_a_refusal_outweighs_it() -> None:
+    @check(stage=Connected)
+    async def doubts(stage: Connected) -> Verdict:
+        return Quarantine("odd", (NewField("X-Odd", "yes"),), fact=17)
+
+    @check(stage=Connected)
+    async def knows(stage: Connected) -> Verdict:
+        assert stage.fact(int) == 17
+        assert stage.fact(str) is None
+        return Accept("fine", (NewField("X-Fine", "yes"),))
+
+    @check(stage=Connected)
+    async def objects(stage: Connected) -> Verdict:
+        return NO
+
+    decision = await Policy([doubts, knows], now=lambda: 5.0).ask(Connected(ORIGIN))
+    assert decision.quarantined
+    assert [field.name for field in decision.headers] == ["X-Odd", "X-Fine"]
+    told = [(each.check, each.kind, each.reason, each.at) for each in decision.rulings]
+    assert told == [
+        ("doubts", RulingKind.QUARANTINE, "odd", 5.0),
+        ("knows", RulingKind.ACCEPT, "fine", 5.0),
+    ]
+    decision = await Policy([doubts, objects]).ask(Connected(ORIGIN))
+    assert decision.refused == NO
+
+
+async def test_a_dry_run_is_told_and_not_done() -> None:
+    @check(stage=Connected)
+    async def objects(stage: Connected) -> Verdict:
+        return NO
+
+    decision = await Policy([objects], dry_run=["objects"]).ask(Connected(ORIGIN))
+    assert decision.verdict == ACCEPT
+    (ruling,) = decision.rulings
+    assert (ruling.kind, ruling.dry_run, ruling.reason) == (RulingKind.REJECT, True, str(NO.reply))
+
+
+ENDLESS = NewField("X", "\r\n\t".join(["y" * 900] * 40))
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [None, "250 OK", Accept(headers=(b"X: y",)), Accept(headers=(ENDLESS,))],  # type: ignore[arg-type]
+    ids=["none", "text", "bytes", "too much"],
+)
+async def test_what_is_no_verdict_defers(verdict: Any) -> None:
+    @check(stage=Connected)
+    async def odd(stage: Connected) -> Verdict:
+        value: Verdict = verdict
+        return value
+
+    decision = await Policy([odd]).ask(Connected(ORIGIN))
+    assert decision.refused is not None
+    assert decision.refused.reply.code == 451
+
+
+def test_a_verdict_has_a_reply_of_its_kind() -> None:
+    with pytest.raises(ValueError, match="defers nothing"):
+        Defer(Reply(550, "5.7.1", "No"))
+    with pytest.raises(ValueError, match="rejects nothing"):
+        Reject(Reply(450, "4.7.1", "Later"))

@@ -33,6 +33,8 @@ certificate = "{directory}/certificate.pem"
 key = "{directory}/key.pem"
 [delivery]
 nameservers = ["127.0.0.1:1"]
+[trust]
+verify = false
 """
 
 

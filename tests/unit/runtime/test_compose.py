@@ -47,6 +47,7 @@ def make_config(tmp_path: Path, **sections: dict[str, Any]) -> Config:
     loopback = ["127.0.0.1:0"]
     base: dict[str, dict[str, Any]] = {
         "server": {"hostname": "mail.here.test", "data_dir": str(tmp_path / "data")},
+        "trust": {"verify": False},
         "listen": {
             "mx": loopback,
             "submission": loopback,

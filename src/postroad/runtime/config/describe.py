@@ -1,5 +1,6 @@
 """Every setting in words: for ``postroad config describe``, for the reference, and for ``dump``."""
 
+import ipaddress
 import json
 from collections.abc import Iterator, Mapping
 from enum import Enum
@@ -203,6 +204,7 @@ _TYPE_WORDS: dict[Any, str] = {
     Path: "path",
     Endpoint: "address:port",
     Peer: "host:port",
+    ipaddress.IPv4Network: "network",
 }
 
 

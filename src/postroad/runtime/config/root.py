@@ -10,6 +10,7 @@ from postroad.runtime.config.forwarding import ForwardingSection
 from postroad.runtime.config.limits import AuthSection, LimitsSection, MxSection, SubmissionSection
 from postroad.runtime.config.mail import Pop3Section, QueueSection, StorageSection
 from postroad.runtime.config.mta_sts import MtaStsSection
+from postroad.runtime.config.policy import PolicySection
 from postroad.runtime.config.reports import TlsReportsSection
 from postroad.runtime.config.server import (
     AcmeMode,
@@ -19,6 +20,7 @@ from postroad.runtime.config.server import (
     TlsSection,
 )
 from postroad.runtime.config.streams import Streams
+from postroad.runtime.config.trust import TrustSection
 from postroad.runtime.config.values import Section
 
 
@@ -32,6 +34,8 @@ class Config(Section):
     limits: LimitsSection = Field(default_factory=LimitsSection)
     mx: MxSection = Field(default_factory=MxSection)
     submission: SubmissionSection = Field(default_factory=SubmissionSection)
+    trust: TrustSection = Field(default_factory=TrustSection)
+    policy: PolicySection = Field(default_factory=PolicySection)
     pop3: Pop3Section = Field(default_factory=Pop3Section)
     auth: AuthSection = Field(default_factory=AuthSection)
     queue: QueueSection = Field(default_factory=QueueSection)

@@ -22,6 +22,7 @@ from postroad.model import (
     Held,
     Leased,
     Mailbox,
+    MailboxAdded,
     PasswordSet,
     Released,
     Result,
@@ -29,6 +30,7 @@ from postroad.model import (
     StsPolicyKept,
     TlsCounted,
     TlsReported,
+    uid_validity,
 )
 from postroad.ports import Entry, JourneyEvent
 from postroad.storage import conflicts
@@ -208,6 +210,22 @@ def _expunged(do: Application, change: Expunged) -> None:
     do.note(change)
 
 
+def _mailbox_added(do: Application, change: MailboxAdded) -> None:
+    state, mailbox = do.state, change.mailbox
+    if mailbox.account not in state.accounts:
+        raise conflicts.no_account(mailbox.account)
+    for stored in state.mailboxes.values():
+        if (stored.mailbox.account, stored.mailbox.name) == (mailbox.account, mailbox.name):
+            if stored.mailbox.id != mailbox.id:
+                raise conflicts.mailbox_exists(mailbox.name)
+            return
+    if mailbox.id in state.mailboxes:
+        raise conflicts.given_twice()
+    do.undo.put(state.mailboxes, mailbox.id, StoredMailbox(mailbox))
+    do.undo.put(state.entries, mailbox.id, {})
+    do.note(change)
+
+
 def _domain_added(do: Application, change: DomainAdded) -> None:
     if change.domain.name in do.state.domains:
         raise conflicts.domain_exists(change.domain.name)
@@ -240,7 +258,7 @@ def _account_added(do: Application, change: AccountAdded) -> None:
         raise conflicts.id_taken(account.id, address)
     if account.inbox in state.mailboxes:
         raise conflicts.id_taken(account.inbox, address)
-    inbox = Mailbox(account.inbox, account.id, "INBOX", conflicts.uid_validity(change.at))
+    inbox = Mailbox(account.inbox, account.id, "INBOX", uid_validity(change.at))
     do.undo.put(state.accounts, account.id, account)
     do.undo.put(state.mailboxes, inbox.id, StoredMailbox(inbox))
     do.undo.put(state.entries, inbox.id, {})
@@ -319,6 +337,7 @@ _APPLY: dict[type, Any] = {
     Retried: _by_operator,
     Dropped: _by_operator,
     Expunged: _expunged,
+    MailboxAdded: _mailbox_added,
     DomainAdded: _domain_added,
     DomainRemoved: _domain_removed,
     AccountAdded: _account_added,

@@ -205,6 +205,13 @@ class MemoryMailboxes:
         stored = self._state.mailboxes.get(mailbox)
         return None if stored is None else stored.mailbox
 
+    async def named(self, account: int, name: str) -> Mailbox | None:
+        """Return an account's mailbox of that name, None where there is none."""
+        for stored in self._state.mailboxes.values():
+            if (stored.mailbox.account, stored.mailbox.name) == (account, name):
+                return stored.mailbox
+        return None
+
     async def listing(self, mailbox: int) -> Listing | None:
         """Return uids and sizes of all entries, None where there is no such mailbox."""
         stored = self._state.mailboxes.get(mailbox)
@@ -357,11 +364,11 @@ class MemoryContentWriter:
         self._check()
         self._data += chunk
 
-    async def finish(self) -> Staged:
+    async def finish(self, above: bytes = b"") -> Staged:
         """Return what `Ledger.commit` needs."""
         self._check()
         self._finished = True
-        data = bytes(self._data)
+        data = above + self._data
         ref = ContentRef(self._id, len(data))
         if len(data) <= self._inline_max_octets:
             return Staged(ref, data)

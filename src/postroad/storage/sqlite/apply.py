@@ -22,6 +22,7 @@ from postroad.model import (
     Expunged,
     Held,
     Leased,
+    MailboxAdded,
     PasswordSet,
     Released,
     Retried,
@@ -235,7 +236,10 @@ def _account_removed(connection: apsw.Connection, change: AccountRemoved, sweep:
 
 
 def _directory(connection: apsw.Connection, change: Any, sweep: Sweep) -> None:
-    directory.APPLY[type(change)](connection, change)
+    try:
+        directory.APPLY[type(change)](connection, change)
+    except directory.Unchanged:
+        return
     write_journey(connection, change, change.at)
 
 
@@ -253,7 +257,15 @@ _APPLY: dict[type, Any] = {
     Expunged: _expunged,
     AccountRemoved: _account_removed,
     **dict.fromkeys(
-        (DomainAdded, DomainRemoved, AccountAdded, PasswordSet, AliasAdded, AliasRemoved),
+        (
+            DomainAdded,
+            DomainRemoved,
+            AccountAdded,
+            MailboxAdded,
+            PasswordSet,
+            AliasAdded,
+            AliasRemoved,
+        ),
         _directory,
     ),
     **dict.fromkeys(security.APPLY, _security),

@@ -15,7 +15,9 @@ from postroad.model import (
     AliasRemoved,
     DomainAdded,
     DomainRemoved,
+    MailboxAdded,
     PasswordSet,
+    uid_validity,
 )
 from postroad.storage.conflicts import (
     account_exists,
@@ -23,14 +25,19 @@ from postroad.storage.conflicts import (
     address_is_alias,
     domain_exists,
     domain_in_use,
+    given_twice,
     id_taken,
+    mailbox_exists,
     no_account,
     no_alias,
     no_domain,
     not_local,
-    uid_validity,
 )
 from postroad.storage.sqlite.statements import SQL
+
+
+class Unchanged(Exception):
+    """What a change asks for is so already."""
 
 
 def account_removed(connection: apsw.Connection, change: AccountRemoved) -> list[int]:
@@ -87,6 +94,22 @@ def _account_added(connection: apsw.Connection, change: AccountAdded) -> None:
     )
 
 
+def _mailbox_added(connection: apsw.Connection, change: MailboxAdded) -> None:
+    """Make it, unless it is there; then nothing changed, and the journey says nothing."""
+    mailbox = change.mailbox
+    if not _exists(connection, "account_get_by_id", mailbox.account):
+        raise no_account(mailbox.account)
+    found = connection.execute(SQL["mailbox_named"], (mailbox.account, mailbox.name)).get
+    if found is not None:
+        if found[0] != mailbox.id:
+            raise mailbox_exists(mailbox.name)
+        raise Unchanged
+    if _exists(connection, "mailbox_get", mailbox.id):
+        raise given_twice()
+    row = (mailbox.id, mailbox.account, mailbox.name, mailbox.uid_validity)
+    connection.execute(SQL["mailbox_insert"], row)
+
+
 def _password_set(connection: apsw.Connection, change: PasswordSet) -> None:
     connection.execute(SQL["account_password"], (change.account, change.password_hash))
     if not connection.changes():
@@ -121,6 +144,7 @@ APPLY: dict[type, Any] = {
     DomainAdded: _domain_added,
     DomainRemoved: _domain_removed,
     AccountAdded: _account_added,
+    MailboxAdded: _mailbox_added,
     PasswordSet: _password_set,
     AliasAdded: _alias_added,
     AliasRemoved: _alias_removed,

@@ -2,8 +2,10 @@
 
 A content up to `inline_max_octets` is kept in memory while it streams in and stored by the commit
 that first refers to it. A larger one goes to ``content/<last two letters>/<id>`` as it comes, and
-file and directory are fsynced before that commit. Files that no committed content row names (a crash
-in between) are swept at start, once they are old enough that no other process is still writing them.
+file and directory are fsynced before that commit. Such a file begins with a hole, for the fields that
+are put on top once the whole message is known; the content is its end. Files that no committed content
+row names (a crash in between) are swept at start, once they are old enough that no other process is
+still writing them.
 """
 
 import asyncio
@@ -16,7 +18,7 @@ from io import BufferedWriter, FileIO
 from pathlib import Path
 
 from postroad.model import ContentRef, InvalidId, Staged, format_id, parse_id
-from postroad.ports import StorageError, StorageFull
+from postroad.ports import MAX_ABOVE_OCTETS, StorageError, StorageFull
 from postroad.storage.sqlite.database import Database
 from postroad.storage.sqlite.statements import SQL
 
@@ -83,7 +85,7 @@ class SqliteContents:
             )
         place, piece = rows[0]
         if place == "file":
-            return await asyncio.to_thread(_read_file, self._path(ref.id), offset, limit)
+            return await asyncio.to_thread(_read_file, self._path(ref.id), ref.size, offset, limit)
         return piece or b""  # SQLite's substr makes NULL of an empty blob
 
     def unlink(self, contents: Iterable[int]) -> None:
@@ -154,10 +156,12 @@ class SqliteContentWriter:
             self.discard()
             raise _storage_error(self._path, error) from error
 
-    async def finish(self) -> Staged:
+    async def finish(self, above: bytes = b"") -> Staged:
         """Return what `Ledger.commit` needs. Raises `StorageError`; the writer is then discarded."""
         if self._finished:
             raise StorageError(f"{self._path}: the content is finished or discarded already.")
+        if above:
+            self._put_above(above)
         ref = ContentRef(self._id, self._size)
         if not self._spilled:
             self._finished = True
@@ -166,7 +170,7 @@ class SqliteContentWriter:
             self._cache.put(self._id, data)
             return Staged(ref, data)
         try:
-            await asyncio.to_thread(self._make_durable)
+            await asyncio.to_thread(self._make_durable, above)
         except OSError as error:
             self.discard()
             raise _storage_error(self._path, error) from error
@@ -184,6 +188,14 @@ class SqliteContentWriter:
             self._spilled = False
             _remove(self._path)
 
+    def _put_above(self, above: bytes) -> None:
+        if len(above) > MAX_ABOVE_OCTETS:
+            self.discard()
+            raise StorageError(f"{len(above)} octets are too many to put on top of a message.")
+        self._size += len(above)
+        if not self._spilled:
+            self._chunks.insert(0, above)
+
     def _spill(self) -> None:
         folder = self._path.parent
         if not folder.is_dir():
@@ -192,12 +204,16 @@ class SqliteContentWriter:
         handle = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         self._spilled = True
         self._file = BufferedWriter(FileIO(handle, "wb"), WRITE_BUFFER_OCTETS)
+        self._file.seek(MAX_ABOVE_OCTETS)
         for chunk in self._chunks:
             self._file.write(chunk)
         self._chunks.clear()
 
-    def _make_durable(self) -> None:
+    def _make_durable(self, above: bytes) -> None:
         assert self._file is not None
+        if above:
+            self._file.seek(MAX_ABOVE_OCTETS - len(above))
+            self._file.write(above)
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
@@ -210,10 +226,13 @@ def _path(directory: Path, content_id: int) -> Path:
     return directory / name[-2:].lower() / name
 
 
-def _read_file(path: Path, offset: int, limit: int | None) -> bytes:
+def _read_file(path: Path, size: int, offset: int, limit: int | None) -> bytes:
     try:
         with path.open("rb", buffering=0) as file:
-            file.seek(offset)
+            begin = os.fstat(file.fileno()).st_size - size
+            if begin < 0:
+                raise StorageError(f"{path}: the file is shorter than its message. It is damaged.")
+            file.seek(begin + offset)
             return file.read(-1 if limit is None else limit) or b""
     except OSError as error:
         raise _storage_error(path, error) from error

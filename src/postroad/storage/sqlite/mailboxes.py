@@ -34,6 +34,11 @@ class SqliteMailboxes:
         rows = self._database.read(SQL["mailbox_get"], (mailbox,))
         return Mailbox(*rows[0][:4]) if rows else None
 
+    async def named(self, account: int, name: str) -> Mailbox | None:
+        """Return an account's mailbox of that name, None where there is none."""
+        rows = self._database.read(SQL["mailbox_named"], (account, name))
+        return Mailbox(*rows[0]) if rows else None
+
     async def listing(self, mailbox: int) -> Listing | None:
         """Return uids and sizes of all entries, None where there is no such mailbox."""
         rows = self._database.read(SQL["mailbox_get"], (mailbox,))

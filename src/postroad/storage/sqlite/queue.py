@@ -169,6 +169,7 @@ def _as_it_stands(born: Delivery, row: Any) -> Delivery:
         attempts=attempts,
         delay_notified=bool(delay_notified),
         last=None if last is None else _decode_reply(last),
+        folder=born.folder,
     )
 
 

@@ -5,6 +5,7 @@ the sealers is for the policy to say.
 """
 
 from postroad.trust.arc.seal import Sealer, seal
+from postroad.trust.arc.sets import first_hop_says
 from postroad.trust.arc.verify import NO_CHAIN, Chain, ChainStatus, ChainVerification, verify
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "ChainStatus",
     "ChainVerification",
     "Sealer",
+    "first_hop_says",
     "seal",
     "verify",
 ]

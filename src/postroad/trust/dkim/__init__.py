@@ -13,6 +13,7 @@ from postroad.trust.dkim.keys import (
     make_selector,
     zone_line,
 )
+from postroad.trust.dkim.publication import publication_problem
 from postroad.trust.dkim.result import Checked, Result
 from postroad.trust.dkim.sign import Signer, SignSettings, sign
 from postroad.trust.dkim.signature import Algorithm
@@ -34,6 +35,7 @@ __all__ = [
     "generate",
     "load",
     "make_selector",
+    "publication_problem",
     "sign",
     "verify",
     "zone_line",

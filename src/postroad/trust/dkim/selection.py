@@ -15,7 +15,9 @@ class Selection:
 
     def __init__(self, header: Header) -> None:
         self._by_name: dict[str, list[bytes]] = {}
-        self._canonical: dict[tuple[Form, str], list[bytes]] = {}
+        self._canonical: dict[
+            str, dict[str, list[bytes]]
+        ] = {}  # by the form's word: enums hash slowly
         for field in header.fields:
             if field.name:
                 self._by_name.setdefault(field.name.lower(), []).append(field.raw)
@@ -23,6 +25,11 @@ class Selection:
     def count(self, name: str) -> int:
         """Return how many fields have that name (lower case)."""
         return len(self._by_name.get(name, ()))
+
+    def counts(self, names: Iterable[str]) -> tuple[int, ...]:
+        """Return how many fields have each of these names (lower case)."""
+        found = self._by_name
+        return tuple([len(found[name]) if name in found else 0 for name in names])
 
     def octets(self, names: Iterable[str], form: Form) -> bytes:
         """Return the fields of those names (lower case), the last of several first.
@@ -32,11 +39,14 @@ class Selection:
         """
         used: dict[str, int] = {}
         pieces = []
+        by_name = self._by_name
+        known = self._canonical.setdefault(form.value, {})
         for name in names:
-            fields = self._canonical.get((form, name))
+            if name not in by_name:
+                continue
+            fields = known.get(name)
             if fields is None:
-                fields = [canonical.field(raw, form) for raw in self._by_name.get(name, ())]
-                self._canonical[form, name] = fields
+                fields = known[name] = [canonical.field(raw, form) for raw in by_name[name]]
             number = used[name] = used.get(name, 0) + 1
             if number <= len(fields):
                 pieces.append(fields[-number])

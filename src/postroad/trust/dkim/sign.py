@@ -8,6 +8,7 @@ occur, so that none of them can be added to the message later (RFC 6376 §8.15).
 import hashlib
 from binascii import b2a_base64
 from collections.abc import Sequence
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -54,6 +55,7 @@ SIGNED = (
     "auto-submitted",
 )
 MAX_OF_A_NAME = 100
+_ALL = OVERSIGNED + SIGNED
 
 
 class SignSettings(Struct, frozen=True):
@@ -90,14 +92,14 @@ class Signer:
         selection = Selection(header)
         if not selection.count("from"):
             return b""
-        names = signed_names(selection)
+        names, folded = _names(selection.counts(_ALL))
         prefix = hashlib.sha256(selection.octets(names, self._settings.header_form))
         body_hash = b2a_base64(body.digest(self._body_kind), newline=False).decode("ascii")
         time = int(now)
         times = f"t={time};"
         if self._settings.expires_seconds is not None:
             times += f" x={time + self._settings.expires_seconds};"
-        end = f"\r\n\t{times} bh={body_hash};\r\n\th={folded_names(names)};\r\n\tb="
+        end = f"\r\n\t{times} bh={body_hash};\r\n\th={folded};\r\n\tb="
         fields = []
         for key in self.keys:
             unsigned = (
@@ -126,12 +128,16 @@ def sign(
 
 def signed_names(selection: Selection) -> list[str]:
     """Return what h= is to have (RFC 6376 §5.4)."""
-    names = []
-    for name in OVERSIGNED:
-        names.extend([name] * (min(selection.count(name), MAX_OF_A_NAME) + 1))
-    for name in SIGNED:
-        names.extend([name] * min(selection.count(name), MAX_OF_A_NAME))
-    return names
+    return list(_names(selection.counts(_ALL))[0])
+
+
+@lru_cache(maxsize=256)
+def _names(counts: tuple[int, ...]) -> tuple[tuple[str, ...], str]:
+    """The names for a header that has so many fields of each of `_ALL`, and their list, folded."""
+    names: list[str] = []
+    for name, count in zip(_ALL, counts, strict=True):
+        names.extend([name] * (min(count, MAX_OF_A_NAME) + (name in OVERSIGNED)))
+    return tuple(names), folded_names(names)
 
 
 def folded_names(names: Sequence[str]) -> str:

@@ -28,6 +28,9 @@ UPDATE mailbox SET modseq = modseq + 1 WHERE id = ?1;
 -- :name mailbox_get
 SELECT id, account, name, uid_validity, uid_next FROM mailbox WHERE id = ?1;
 
+-- :name mailbox_named
+SELECT id, account, name, uid_validity FROM mailbox WHERE account = ?1 AND name = ?2;
+
 -- :name mailbox_insert
 INSERT INTO mailbox (id, account, name, uid_validity, uid_next, modseq) VALUES (?, ?, ?, ?, 1, 0);
 
