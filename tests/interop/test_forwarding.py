@@ -30,6 +30,11 @@ async def test_the_next_server_sees_a_sender_of_ours(world: World) -> None:
     assert sender.domain == "here.test"
     assert is_srs(sender.local_part)
     assert sender.local_part.endswith("=there.test=jo")
+    # What we found of the sender is sealed, and the next server has validated the seal.
+    assert b"\r\nARC-Seal: i=1; a=ed25519-sha256; cv=none;\r\n\td=here.test;" in message
+    results = message.partition(b"ARC-Seal")[0]
+    for word in (b"spf=pass", b"dkim=pass", b"arc=pass", b"dmarc=pass"):
+        assert word in results
     # What is in the message is as its author wrote it.
     assert b"From: jo@there.test" in message or b"From: <jo@there.test>" in message
 

@@ -84,7 +84,7 @@ def records(
     from postroad.service.domain_check import wanted_records, zone_file
 
     name = parse_domain(domain)
-    setup: Setup = run(_setup_alone(config, address or (), reports_to))
+    setup: Setup = run(_setup_alone(config, name, address or (), reports_to))
     wanted = wanted_records(name, setup)
     if as_json:
         print_json([_record_to_plain(each) for each in wanted])
@@ -112,6 +112,7 @@ async def _check(
         setup = await own_setup(
             config,
             resolver,
+            domain=domain,
             addresses=parsed_addresses(addresses),
             selectors=selectors,
             reports_to=reports_to,
@@ -121,15 +122,16 @@ async def _check(
         await resolver.close()
 
 
-async def _setup_alone(path: "Path | None", addresses: "Sequence[str]", reports_to: str) -> "Setup":
+async def _setup_alone(
+    path: "Path | None", domain: str, addresses: "Sequence[str]", reports_to: str
+) -> "Setup":
     from postroad.runtime.outbound import make_resolver
     from postroad.runtime.own_setup import own_setup
 
     config = _config(path)
     resolver: Resolver = make_resolver(config)
-    return await own_setup(
-        config, resolver, addresses=parsed_addresses(addresses), reports_to=reports_to
-    )
+    given = parsed_addresses(addresses)
+    return await own_setup(config, resolver, domain=domain, addresses=given, reports_to=reports_to)
 
 
 def _config(path: "Path | None") -> "Config":

@@ -17,9 +17,11 @@ import structlog
 from msgspec.structs import replace
 
 from postroad.delivery import RemoteDeliverer
+from postroad.delivery.above import ContentAbove
 from postroad.mailbox import LocalDeliverer
 from postroad.network import DnsResolver, ServerTls, TlsFilesInvalid
-from postroad.ports import Clock, Entropy, Network, Resolver, StorageError
+from postroad.policy import Policy
+from postroad.ports import Clock, Deliverer, Entropy, Network, Resolver, StorageError
 from postroad.queue import Queue
 from postroad.runtime import settings
 from postroad.runtime.addresses import own_endpoints
@@ -32,10 +34,13 @@ from postroad.runtime.office import Office
 from postroad.runtime.outbound import make_network, make_remote, make_resolver
 from postroad.runtime.renewal import FileWatch, Renewal, prepare
 from postroad.service.authenticate import Authenticator
+from postroad.service.dmarc_reports import DmarcReports
 from postroad.service.intake import Intake
 from postroad.service.maildrops import Maildrops
+from postroad.service.sealing import ForwardSealer
 from postroad.service.signing import KeyRing
 from postroad.service.tls_reports import TlsReports
+from postroad.storage.spool import FileSpool
 
 log = structlog.get_logger("postroad.system")
 
@@ -50,6 +55,7 @@ _NEEDS_RESTART = (
     "auth",
     "forwarding",
     "tls_reports",
+    "dmarc_reports",
 )
 
 
@@ -86,6 +92,7 @@ class System:
         self._resolvers: list[DnsResolver] = []
         self._resolver = self._make_resolver(config)
         self._ring = KeyRing(office.key_store, office.clock)
+        self.dmarc_reports = self._make_dmarc_reports(config)
         self._tls = _make_tls(config)
         self.tls_reports: TlsReports | None = None
         local = LocalDeliverer(
@@ -94,7 +101,8 @@ class System:
             clock=office.clock,
             entropy=office.entropy,
         )
-        self._deliverer = LocalOrRemote(local, self._make_remote(config), office.forwarding)
+        self._contents = ContentAbove(store.content)
+        self._deliverer = LocalOrRemote(local, self._make_remote(config), self._forwarding)
         self.queue = Queue(
             ledger=store.ledger,
             store=store.queue,
@@ -112,7 +120,7 @@ class System:
             recipients=office.recipients,
             clock=office.clock,
             entropy=office.entropy,
-            policy=make_policy(config, office.clock, office.entropy, self._resolver, self._ring),
+            policy=self._make_policy(config, self._resolver),
             settings=settings.intake(config),
         )
         self.authenticator = Authenticator(
@@ -186,6 +194,8 @@ class System:
         self._deliverer.remote = self._make_remote(self.config)
         await self._serve()
         self._run(self.queue.run(), "queue")
+        if self.dmarc_reports is not None and self._worker == 0:
+            self._run(self.dmarc_reports.run(), "dmarc reports")
         if self.config.trust.sign and self._worker == 0:
             self._run(self._watch_keys(), "keys")
         if self.config.storage.retain_seconds and self._worker == 0:
@@ -226,7 +236,7 @@ class System:
         tls = _make_tls(config)
         settings.remote(config)  # raises now what it would raise below
         resolver = self._make_resolver(config)
-        policy = make_policy(config, self.office.clock, self.office.entropy, resolver, self._ring)
+        policy = self._make_policy(config, resolver)
         # Streams change with a restart, for intake and queue together: a message must not be in one
         # whose policy the queue does not know.
         streams = self.intake.settings.streams
@@ -268,7 +278,7 @@ class System:
             config,
             resolver=self._resolver,
             network=self._given_network or make_network(config),
-            content=self.store.content,
+            content=self._contents,
             clock=self.office.clock,
             entropy=self.office.entropy,
             own_endpoints=own_endpoints(mx),
@@ -285,6 +295,35 @@ class System:
             ledger=self.store.ledger,
             resolver=self._given_resolver or self._resolvers[-1],
             intake=self.intake,
+            clock=self.office.clock,
+            settings=told,
+        )
+
+    def _make_policy(self, config: Config, resolver: Resolver) -> Policy:
+        observer = self.dmarc_reports.note if self.dmarc_reports is not None else None
+        office = self.office
+        return make_policy(config, office.clock, office.entropy, resolver, self._ring, observer)
+
+    def _forwarding(self, remote: Deliverer) -> Deliverer:
+        """Pass others' mail on under a sender of ours, sealed with the key of the domain."""
+        sealer = ForwardSealer(
+            content=self.store.content,
+            resolver=self._resolver,
+            clock=self.office.clock,
+            key_of=self._ring.sealing_key,
+            authserv_id=self.config.server.hostname,
+        )
+        seal = sealer.seal if self.config.trust.sign and self.config.trust.verify else None
+        return self.office.forwarding(remote, seal, self._contents)
+
+    def _make_dmarc_reports(self, config: Config) -> DmarcReports | None:
+        told = settings.dmarc_reports(config)
+        if told is None or not config.trust.verify:
+            return None
+        return DmarcReports(
+            spool=FileSpool(config.server.data_dir / "dmarc"),
+            resolver=self._resolver,
+            submit=lambda envelope, data, origin: self.intake.submit(envelope, data, origin),
             clock=self.office.clock,
             settings=told,
         )

@@ -6,7 +6,8 @@ An office may be opened on a data directory while a server runs on it; the serve
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from postroad.delivery.forward import Forwarding
+from postroad.delivery.above import ContentAbove
+from postroad.delivery.forward import Forwarding, Seal
 from postroad.model import Address
 from postroad.network import SystemClock, SystemEntropy
 from postroad.ports import Clock, Deliverer, Directory, Entropy
@@ -66,11 +67,16 @@ class Office:
             way_back=self._way_back if self._srs is not None else None,
         )
 
-    def forwarding(self, deliverer: Deliverer) -> Deliverer:
+    def forwarding(
+        self,
+        deliverer: Deliverer,
+        seal: Seal | None = None,
+        contents: ContentAbove | None = None,
+    ) -> Deliverer:
         """Return a deliverer that passes others' mail on under a sender of ours, if that is wanted."""
         if self._srs is None:
             return deliverer
-        return Forwarding(deliverer, self._srs, self._is_ours, self.clock)
+        return Forwarding(deliverer, self._srs, self._is_ours, self.clock, seal, contents)
 
     async def _is_ours(self, domain: str) -> bool:
         return await self.directory.domain(domain) is not None

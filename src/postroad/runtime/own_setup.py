@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from postroad.ports import Resolver
+from postroad.model import KeyState
+from postroad.network import SystemClock
+from postroad.ports import Resolver, StorageError
 from postroad.runtime.certificate import read_facts
 from postroad.runtime.config import Config
 from postroad.runtime.config.server import IMPLICIT_TLS_SERVICES
 from postroad.runtime.own_policy import own_policy
-from postroad.service.domain_check import Setup
+from postroad.service.domain_check import DkimKey, Setup
+from postroad.service.keys import signing_key
+from postroad.storage.keys import FileKeys
 from postroad.trust.mta_sts import write_record
 
 _FOR_PEOPLE = {"submission": 587, "submissions": 465, "pop3": 110, "pop3s": 995}
@@ -21,11 +25,12 @@ async def own_setup(
     config: Config,
     resolver: Resolver,
     *,
+    domain: str = "",
     addresses: Sequence[str] = (),
     selectors: Sequence[str] = (),
     reports_to: str = "",
 ) -> Setup:
-    """Return our side of a domain's records.
+    """Return our side of a domain's records. `domain` is the one whose keys count.
 
     `addresses` are where mail leaves from; not given, they are ``delivery.source_ipv4`` and
     ``source_ipv6``, or what the DNS says of our host name.
@@ -35,6 +40,7 @@ async def own_setup(
         hostname=config.server.hostname,
         addresses=found or await outgoing_addresses(config, resolver),
         ports=_ports(config),
+        keys=_keys(config, domain),
         selectors=tuple(selectors),
         tlsa=_tlsa(config),
         chain=_chain(config),
@@ -52,6 +58,21 @@ async def outgoing_addresses(config: Config, resolver: Resolver) -> tuple[str, .
     name = delivery.helo or config.server.hostname
     answers = [await resolver.lookup(name, kind) for kind in ("A", "AAAA")]
     return tuple(record for answer in answers for record in answer.records)
+
+
+def _keys(config: Config, domain: str) -> tuple[DkimKey, ...]:
+    """The keys of a domain that sign, or are to."""
+    now = SystemClock().now()
+    try:
+        stored = FileKeys(config.server.data_dir / "keys").all()
+    except StorageError:
+        return ()  # not ours to read: then only what is published counts
+    found = [each for each in stored if each.domain == domain]
+    return tuple(
+        DkimKey(each.selector, signing_key(each).record(), each.state(now) is KeyState.SIGNING)
+        for each in found
+        if each.state(now) is not KeyState.RETIRED
+    )
 
 
 def _ports(config: Config) -> dict[str, int]:

@@ -21,6 +21,8 @@ from postroad.runtime.office import Office
 from postroad.runtime.outbound import make_network
 from postroad.runtime.own_setup import outgoing_addresses
 from postroad.service.preview import Preview, preview
+from postroad.service.signing import KeyRing
+from postroad.storage.keys import FileKeys
 
 _MAX_COUNTED = 1000
 _MAX_ADDRESSES = 4
@@ -153,10 +155,11 @@ async def make_plan(
     previews: list[Preview] = []
     if any(_reaches_by_mx(leg.lead.route) for leg in legs):
         helo = config.delivery.helo or config.server.hostname
+        signed = _signed(config, message, sender, clock)
         outgoing = tuple(addresses) or await outgoing_addresses(config, resolver)
         previews = [
             await preview(
-                message, sender, address=one, helo=helo, resolver=resolver, now=clock.now()
+                signed, sender, address=one, helo=helo, resolver=resolver, now=clock.now()
             )
             for one in outgoing[:_MAX_ADDRESSES]
         ]
@@ -169,6 +172,14 @@ async def make_plan(
         tuple(_own_limits(config, message, traits)),
         next((each.store for each in found if each.store), ""),
     )
+
+
+def _signed(config: Config, message: bytes, sender: Address | None, clock: Clock) -> bytes:
+    """The message with the signatures that it would get here, where keys can be read."""
+    if not config.trust.sign or sender is None:
+        return message
+    ring = KeyRing(FileKeys(config.server.data_dir / "keys"), clock)
+    return ring.sign_whole(message, sender.domain) + message
 
 
 def _own_limits(config: Config, message: bytes, traits: Traits) -> list[str]:

@@ -27,6 +27,7 @@ from postroad.queue import QueueSettings, StreamPolicy
 from postroad.runtime.config import AcmeMode, Config
 from postroad.servers.smtp import SMTPLimits
 from postroad.service.authenticate import AuthenticatorSettings
+from postroad.service.dmarc_reports import DmarcReportSettings
 from postroad.service.intake import IntakeSettings
 from postroad.service.streams import StreamRule, Streams
 from postroad.service.tls_reports import TlsReportSettings
@@ -128,6 +129,16 @@ def authserv_id(config: Config) -> str:
 def authenticator(config: Config) -> AuthenticatorSettings:
     """Return what the authenticator is told."""
     return AuthenticatorSettings(**_same_names(config.auth, AuthenticatorSettings))
+
+
+def dmarc_reports(config: Config) -> DmarcReportSettings | None:
+    """Return what the sender of DMARC reports is told; None: none are sent."""
+    section = config.dmarc_reports
+    if not section.contact:
+        return None
+    return DmarcReportSettings(
+        Address.parse(section.contact), section.organization or config.server.hostname
+    )
 
 
 def challenge_directory(config: Config) -> Path:

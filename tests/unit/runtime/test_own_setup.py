@@ -4,9 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from postroad.lab.ca import Authority
+from postroad.model import StoredKey
 from postroad.runtime.certificate import read_facts, write_self_signed
 from postroad.runtime.config import Config
 from postroad.runtime.own_setup import own_setup
+from postroad.storage.keys import FileKeys
+from postroad.trust.dkim import Algorithm, generate
 from tests.fake_dns import FakeDns
 
 HOST = "mail.here.test"
@@ -17,7 +20,7 @@ DNS = {
 
 
 def config(**sections: dict[str, Any]) -> Config:
-    return Config.model_validate({"server": {"hostname": HOST}, **sections})
+    return Config.model_validate({"server": {"hostname": HOST}} | sections)
 
 
 async def test_addresses() -> None:
@@ -44,3 +47,19 @@ async def test_services_and_certificate(tmp_path: Path) -> None:
     assert (await own_setup(config(tls=tls), FakeDns(DNS))).tlsa == ""
     leaf.certificate.unlink()
     assert (await own_setup(config(tls=tls), FakeDns(DNS))).tlsa == ""
+
+
+async def test_keys(tmp_path: Path) -> None:
+    store = FileKeys(tmp_path / "keys")
+    for selector, times in (
+        ("new", {}),
+        ("signs", {"published_at": 1.0, "signs_from": 1.0}),
+        ("old", {"published_at": 1.0, "signs_from": 1.0, "signs_until": 2.0}),
+    ):
+        key = generate("here.test", selector, Algorithm.ED25519_SHA256)
+        store.put(StoredKey("here.test", selector, key.algorithm.value, key.pem(), 0.0, **times))
+    there = config(server={"hostname": HOST, "data_dir": str(tmp_path)})
+    setup = await own_setup(there, FakeDns(DNS), domain="here.test")
+    assert [(each.selector, each.signs) for each in setup.keys] == [("new", False), ("signs", True)]
+    assert all(each.text.startswith("v=DKIM1; k=ed25519;") for each in setup.keys)
+    assert (await own_setup(there, FakeDns(DNS), domain="other.test")).keys == ()

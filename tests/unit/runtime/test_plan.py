@@ -87,9 +87,20 @@ async def test_places_that_are_not_there(world: World) -> None:
 
 
 async def test_a_sender_that_would_not_be_believed(world: World) -> None:
-    made = await plan(world, "x@there.test", addresses=["198.51.100.99"])
+    world.dns.zones.add("bank.test", "TXT", '"v=spf1 -all"')
+    world.dns.zones.add("_dmarc.bank.test", "TXT", '"v=DMARC1; p=reject"')
+    forged = MESSAGE.replace(b"From: orders@shop.test", b"From: boss@bank.test")
+    made = await plan(world, "x@there.test", message=forged)
     assert made.fails
     assert made.previews[0].dmarc.policy.value == "reject"
+
+
+async def test_the_signature_that_it_would_get_here_counts(world: World) -> None:
+    made = await plan(world, "x@there.test", addresses=["198.51.100.99"])
+    assert not made.fails
+    (said,) = made.previews
+    assert (said.spf.result.value, said.dmarc.result.value) == ("fail", "pass")
+    assert {each.result.value for each in said.dkim} == {"pass"}
 
 
 async def test_a_message_that_does_not_fit(world: World) -> None:

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from postroad.runtime.config.acme import AcmeSection
 from postroad.runtime.config.delivery import DeliverySection, Routes
+from postroad.runtime.config.dmarc_reports import DmarcReportsSection
 from postroad.runtime.config.forwarding import ForwardingSection
 from postroad.runtime.config.limits import AuthSection, LimitsSection, MxSection, SubmissionSection
 from postroad.runtime.config.mail import Pop3Section, QueueSection, StorageSection
@@ -51,6 +52,7 @@ class Config(Section):
     forwarding: ForwardingSection = Field(default_factory=ForwardingSection)
     mta_sts: MtaStsSection = Field(default_factory=MtaStsSection)
     tls_reports: TlsReportsSection = Field(default_factory=TlsReportsSection)
+    dmarc_reports: DmarcReportsSection = Field(default_factory=DmarcReportsSection)
     storage: StorageSection = Field(default_factory=StorageSection)
     log: LogSection = Field(default_factory=LogSection)
 

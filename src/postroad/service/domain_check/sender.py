@@ -125,6 +125,9 @@ async def _own_key(domain: str, key: DkimKey, resolver: Resolver) -> Finding:
     if answer.status is AnswerStatus.FAILED:
         return no_answer("DKIM", answer)
     if not answer.records:
+        if not key.signs:
+            text = f"{wanted[0].name}: a new key waits for its record"
+            return Finding("DKIM", Level.WARNING, text, _DKIM_WHY, wanted)
         text = f"{wanted[0].name}: the key is not published, so its signatures do not verify"
         return Finding("DKIM", Level.PROBLEM, text, _DKIM_WHY, wanted)
     ours = read_key(key.text)

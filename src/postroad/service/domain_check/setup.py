@@ -20,10 +20,11 @@ CLIENT_SERVICES = (
 
 
 class DkimKey(Struct, frozen=True):
-    """A key that signs for the domain: its selector, and the text of its record."""
+    """A key of the domain: its selector, the text of its record, and whether it signs already."""
 
     selector: str
     text: str
+    signs: bool = True
 
 
 class Setup(Struct, frozen=True):

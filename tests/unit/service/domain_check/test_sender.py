@@ -101,6 +101,12 @@ async def test_our_key_is_not_there(texts: list[str], words: str) -> None:
     assert lines(found) == [f'{NAME}. 3600 IN TXT "{KEY.record()}"']
 
 
+async def test_a_new_key_may_wait_for_its_record() -> None:
+    ours = setup(keys=(DkimKey("s1", KEY.record(), signs=False),))
+    found = only(await check_dkim(DOMAIN, ours, dns(good() | {NAME: {"TXT": []}})), Level.WARNING)
+    assert "waits for its record" in found.text
+
+
 async def test_a_key_in_test_mode() -> None:
     zone = good() | {NAME: {"TXT": [KEY.record() + "; t=y"]}}
     assert "test mode" in only(await check_dkim(DOMAIN, setup(), dns(zone)), Level.WARNING).text
