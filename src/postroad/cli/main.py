@@ -20,6 +20,7 @@ from postroad.cli import (
     route,
     send,
     serve,
+    tls_report,
 )
 from postroad.cli.errors import Exit, explain
 from postroad.cli.show import complain
@@ -49,6 +50,7 @@ app.add_typer(people.aliases, name="alias")
 app.add_typer(reports.app, name="reports")
 app.add_typer(certificate.app, name="certificate")
 app.command("mta-sts")(mta_sts.mta_sts)
+app.command("tls-report")(tls_report.tls_report)
 app.add_typer(config.app, name="config")
 
 
