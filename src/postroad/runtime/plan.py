@@ -142,13 +142,9 @@ async def make_plan(
     traits = traits_of(message, [sender, *recipients])
     found = [await look_up(config, each, resolver) for each in recipients]
     waiting = await _waiting(config, found)
-    demands = Demands(resolver, settings.remote(config))
     prober = _Prober(config, network or make_network(config), resolver, clock) if probe else None
     legs = [
-        replace(
-            await _leg(each, lead, traits, waiting, prober, clock.now()),
-            links=await _links(lead.route, demands),
-        )
+        replace(await _leg(each, lead, traits, waiting, prober, clock.now()), links=_links(lead))
         for each in found
         for lead in each.leads
     ]
@@ -202,15 +198,19 @@ def _own_limits(config: Config, message: bytes, traits: Traits) -> list[str]:
     return problems
 
 
-async def _links(route: Route | None, demands: Demands) -> tuple[Security, ...]:
-    """How the links to the hosts would be secured: by the settings, and by DANE."""
-    found = []
-    for host in route.hosts if route is not None else ():
-        if host.addresses and route is not None:
-            demand = await demands.of(route, host)
-            refusal = demand.refusal.text if demand.refusal is not None else ""
-            found.append(Security(host.name, demand.policy.value, demand.required, refusal))
-    return tuple(found)
+def _links(lead: Lead) -> tuple[Security, ...]:
+    """How the links to the hosts would be secured: by the settings, DANE or MTA-STS."""
+    hosts = lead.route.hosts if lead.route is not None else ()
+    return tuple(
+        Security(
+            host.name,
+            demand.policy.value,
+            demand.required,
+            demand.refusal.text if demand.refusal is not None else "",
+        )
+        for host, demand in zip(hosts, lead.demands, strict=True)
+        if host.addresses
+    )
 
 
 async def _leg(
