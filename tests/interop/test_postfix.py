@@ -197,7 +197,9 @@ async def test_our_refusal_makes_postfix_bounce(pair: Neighbours) -> None:
     def send() -> None:
         with pair.client() as client:
             refused = client.sendmail(
-                BOB, ["nobody@sender.test", ALICE], b"Subject: two\r\n\r\nx\r\n"
+                BOB,
+                ["nobody@sender.test", ALICE],
+                b"From: bob@postfix.test\r\nSubject: two\r\n\r\nx\r\n",
             )
             assert refused == {}, "Postfix takes both and learns of the refusal later"
 

@@ -187,6 +187,21 @@ def test_a_mistake_is_named_with_its_mend(tmp_path: Path, text: str, problem: st
     assert problems(tmp_path, text) == [problem]
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('[trust]\nrelays = ["10.0.0.1/8"]\n', "has host bits set; networks are wanted, as"),
+        ("[trust]\nrelays = 7\n", "trust.relays = 7: a list of networks is wanted"),
+        ('[trust]\nsealers = ["a b"]\n', "a list of domains is wanted"),
+        ('[trust]\nauthserv_id = "a;b"\n', 'trust.authserv_id = "a;b"'),
+        ('[policy]\nchecks = ["spam"]\n', "policy.checks = [\"spam\"]: 'spam' names no check"),
+    ],
+)
+def test_mistakes_of_trust_and_policy(tmp_path: Path, line: str, words: str) -> None:
+    (problem,) = problems(tmp_path, LEAST + line)
+    assert words in problem
+
+
 def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
     found = problems(
         tmp_path,

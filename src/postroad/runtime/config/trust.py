@@ -21,6 +21,8 @@ def _domains(values: tuple[str, ...]) -> tuple[str, ...]:
 def _networks(value: Any) -> Any:
     if isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
+    if not isinstance(value, list | tuple):
+        raise ValueError("a list of networks is wanted")
     found = []
     for each in value:
         try:
