@@ -26,7 +26,8 @@ class Knot:
     """An authoritative name server for zones given as text, from `__enter__` to `__exit__`.
 
     `zones` gives each zone's records in master file form; `$ORIGIN` and a TTL are set, and a SOA
-    and NS are added when the text has no SOA. Zones in `signed` are signed by DNSSEC.
+    and NS are added when the text has no SOA. Zones in `signed` are signed by DNSSEC. Who has the
+    key `update_key` (name, secret in base 64; hmac-sha256) may change them all (RFC 2136).
 
     Raises `MissingTool`, and `PeerFailed` with the log when it does not start.
     """
@@ -38,9 +39,11 @@ class Knot:
         port: int | None = None,
         *,
         signed: Collection[str] = (),
+        update_key: tuple[str, str] | None = None,
     ) -> None:
         self.address = address
         self.port = choose_port(address, port)
+        self._update_key = update_key
         self._zones = {name.rstrip("."): text for name, text in zones.items()}
         self._signed = {name.rstrip(".") for name in signed}
         self._serial = 1
@@ -92,9 +95,15 @@ class Knot:
         return self.directory / "zones" / f"{name or 'root'}.zone"
 
     def _config(self, directory: Path) -> str:
-        lines = [_KNOT.format(directory=directory, address=self.address, port=self.port), "zone:"]
+        lines = [_KNOT.format(directory=directory, address=self.address, port=self.port)]
+        if self._update_key is not None:
+            name, secret = self._update_key
+            lines.append(_UPDATES.format(name=name, secret=secret))
+        lines.append("zone:")
         for name in self._zones:
             lines.append(f"  - domain: {name}.\n    file: {self._zone_file(name)}")
+            if self._update_key is not None:
+                lines.append("    acl: updates")
             if name in self._signed:
                 lines.append("    dnssec-signing: on\n    dnssec-policy: quick")
         return "\n".join(lines) + "\n"
@@ -224,6 +233,17 @@ def _with_parents(names: Sequence[str]) -> set[str]:
         found |= {".".join(labels[index:]) + "." for index in range(len(labels))}
     return found
 
+
+_UPDATES = """
+key:
+  - id: {name}
+    algorithm: hmac-sha256
+    secret: {secret}
+acl:
+  - id: updates
+    key: {name}
+    action: update
+"""
 
 _KNOT = """
 server:

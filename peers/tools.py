@@ -40,6 +40,7 @@ _PACKAGES = {
     "master": "postfix",
     "mpop": "mpop",
     "msmtp": "msmtp",
+    "pebble": "pebble",
     "postfix": "postfix",
     "postqueue": "postfix",
     "rspamd": "rspamd",

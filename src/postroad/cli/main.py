@@ -8,13 +8,17 @@ import typer
 
 from postroad.cli import (
     account,
+    certificate,
     config,
+    domain_check,
     journey,
     key,
     mta_sts,
     people,
+    plan,
     queue,
     quickstart,
+    reports,
     route,
     send,
     serve,
@@ -38,11 +42,16 @@ app.command("serve")(serve.serve)
 app.command("lab")(serve.lab)
 app.command("send")(send.send)
 app.command("route")(route.route)
+app.command("plan")(plan.plan)
 app.add_typer(queue.app, name="queue")
 app.command("journey")(journey.journey)
 app.add_typer(account.app, name="account")
+people.domains.command("check")(domain_check.check)
+people.domains.command("records")(domain_check.records)
 app.add_typer(people.domains, name="domain")
 app.add_typer(people.aliases, name="alias")
+app.add_typer(reports.app, name="reports")
+app.add_typer(certificate.app, name="certificate")
 app.add_typer(key.app, name="key")
 app.command("mta-sts")(mta_sts.mta_sts)
 app.command("tls-report")(tls_report.tls_report)

@@ -91,11 +91,12 @@ def _to_plain(found: "Found") -> dict[str, object]:
         "domain": found.address.domain,
         "refusal": str(found.refusal) if found.refusal else None,
         "note": found.store or None,
-        "leads": [_lead_to_plain(each) for each in found.leads],
+        "leads": [lead_to_plain(each) for each in found.leads],
     }
 
 
-def _lead_to_plain(lead: "Lead") -> dict[str, object]:
+def lead_to_plain(lead: "Lead") -> dict[str, object]:
+    """Return a lead as plain values."""
     plain: dict[str, object] = {
         "address": str(lead.address),
         "local": lead.mailbox is not None,

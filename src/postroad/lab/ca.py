@@ -51,13 +51,31 @@ class Authority:
         self._issued += 1
         stem = f"{self._issued:03d}-{names[0].replace(':', '_').replace('*', 'any')}"
         leaf = Leaf(self._directory / f"{stem}.pem", self._directory / f"{stem}.key")
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        leaf.certificate.write_bytes(
+            self.sign(key, *names, days=days, starts_days_ago=starts_days_ago)
+        )
+        leaf.key.touch(mode=0o600)
+        leaf.key.write_bytes(key)
+        return leaf
+
+    def sign(
+        self, key: bytes, *names: str, days: int = _LIFE_DAYS, starts_days_ago: float = 1
+    ) -> bytes:
+        """Return a certificate with its chain (PEM) for a private key (PEM) of one's own."""
+        private = serialization.load_pem_private_key(key, None)
+        if not isinstance(private, ec.EllipticCurvePrivateKey):
+            raise TypeError("an EC key is wanted")
         begins = datetime.now(UTC) - starts_days_ago * _DAY
         certificate = (
             x509.CertificateBuilder()
             .subject_name(_called(names[0][:64]))
             .issuer_name(self._name)
-            .public_key(key.public_key())
+            .public_key(private.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(begins)
             .not_valid_after(begins + days * _DAY)
@@ -71,16 +89,7 @@ class Authority:
             )
             .sign(self._key, hashes.SHA256())
         )
-        leaf.certificate.write_bytes(_pem(certificate) + self._chain)
-        leaf.key.touch(mode=0o600)
-        leaf.key.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
-        return leaf
+        return _pem(certificate) + self._chain
 
     def trust(self) -> ssl.SSLContext:
         """Return a context for clients that believe this authority and no other."""

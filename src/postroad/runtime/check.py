@@ -13,7 +13,7 @@ from postroad.network import (
 )
 from postroad.runtime import settings
 from postroad.runtime.checks import ChecksInvalid, make_policy
-from postroad.runtime.config import Config
+from postroad.runtime.config import AcmeMode, Config
 from postroad.runtime.config.load import place
 from postroad.runtime.guards import Guards
 from postroad.service.signing import KeyRing
@@ -38,11 +38,13 @@ def problems_of(config: Config, path: Path) -> list[str]:
 
 def _tls_problems(config: Config, path: Path) -> Iterator[str]:
     tls = config.tls
-    if tls.certificate is None or tls.key is None:
+    if tls.acme is not AcmeMode.OFF:
+        pass  # what is missing there is made and fetched
+    elif tls.certificate is None or tls.key is None:
         if config.submission.auth_required and not config.submission.auth_without_tls:
             yield (
                 f"{place(path, 'tls', 'certificate')}: is not set, so nobody can log in to send; "
-                "set it and tls.key (postroad quickstart writes a pair to begin with)"
+                "set it and tls.key (postroad quickstart writes a pair to begin with), or tls.acme"
             )
     else:
         unreadable = False

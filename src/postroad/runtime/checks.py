@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable
 
 from postroad.policy import Check, Policy
-from postroad.policy.checks.dmarc import recognise_author
+from postroad.policy.checks.dmarc import Observer, recognise_author
 from postroad.policy.checks.loops import too_many_hops
 from postroad.policy.checks.results import write_results
 from postroad.policy.checks.signatures import recognise_sealers, recognise_signers
@@ -32,6 +32,7 @@ def make_policy(
     resolver: Resolver,
     ring: KeyRing,
     guards: Guards,
+    observer: Observer | None = None,
 ) -> Policy:
     """Return the checks that the configuration asks for, the one that signs last.
 
@@ -47,7 +48,7 @@ def make_policy(
             recognise_client(recognition, resolver, clock),
             recognise_signers(recognition, resolver, clock),
             recognise_sealers(recognition, resolver),
-            recognise_author(recognition, resolver, entropy),
+            recognise_author(recognition, resolver, entropy, observer),
             *own,
             write_results(recognition),
         ]

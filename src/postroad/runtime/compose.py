@@ -17,34 +17,50 @@ import structlog
 from msgspec.structs import replace
 
 from postroad.delivery import RemoteDeliverer
+from postroad.delivery.above import ContentAbove
 from postroad.mailbox import LocalDeliverer
-from postroad.network import DnsResolver, ServerTls
+from postroad.network import DnsResolver, ServerTls, TlsFilesInvalid
 from postroad.policy import Policy
-from postroad.ports import Clock, Entropy, Network, Resolver, StorageError
+from postroad.ports import Clock, Deliverer, Entropy, Network, Resolver, StorageError
 from postroad.queue import Queue
 from postroad.runtime import settings
 from postroad.runtime.addresses import own_endpoints
 from postroad.runtime.checks import make_policy
-from postroad.runtime.config import Config
+from postroad.runtime.config import AcmeMode, Config
 from postroad.runtime.deliverer import LocalOrRemote
 from postroad.runtime.doors import Doors
 from postroad.runtime.guards import Guards
 from postroad.runtime.listeners import Listeners
 from postroad.runtime.office import Office
 from postroad.runtime.outbound import make_network, make_remote, make_resolver
+from postroad.runtime.renewal import FileWatch, Renewal, prepare
 from postroad.service.authenticate import Authenticator
+from postroad.service.dmarc_reports import DmarcReports
 from postroad.service.intake import Intake
 from postroad.service.login import SaslLogins
 from postroad.service.logins import LoginBook
 from postroad.service.maildrops import Maildrops
+from postroad.service.sealing import ForwardSealer
 from postroad.service.signing import KeyRing
 from postroad.service.tls_reports import TlsReports
+from postroad.storage.spool import FileSpool
 
 log = structlog.get_logger("postroad.system")
 
 PRUNE_EVERY_SECONDS = 3600.0
 ABORT_GRACE_SECONDS = 5.0
-_NEEDS_RESTART = ("server", "storage", "queue", "streams", "pop3", "auth", "oauth", "tls_reports")
+_NEEDS_RESTART = (
+    "server",
+    "storage",
+    "queue",
+    "streams",
+    "pop3",
+    "auth",
+    "oauth",
+    "forwarding",
+    "tls_reports",
+    "dmarc_reports",
+)
 
 
 class System:
@@ -81,6 +97,7 @@ class System:
         self._resolver = self._make_resolver(config)
         self._ring = KeyRing(office.key_store, office.clock)
         self._guards = Guards(office.clock, network or make_network(config), store.standing)
+        self.dmarc_reports = self._make_dmarc_reports(config)
         self._tls = _make_tls(config)
         self.tls_reports: TlsReports | None = None
         local = LocalDeliverer(
@@ -89,7 +106,8 @@ class System:
             clock=office.clock,
             entropy=office.entropy,
         )
-        self._deliverer = LocalOrRemote(local, self._make_remote(config))
+        self._contents = ContentAbove(store.content)
+        self._deliverer = LocalOrRemote(local, self._make_remote(config), self._forwarding)
         self.queue = Queue(
             ledger=store.ledger,
             store=store.queue,
@@ -140,6 +158,7 @@ class System:
             tls=self._tls,
         )
         self._tasks: list[asyncio.Task[None]] = []
+        self._renewing: asyncio.Task[None] | None = None
         self._failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self._stopped = False
 
@@ -188,12 +207,17 @@ class System:
         self._deliverer.remote = self._make_remote(self.config)
         await self._serve()
         self._run(self.queue.run(), "queue")
+        if self.dmarc_reports is not None and self._worker == 0:
+            self._run(self.dmarc_reports.run(), "dmarc reports")
         if self.config.trust.sign and self._worker == 0:
             self._run(self._watch_keys(), "keys")
         self._run(self.book.run(), "logins")
         self._run(self._write_standings(), "standings")
         if self.config.storage.retain_seconds and self._worker == 0:
             self._run(self._prune(), "prune")
+        if self.config.tls.watch_seconds:
+            self._run(self._watch_certificate(), "watch certificate")
+        self._keep_certificate()
         self.tls_reports = self._make_tls_reports()
         if self.tls_reports is not None and self._worker == 0:
             self._run(self.tls_reports.run(), "tls reports")
@@ -238,11 +262,13 @@ class System:
         self._listeners.rebind(config)
         # Nothing below fails: from here on the new settings are in force.
         _warn_of_restart(self.config, config)
-        self.config, self._tls, self._resolver = config, tls, resolver
+        before, self.config, self._tls, self._resolver = self.config, config, tls, resolver
         self._deliverer.remote = self._make_remote(config)
         self.intake.policy, self.intake.settings = policy, intake_settings
         self._doors.configure(config, tls)
         await self._serve()
+        if (before.acme, before.tls.acme) != (config.acme, config.tls.acme):
+            self._keep_certificate()
 
     async def failure(self) -> BaseException:
         """Wait until a part fails that must not fail, and return why."""
@@ -259,7 +285,15 @@ class System:
 
     def _make_policy(self, config: Config, resolver: Resolver) -> Policy:
         office = self.office
-        return make_policy(config, office.clock, office.entropy, resolver, self._ring, self._guards)
+        return make_policy(
+            config,
+            office.clock,
+            office.entropy,
+            resolver,
+            self._ring,
+            self._guards,
+            self.dmarc_reports.note if self.dmarc_reports is not None else None,
+        )
 
     def _make_resolver(self, config: Config) -> Resolver:
         if self._given_resolver is not None:
@@ -274,7 +308,7 @@ class System:
             config,
             resolver=self._resolver,
             network=self._given_network or make_network(config),
-            content=self.store.content,
+            content=self._contents,
             clock=self.office.clock,
             entropy=self.office.entropy,
             own_endpoints=own_endpoints(mx),
@@ -295,10 +329,40 @@ class System:
             settings=told,
         )
 
-    def _run(self, work: Coroutine[object, object, None], name: str) -> None:
+    def _make_policy(self, config: Config, resolver: Resolver) -> Policy:
+        observer = self.dmarc_reports.note if self.dmarc_reports is not None else None
+        office = self.office
+        return make_policy(config, office.clock, office.entropy, resolver, self._ring, observer)
+
+    def _forwarding(self, remote: Deliverer) -> Deliverer:
+        """Pass others' mail on under a sender of ours, sealed with the key of the domain."""
+        sealer = ForwardSealer(
+            content=self.store.content,
+            resolver=self._resolver,
+            clock=self.office.clock,
+            key_of=self._ring.sealing_key,
+            authserv_id=self.config.server.hostname,
+        )
+        seal = sealer.seal if self.config.trust.sign and self.config.trust.verify else None
+        return self.office.forwarding(remote, seal, self._contents)
+
+    def _make_dmarc_reports(self, config: Config) -> DmarcReports | None:
+        told = settings.dmarc_reports(config)
+        if told is None or not config.trust.verify:
+            return None
+        return DmarcReports(
+            spool=FileSpool(config.server.data_dir / "dmarc"),
+            resolver=self._resolver,
+            submit=lambda envelope, data, origin: self.intake.submit(envelope, data, origin),
+            clock=self.office.clock,
+            settings=told,
+        )
+
+    def _run(self, work: Coroutine[object, object, None], name: str) -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.append(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or self._failure.done():
@@ -308,6 +372,31 @@ class System:
             error = RuntimeError(f"{task.get_name()} ended though nobody stopped it")
         if error is not None:
             self._failure.set_result(error)
+
+    def _keep_certificate(self) -> None:
+        """Renew the certificate when it is time, where that is ours to do."""
+        if self._renewing is not None:
+            self._renewing.cancel()
+            self._renewing = None
+        if self.config.tls.acme is not AcmeMode.OFF and self._worker == 0:
+            renewal = Renewal(self.config, self.office.clock)
+            self._renewing = self._run(renewal.run(), "renew certificate")
+
+    async def _watch_certificate(self) -> None:
+        """Use a certificate that was renewed, by whomever; no connection is dropped."""
+        watch = FileWatch(self.config.certificate_files)
+        while True:
+            await asyncio.sleep(self.config.tls.watch_seconds or 60.0)
+            if self._tls is None or not watch.changed(self.config.certificate_files):
+                continue
+            try:
+                self._tls.reload()
+            except TlsFilesInvalid as error:
+                # Perhaps half of a pair that is being replaced: then there is another change.
+                log.warning("certificate not reloaded; the earlier one stays", error=str(error))
+                continue
+            await self._serve()
+            log.info("certificate reloaded")
 
     def _sign_own(self, message: bytes) -> bytes:
         return self._ring.sign_whole(message, self.config.server.hostname)
@@ -336,9 +425,12 @@ class System:
 
 
 def _make_tls(config: Config) -> ServerTls | None:
-    if config.tls.certificate is None or config.tls.key is None:
+    files = config.certificate_files
+    if files is None:
         return None
-    return ServerTls(config.tls.certificate, config.tls.key)
+    if config.tls.acme is not AcmeMode.OFF:
+        prepare(config)
+    return ServerTls(*files)
 
 
 def _warn_of_restart(before: Config, after: Config) -> None:

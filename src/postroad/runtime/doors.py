@@ -10,11 +10,13 @@ from collections.abc import Callable
 
 from postroad.model import ServerKind
 from postroad.network import ServerTls
+from postroad.network.acme import ChallengeDirectory
 from postroad.runtime import settings
 from postroad.runtime.config import Config
 from postroad.runtime.config.server import TCP_SERVICES
-from postroad.runtime.listeners import LOCAL, ProtocolFactory
+from postroad.runtime.listeners import ACME, LOCAL, ProtocolFactory
 from postroad.runtime.own_policy import own_policy
+from postroad.servers.challenge import ChallengeConnection
 from postroad.servers.pop3 import POP3Connection, POP3Service
 from postroad.servers.registry import Registry
 from postroad.servers.smtp import SMTPConnection, SMTPService
@@ -49,6 +51,7 @@ class Doors:
         self._maildrops = maildrops
         self.registries = {name: Registry() for name in (*TCP_SERVICES, LOCAL)}
         self._smtp: dict[str, SMTPService] = {}
+        self._challenges = ChallengeDirectory(settings.challenge_directory(config))
         self.configure(config, tls)
 
     def configure(self, config: Config, tls: ServerTls | None) -> None:
@@ -90,6 +93,9 @@ class Doors:
         """What makes a connection, by service."""
         made: dict[str, ProtocolFactory] = {name: self._smtp_factory(name) for name in _SMTP_KINDS}
         made |= {name: self._pop3_factory(name) for name in ("pop3", "pop3s")}
+        made[ACME] = lambda: ChallengeConnection(
+            self._challenges.get, self.registries[ACME], self._loop
+        )
         made["mta_sts"] = lambda: StsConnection(
             lambda _: self._policy, self.registries["mta_sts"], self._loop
         )

@@ -18,15 +18,16 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from postroad.runtime.config import Config, Endpoint
+from postroad.runtime.config import AcmeMode, Config, Endpoint
 from postroad.runtime.config.server import IMPLICIT_TLS_SERVICES
 
 LOCAL = "local"
+ACME = "acme"
 
 ProtocolFactory: TypeAlias = Callable[[], asyncio.Protocol]
 _Key: TypeAlias = tuple[str, str]  # service, endpoint as text or path
 
-_HIGH_PORTS = {25: 2525, 587: 5587, 465: 4465, 110: 1110, 995: 9995}
+_HIGH_PORTS = {80: 8080, 25: 2525, 587: 5587, 465: 4465, 110: 1110, 995: 9995}
 
 
 class CannotListen(Exception):
@@ -140,7 +141,9 @@ class Listeners:
 def _wanted(config: Config) -> dict[_Key, Callable[[], list[_Bound]]]:
     wanted: dict[_Key, Callable[[], list[_Bound]]] = {}
     for service, endpoints in config.listen.services.items():
-        if service in IMPLICIT_TLS_SERVICES and config.tls.certificate is None:
+        if service in IMPLICIT_TLS_SERVICES and config.certificate_files is None:
+            continue
+        if service == ACME and config.tls.acme is not AcmeMode.HTTP_01:
             continue
         for number, endpoint in enumerate(endpoints):
             # Port 0 stands for another port each time it is written.

@@ -6,9 +6,13 @@ An office may be opened on a data directory while a server runs on it; the serve
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from postroad.delivery.above import ContentAbove
+from postroad.delivery.forward import Forwarding, Seal
+from postroad.model import Address
 from postroad.network import SystemClock, SystemEntropy
-from postroad.ports import Clock, Directory, Entropy, LoginStore
+from postroad.ports import Clock, Deliverer, Directory, Entropy, LoginStore
 from postroad.runtime.config import Config
+from postroad.runtime.rewriting import make_srs
 from postroad.service.accounts import Accounts
 from postroad.service.app_passwords import AppPasswords
 from postroad.service.desk import QueueDesk
@@ -18,6 +22,7 @@ from postroad.service.journeys import Journeys
 from postroad.service.keys import Keys
 from postroad.service.passwords import Passwords
 from postroad.service.recipients import Recipients
+from postroad.service.reports import Reports
 from postroad.service.standing import StandingDesk
 from postroad.storage.keys import FileKeys
 from postroad.storage.sqlite.store import SqliteStore
@@ -64,9 +69,34 @@ class Office:
         self.desk = QueueDesk(store=store.queue, journey=store.journey, ledger=ledger, clock=clock)
         self.history = History(journey=store.journey)
         self.journeys = Journeys(journey=store.journey, queue=store.queue)
-        self.recipients = Recipients(
-            directory, hostname=config.server.hostname, monotonic=clock.monotonic
+        self.reports = Reports(
+            directory=directory, mailboxes=store.mailboxes, content=store.content
         )
+        self._srs = make_srs(config)
+        self.recipients = Recipients(
+            directory,
+            hostname=config.server.hostname,
+            monotonic=clock.monotonic,
+            way_back=self._way_back if self._srs is not None else None,
+        )
+
+    def forwarding(
+        self,
+        deliverer: Deliverer,
+        seal: Seal | None = None,
+        contents: ContentAbove | None = None,
+    ) -> Deliverer:
+        """Return a deliverer that passes others' mail on under a sender of ours, if that is wanted."""
+        if self._srs is None:
+            return deliverer
+        return Forwarding(deliverer, self._srs, self._is_ours, self.clock, seal, contents)
+
+    async def _is_ours(self, domain: str) -> bool:
+        return await self.directory.domain(domain) is not None
+
+    def _way_back(self, local_part: str) -> Address:
+        assert self._srs is not None, "given only where it is there"
+        return self._srs.back(local_part, self.clock.now())
 
     @classmethod
     @asynccontextmanager

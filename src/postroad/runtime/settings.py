@@ -11,12 +11,24 @@ from postroad.delivery.settings import DeliverySettings, RelayHost
 from postroad.mailbox import ReadAhead
 from postroad.model import Address, ServerKind
 from postroad.network import ResolverSettings, SystemClock, parse_nameserver
+from postroad.network.acme import (
+    AcmeSettings,
+    Binding,
+    ChallengeDirectory,
+    DnsCommand,
+    DnsProof,
+    DnsUpdate,
+    HttpProof,
+    Proof,
+    TsigKey,
+)
 from postroad.policy.checks.recognition import Recognition
 from postroad.ports import Clock
 from postroad.queue import QueueSettings, StreamPolicy
-from postroad.runtime.config import Config
+from postroad.runtime.config import AcmeMode, Config
 from postroad.servers.smtp import SMTPLimits
 from postroad.service.authenticate import AuthenticatorSettings
+from postroad.service.dmarc_reports import DmarcReportSettings
 from postroad.service.intake import IntakeSettings
 from postroad.service.logins import LoginSettings
 from postroad.service.streams import StreamRule, Streams
@@ -157,6 +169,48 @@ def tokens(config: Config, clock: Clock) -> JwtVerifier | None:
         return None
     keys = [token_key(path) for path in oauth.keys]
     return JwtVerifier(keys, TokenSettings(**_same_names(oauth, TokenSettings)), clock)
+
+
+def dmarc_reports(config: Config) -> DmarcReportSettings | None:
+    """Return what the sender of DMARC reports is told; None: none are sent."""
+    section = config.dmarc_reports
+    if not section.contact:
+        return None
+    return DmarcReportSettings(
+        Address.parse(section.contact), section.organization or config.server.hostname
+    )
+
+
+def challenge_directory(config: Config) -> Path:
+    """Return where the texts for port 80 are."""
+    return config.acme_directory / "challenges"
+
+
+def acme(config: Config) -> AcmeSettings:
+    """Return what the client of a certificate authority is told."""
+    section = config.acme
+    return AcmeSettings(
+        directory_url=section.directory,
+        account_key=config.acme_directory / "account.pem",
+        contact=section.contact,
+        ca_file=section.ca_file,
+        binding=Binding(section.eab_key_id, section.eab_hmac_key) if section.eab_key_id else None,
+        order_seconds=section.order_seconds,
+    )
+
+
+def acme_proof(config: Config) -> Proof:
+    """Return how names are proved."""
+    section = config.acme
+    if config.tls.acme is AcmeMode.HTTP_01:
+        return HttpProof(ChallengeDirectory(challenge_directory(config)))
+    if section.dns_command:
+        return DnsProof(DnsCommand(section.dns_command), section.dns_wait_seconds)
+    key = None
+    if section.tsig_name:
+        key = TsigKey(section.tsig_name, section.tsig_secret, section.tsig_algorithm)
+    update = DnsUpdate(parse_nameserver(section.dns_server), key, section.dns_zone)
+    return DnsProof(update, section.dns_wait_seconds)
 
 
 def resolver(config: Config) -> ResolverSettings:

@@ -1,8 +1,9 @@
 """Where an address leads: to mailboxes here, to other domains, or nowhere.
 
 Local parts of local domains are looked up as they are, then as an alias, then without their subaddress
-(RFC 5233), then by the domain's catch-all. Nothing in a local part is ever taken for a route: ``a%b``,
-``a!b`` and ``"a@b"`` are just names (no open relay by old spellings).
+(RFC 5233), then as the sender of mail that we passed on, then by the domain's catch-all. Nothing that
+others wrote into a local part is ever taken for a route: ``a%b``, ``a!b`` and ``"a@b"`` are just names
+(no open relay by old spellings).
 """
 
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from msgspec import Struct
 
 from postroad.model import Address, Domain, Reply
 from postroad.ports import Directory
+from postroad.trust.srs import SrsInvalid, is_srs
 
 LOCAL = "local"
 """The destination of all mail that stays here."""
@@ -45,6 +47,8 @@ class Recipients:
     With `monotonic` (seconds), what an address leads to is remembered for `REMEMBER_SECONDS`: most mail
     of a moment goes to few addresses. Refusals are not, so a new account has its mail at once. What was
     removed meanwhile is found out when the mail is delivered.
+
+    `way_back` opens local parts of forwarded mail's senders (SRS) and raises `SrsInvalid`.
     """
 
     def __init__(
@@ -53,7 +57,9 @@ class Recipients:
         *,
         hostname: str,
         monotonic: Callable[[], float] | None = None,
+        way_back: Callable[[str], Address] | None = None,
     ) -> None:
+        self._way_back = way_back
         self._directory = directory
         self._hostname = hostname
         self._monotonic = monotonic
@@ -156,6 +162,11 @@ class Recipients:
             alias = await self._directory.alias(candidate)
             if alias is not None:
                 return alias.targets
+        if self._way_back is not None and is_srs(address.local_part):
+            try:
+                return (self._way_back(address.local_part),)
+            except SrsInvalid as error:
+                return Reply(550, "5.1.1", f"<{address}> No way back: {error}")
         if domain.catch_all is not None and domain.catch_all.folded != address.folded:
             return (domain.catch_all,)
         if address.local_part.lower() == "postmaster":

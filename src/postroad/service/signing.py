@@ -16,7 +16,7 @@ from postroad.policy import ACCEPT, Accept, Check, MessageBegun, MessageReceived
 from postroad.ports import Clock, KeyStore, StorageError
 from postroad.service.errors import Refused
 from postroad.service.keys import signing_key
-from postroad.trust.dkim import Signer, SigningKey, sign
+from postroad.trust.dkim import Algorithm, Signer, SigningKey, sign
 from postroad.trust.dmarc import author_of
 
 log = structlog.get_logger("postroad.signing")
@@ -60,6 +60,14 @@ class KeyRing:
         """Return the fields to put on top of a whole message of our own, ``b""`` where nobody signs."""
         signer = self.signer(domain)
         return sign(message, signer.keys, self._clock.now()) if signer else b""
+
+    def sealing_key(self, domain: str) -> SigningKey | None:
+        """Return the key that seals for a domain: RSA if there is one, which every verifier knows."""
+        signer = self.signer(domain)
+        if signer is None:
+            return None
+        rsa = (key for key in signer.keys if key.algorithm is Algorithm.RSA_SHA256)
+        return next(rsa, signer.keys[0])
 
     def _find(self, domain: str) -> Signer | None:
         now = self._clock.now()

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from postroad.servers import sts
+from postroad.servers import small_file, sts
 from postroad.servers.registry import Registry
 from postroad.servers.sts import StsConnection
 from postroad.wire.http import HttpResponse, ResponseReader, get_request
@@ -80,7 +80,7 @@ async def test_anything_else(port: int, data: bytes, status: int) -> None:
 
 
 async def test_who_is_slow_is_cut(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sts, "_SECONDS", 0.2)
+    monkeypatch.setattr(small_file, "_SECONDS", 0.2)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET ")
     async with asyncio.timeout(5):

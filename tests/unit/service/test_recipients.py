@@ -2,6 +2,7 @@ import pytest
 
 from postroad.model import Address, Reply
 from postroad.service.recipients import LOCAL, Recipients
+from postroad.trust.srs import Srs
 from tests.unit.service.fakes import FakeDirectory
 
 
@@ -94,6 +95,34 @@ async def test_postmaster_of_the_host(directory: FakeDirectory) -> None:
 )
 async def test_old_routes_are_just_names(directory: FakeDirectory, address: str) -> None:
     assert await resolve(directory, address) == "550 5.1.1"
+
+
+async def test_senders_of_mail_that_was_passed_on_lead_back(directory: FakeDirectory) -> None:
+    srs = Srs(b"a secret that nobody knows")
+    now = 1_795_600_000.0
+    recipients = Recipients(
+        directory, hostname="mx.x.test", way_back=lambda local_part: srs.back(local_part, now)
+    )
+    eve = Address("eve", "y.test")
+    forwarded = srs.forward(eve, "x.test", now)
+    assert forwarded is not None
+    found = await recipients.resolve(forwarded)
+    assert not isinstance(found, Reply)
+    assert [(each.address, each.original, each.destination) for each in found] == [
+        (eve, forwarded, "y.test")
+    ]
+    forged = await recipients.resolve(Address("SRS0=abcdef=ab=y.test=eve", "x.test"))
+    assert isinstance(forged, Reply)
+    assert (forged.code, "not made here" in forged.text) == (550, True)
+    # Elsewhere it is just an address.
+    assert await resolve(directory, "SRS0=abcdef=ab=y.test=eve@z.test") == [
+        ("SRS0=abcdef=ab=y.test=eve@z.test", "z.test", False)
+    ]
+    # An account of that name goes first.
+    directory.add_account(str(forwarded))
+    found = await recipients.resolve(forwarded)
+    assert not isinstance(found, Reply)
+    assert found[0].is_local
 
 
 async def test_every_domain_has_a_postmaster() -> None:

@@ -1,8 +1,11 @@
 """DMARC: is the author's domain proven, and if not, what does its owner ask for (RFC 9989)?"""
 
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
 from postroad.message.header import Header
 from postroad.model import Reply
-from postroad.policy.checks.recognition import DnsFailure, Recognition
+from postroad.policy.checks.recognition import DnsFailure, Recognition, client_address
 from postroad.policy.checks.signatures import SignatureReader, Signatures
 from postroad.policy.runner import Check, check
 from postroad.policy.stages import MessageReceived
@@ -22,12 +25,22 @@ from postroad.trust.dmarc import (
     evaluate,
     identifier_of_spf,
 )
+from postroad.trust.dmarc_report import Observation, observe
 from postroad.trust.spf import SpfCheck
 
 _MAX_WORDS = 300
 
 
-def recognise_author(settings: Recognition, resolver: Resolver, entropy: Entropy) -> Check:
+Observer: TypeAlias = Callable[[Sequence[Observation]], None]
+"""Is told what the owners of domains want to know of a message; never raises."""
+
+
+def recognise_author(
+    settings: Recognition,
+    resolver: Resolver,
+    entropy: Entropy,
+    observer: Observer | None = None,
+) -> Check:
     """Evaluate DMARC by what SPF and DKIM found, and do what the owner of the domain asks for.
 
     The fact is a `DmarcCheck`. Policy is not applied where the configuration says so, nor where all
@@ -48,9 +61,37 @@ def recognise_author(settings: Recognition, resolver: Resolver, entropy: Entropy
             settings=dmarc_settings,
             sample=entropy.random(),
         )
-        return _judge(settings, found, stage.fact(Chain), header)
+        chain = stage.fact(Chain)
+        verdict = _judge(settings, found, chain, header)
+        if observer is not None and not isinstance(verdict, Defer):
+            override = (
+                "" if found.policy is Policy.NONE else _override(settings, found, chain, header)
+            )
+            observer(_observations(stage, found, verdict, override))
+        return verdict
 
     return dmarc
+
+
+def _observations(
+    stage: MessageReceived, found: DmarcCheck, verdict: Verdict, override: str
+) -> list[Observation]:
+    sender = stage.envelope.sender
+    signatures = stage.fact(Signatures)
+    done = Policy.NONE
+    if isinstance(verdict, Reject):
+        done = Policy.REJECT
+    elif isinstance(verdict, Quarantine):
+        done = Policy.QUARANTINE
+    return observe(
+        found,
+        stage.fact(SpfCheck),
+        () if signatures is None else signatures.checked,
+        source_ip=client_address(stage.origin),
+        envelope_from="" if sender is None else sender.domain,
+        disposition=done,
+        override=override,
+    )
 
 
 def _identifiers(stage: MessageReceived) -> list[Identifier]:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from postroad.runtime.config.load import NAMED, section_model, variable
+from postroad.runtime.config.load import NAMED, SECRETS, section_model, variable
 from postroad.runtime.config.root import Config
 from postroad.runtime.config.values import Endpoint, Peer
 
@@ -63,7 +63,7 @@ or `"50 MiB"`, times are seconds or `"5m"`.
 
 `postroad config check` finds mistakes, `postroad config dump` prints what is in force. SIGHUP
 (`systemctl reload postroad`) brings changes into force for new connections; `server`, `storage`,
-`queue`, `streams`, `pop3`, `auth` and `oauth` need a restart.
+`queue`, `streams`, `pop3`, `auth`, `oauth`, `forwarding` and `dmarc_reports` need a restart.
 """
 
 
@@ -104,11 +104,12 @@ def dump(config: Config) -> str:
 def to_plain(config: Config) -> dict[str, Any]:
     """Return the configuration as plain values, passwords hidden."""
     values = config.model_dump(mode="json")
-    for rule in values["routes"].values():
-        if rule["password"]:
-            rule["password"] = HIDDEN
-    if values["abuse"]["rspamd_password"]:
-        values["abuse"]["rspamd_password"] = HIDDEN
+    tables = [table for name, table in values.items() if name not in NAMED]
+    tables += [rule for name in NAMED for rule in values[name].values()]
+    for table in tables:
+        for key in SECRETS & table.keys():
+            if table[key]:
+                table[key] = HIDDEN
     return values
 
 

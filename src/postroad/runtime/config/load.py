@@ -32,6 +32,11 @@ _SWITCHES = {"true": True, "yes": True, "on": True, "1": True} | {
     "0": False,
 }
 
+SECRETS = frozenset(
+    {"password", "rspamd_password", "tsig_secret", "eab_hmac_key", "secret", "old_secrets"}
+)
+"""Keys whose values are never shown."""
+
 NAMED: dict[str, type[BaseModel]] = {"routes": RouteRule, "streams": StreamSection}
 """Sections that are tables under names that people choose, each of this model."""
 
@@ -275,7 +280,7 @@ def _dotted(location: tuple[str, ...]) -> str:
 
 
 def _secret(location: tuple[str, ...]) -> bool:
-    return location[-1] == "password"
+    return location[-1] in SECRETS
 
 
 def _short(value: Any) -> str:

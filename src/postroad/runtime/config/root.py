@@ -1,16 +1,27 @@
 """The whole configuration, as one value."""
 
+from pathlib import Path
+
 from pydantic import Field, model_validator
 
 from postroad.runtime.config.abuse import AbuseSection
+from postroad.runtime.config.acme import AcmeSection
 from postroad.runtime.config.delivery import DeliverySection, Routes
+from postroad.runtime.config.dmarc_reports import DmarcReportsSection
+from postroad.runtime.config.forwarding import ForwardingSection
 from postroad.runtime.config.limits import AuthSection, LimitsSection, MxSection, SubmissionSection
 from postroad.runtime.config.mail import Pop3Section, QueueSection, StorageSection
 from postroad.runtime.config.mta_sts import MtaStsSection
 from postroad.runtime.config.oauth import OauthSection
 from postroad.runtime.config.policy import PolicySection
 from postroad.runtime.config.reports import TlsReportsSection
-from postroad.runtime.config.server import ListenSection, LogSection, ServerSection, TlsSection
+from postroad.runtime.config.server import (
+    AcmeMode,
+    ListenSection,
+    LogSection,
+    ServerSection,
+    TlsSection,
+)
 from postroad.runtime.config.streams import Streams
 from postroad.runtime.config.trust import TrustSection
 from postroad.runtime.config.values import Section
@@ -22,6 +33,7 @@ class Config(Section):
     server: ServerSection
     listen: ListenSection = Field(default_factory=ListenSection)
     tls: TlsSection = Field(default_factory=TlsSection)
+    acme: AcmeSection = Field(default_factory=AcmeSection)
     limits: LimitsSection = Field(default_factory=LimitsSection)
     mx: MxSection = Field(default_factory=MxSection)
     submission: SubmissionSection = Field(default_factory=SubmissionSection)
@@ -41,8 +53,10 @@ class Config(Section):
         default_factory=dict,
         description="Servers for the mail of some domains; the key `*` is for all others.",
     )
+    forwarding: ForwardingSection = Field(default_factory=ForwardingSection)
     mta_sts: MtaStsSection = Field(default_factory=MtaStsSection)
     tls_reports: TlsReportsSection = Field(default_factory=TlsReportsSection)
+    dmarc_reports: DmarcReportsSection = Field(default_factory=DmarcReportsSection)
     storage: StorageSection = Field(default_factory=StorageSection)
     log: LogSection = Field(default_factory=LogSection)
 
@@ -51,3 +65,46 @@ class Config(Section):
         if self.limits.max_header_octets > self.limits.max_message_octets:
             raise ValueError("limits.max_header_octets is more than limits.max_message_octets")
         return self
+
+    @model_validator(mode="after")
+    def _acme_can_work(self) -> "Config":
+        mode, acme = self.tls.acme, self.acme
+        if mode is AcmeMode.OFF:
+            return self
+        if not acme.terms_agreed:
+            raise ValueError(
+                f"tls.acme is on, and acme.terms_agreed is not: read the terms of {acme.directory} "
+                "and set it to true"
+            )
+        if not self.tls.watch_seconds:
+            raise ValueError("tls.watch_seconds is 0, so a renewed certificate would not be used")
+        # Only here: most have no use for it, and it takes a while to load.
+        from postroad.network.acme import AcmeMissing, ensure_installed
+
+        try:
+            ensure_installed()
+        except AcmeMissing as error:
+            raise ValueError(f"tls.acme: {error}") from None
+        if mode is AcmeMode.DNS_01 and not acme.dns_command and not acme.dns_server:
+            raise ValueError('tls.acme = "dns-01" needs acme.dns_command or acme.dns_server')
+        wild = [name for name in acme.names if name.startswith("*.")]
+        if mode is AcmeMode.HTTP_01 and wild:
+            raise ValueError(f'acme.names has {wild[0]}, which needs tls.acme = "dns-01"')
+        return self
+
+    @property
+    def acme_directory(self) -> Path:
+        """Where account, key and certificate of ACME are."""
+        return self.server.data_dir / "acme"
+
+    @property
+    def certificate_files(self) -> tuple[Path, Path] | None:
+        """Certificate and key: of ACME, both in one file (so that both change at once), or the files
+        that were given. None: there is no TLS.
+        """
+        if self.tls.acme is not AcmeMode.OFF:
+            both = self.acme_directory / "certificate.pem"
+            return both, both
+        if self.tls.certificate is None or self.tls.key is None:
+            return None
+        return self.tls.certificate, self.tls.key

@@ -27,6 +27,14 @@ class LogFormat(Enum):
     JSON = "json"
 
 
+class AcmeMode(Enum):
+    """How names are proved to an authority, if certificates come from one."""
+
+    OFF = "off"
+    HTTP_01 = "http-01"
+    DNS_01 = "dns-01"
+
+
 class ServerSection(Section):
     """Who this server is, where it keeps its data, and as whom it runs."""
 
@@ -99,6 +107,11 @@ class ListenSection(Section):
     pop3s: Endpoints = Field(
         default=_everywhere(995), description="POP3, TLS from the first byte (RFC 8314)."
     )
+    acme: Endpoints = Field(
+        default=_everywhere(80),
+        description='Where the authority looks for proofs (HTTP); only with `tls.acme = "http-01"`, '
+        "and nothing else is served there.",
+    )
     mta_sts: Endpoints = Field(
         default=(),
         description="The MTA-STS policy of our domains by HTTPS, usually `*:443`; the certificate must "
@@ -124,12 +137,12 @@ class ListenSection(Section):
         return {name: getattr(self, name) for name in TCP_SERVICES}
 
 
-TCP_SERVICES = ("mx", "submission", "submissions", "pop3", "pop3s", "mta_sts")
+TCP_SERVICES = ("mx", "submission", "submissions", "pop3", "pop3s", "mta_sts", "acme")
 IMPLICIT_TLS_SERVICES = frozenset({"submissions", "pop3s", "mta_sts"})
 
 
 class TlsSection(Section):
-    """Certificate and key of this server, and whom it believes. SIGHUP reads the files anew."""
+    """Certificate and key of this server, and whom it believes. Files that change are read anew."""
 
     certificate: OptionalPath = Field(
         default=None,
@@ -138,6 +151,18 @@ class TlsSection(Section):
     )
     key: OptionalPath = Field(
         default=None, description="PEM file with its private key, unencrypted."
+    )
+    acme: AcmeMode = Field(
+        default=AcmeMode.OFF,
+        description="Get and renew the certificate from an authority (section `acme`), which sees the "
+        "names proved on port 80 (`http-01`) or in the DNS (`dns-01`).",
+    )
+    watch_seconds: Seconds = Field(
+        default=10.0,
+        ge=0,
+        le=86_400,
+        description="How often to look whether the files have changed; they are then used for new "
+        "connections. 0: only at SIGHUP.",
     )
     ca_file: OptionalPath = Field(
         default=None,
@@ -150,6 +175,8 @@ class TlsSection(Section):
         if (self.certificate is None) != (self.key is None):
             missing = "key" if self.key is None else "certificate"
             raise ValueError(f"certificate and key belong together, and {missing} is not set")
+        if self.certificate is not None and self.acme is not AcmeMode.OFF:
+            raise ValueError("certificate and key are files of yours, or acme is on: not both")
         return self
 
 

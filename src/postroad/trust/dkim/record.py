@@ -134,3 +134,11 @@ def _ed25519(octets: bytes) -> tuple[PublicKey, int]:
         return Ed25519PublicKey.from_public_bytes(octets), 256
     except (ValueError, UnsupportedAlgorithm):
         raise Refused(Result.PERMERROR, "its p= is no Ed25519 key") from None
+
+
+def read_key(text: str) -> KeyRecord | str:
+    """Read a key record; return what is wrong with one that cannot be used."""
+    try:
+        return parse_key(text)
+    except Refused as refused:
+        return refused.reason

@@ -1,0 +1,142 @@
+"""Mail that an alias leads to another place: it leaves under a sender that we may send for.
+
+Without that, SPF at the next server fails for every message that is passed on. Only mail that came from
+outside is rewritten, and only its envelope: whom a report of ours goes to stays the true sender. Where
+there is a sealer, what we found of the sender is sealed on top, for the next server to believe.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
+
+from msgspec.structs import replace
+
+from postroad.delivery.above import ContentAbove
+from postroad.model import LeasedDelivery, Message, Route, RouteKind, ServerKind, Step
+from postroad.ports import Attempt, Clock, Deliverer, Session
+from postroad.trust.srs import Srs
+
+_FROM_OUTSIDE = (ServerKind.MX, ServerKind.LMTP)
+
+
+Seal: TypeAlias = Callable[[Message, str], Awaitable[bytes]]
+"""Returns the fields to put on top of a message that a domain of ours passes on."""
+
+
+class Forwarding:
+    """`ports.Deliverer` around another one. `is_ours` tells whether we are responsible for a domain.
+
+    `seal` is used with `contents`, the store that the inner deliverer reads from.
+    """
+
+    def __init__(
+        self,
+        inner: Deliverer,
+        srs: Srs,
+        is_ours: Callable[[str], Awaitable[bool]],
+        clock: Clock,
+        seal: Seal | None = None,
+        contents: ContentAbove | None = None,
+    ) -> None:
+        self._seal = seal
+        self.contents = contents
+        self._inner = inner
+        self._srs = srs
+        self._is_ours = is_ours
+        self._clock = clock
+
+    async def at_once(self, job: LeasedDelivery) -> Attempt | None:
+        """As the inner one."""
+        return await self._inner.at_once(job)
+
+    async def route(self, destination: str) -> Route:
+        """As the inner one. Raises `RouteFailed`."""
+        return await self._inner.route(destination)
+
+    async def connect(self, route: Route) -> Session:
+        """Open a session that rewrites senders. Raises `RouteFailed`."""
+        session = await self._inner.connect(route)
+        if route.kind is RouteKind.LMTP:
+            return session  # a mailbox, not another's server
+        return _ForwardingSession(session, self)
+
+    async def passed_on(self, job: LeasedDelivery) -> LeasedDelivery | None:
+        """Return the job as it is passed on, with another sender, a seal, or both; None where it stays
+        as it is.
+        """
+        message = job.message
+        if message.origin.server not in _FROM_OUTSIDE:
+            return None
+        ours = next(
+            (each.original.domain for each in job.deliveries if each.original != each.recipient),
+            None,
+        )
+        if ours is None:
+            return None
+        changed = message
+        sender = message.envelope.sender
+        if sender is not None and not await self._is_ours(sender.domain):
+            forwarded = self._srs.forward(sender, ours, self._clock.now())
+            if forwarded is not None:
+                envelope = replace(message.envelope, sender=forwarded)
+                changed = replace(changed, envelope=envelope)
+        if self._seal is not None and self.contents is not None:
+            above = await self._seal(message, ours)
+            if above:
+                changed = replace(changed, content=self.contents.put(message.content, above))
+        return None if changed is message else LeasedDelivery(changed, job.deliveries)
+
+
+class _ForwardingSession:
+    """`ports.Session` whose jobs may get another sender."""
+
+    def __init__(self, inner: Session, forwarding: Forwarding) -> None:
+        self._inner = inner
+        self._forwarding = forwarding
+
+    @property
+    def batch(self) -> int:
+        """As the inner one."""
+        return self._inner.batch
+
+    @property
+    def usable(self) -> bool:
+        """As the inner one."""
+        return self._inner.usable
+
+    async def attempt(self, jobs: Sequence[LeasedDelivery]) -> list[Attempt]:
+        """Make one attempt for each job; never raises for what the other side does."""
+        for job in jobs:
+            if job.message.origin.server in _FROM_OUTSIDE:
+                return await self._with_senders(jobs)
+        return await self._inner.attempt(jobs)
+
+    async def close(self) -> None:
+        """As the inner one."""
+        await self._inner.close()
+
+    async def _with_senders(self, jobs: Sequence[LeasedDelivery]) -> list[Attempt]:
+        chosen = [await self._forwarding.passed_on(job) for job in jobs]
+        contents = self._forwarding.contents
+        try:
+            attempts = await self._inner.attempt(
+                [new or job for new, job in zip(chosen, jobs, strict=True)]
+            )
+        finally:
+            if contents is not None:
+                for new in chosen:
+                    if new is not None:
+                        contents.drop(new.message.content)
+        return [
+            attempt if new is None else _noted(attempt, job, new)
+            for attempt, job, new in zip(attempts, jobs, chosen, strict=True)
+        ]
+
+
+def _noted(attempt: Attempt, job: LeasedDelivery, new: LeasedDelivery) -> Attempt:
+    words = []
+    if new.message.envelope is not job.message.envelope:
+        words.append(f"passed on with the sender <{new.message.envelope.sender}>")
+    if new.message.content is not job.message.content:
+        words.append("sealed (ARC)")
+    step = Step(0.0, "mail", ", ".join(words))
+    return replace(attempt, steps=(*attempt.steps, step))

@@ -1,0 +1,33 @@
+"""Settings of mail that aliases lead to other places."""
+
+from pydantic import Field, model_validator
+
+from postroad.runtime.config.values import Section, Strings
+from postroad.trust.srs import MIN_SECRET_OCTETS
+
+
+class ForwardingSection(Section):
+    """Mail from outside that an alias leads outside again."""
+
+    rewrite_sender: bool = Field(
+        default=True,
+        description="Pass it on with a sender of ours (SRS), which SPF lets us use and which leads "
+        "bounces back to the true sender. Else SPF fails at the next server.",
+    )
+    secret: str = Field(
+        default="",
+        description="What signs such senders, 16 characters at least; the same on all servers of a "
+        "domain. Left empty, one is made and kept in `srs.key` in `server.data_dir`. A secret.",
+    )
+    old_secrets: Strings = Field(
+        default=(), description="Secrets of before, whose bounces may still come. Secrets."
+    )
+
+    @model_validator(mode="after")
+    def _long_enough(self) -> "ForwardingSection":
+        for secret in filter(None, (self.secret, *self.old_secrets)):
+            if len(secret.encode()) < MIN_SECRET_OCTETS:
+                raise ValueError(f"a secret has fewer than {MIN_SECRET_OCTETS} characters")
+        if self.old_secrets and not self.secret:
+            raise ValueError("old_secrets are for when secret was changed; it is not set")
+        return self
