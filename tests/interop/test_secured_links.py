@@ -5,6 +5,7 @@ We deliver to Postfix by what Unbound says of Knot's zones, and to nobody else.
 
 import asyncio
 import hashlib
+import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -36,6 +37,7 @@ from postroad.runtime.compose import System
 from postroad.runtime.config import Config
 from postroad.service.journeys import Journey
 from postroad.trust.mta_sts import write_policy, write_record
+from tests.interop.serving_process import command, write_config
 
 HOST = "127.0.0.1"
 DATA = b"Subject: secured\r\n\r\nHello\r\n"
@@ -276,3 +278,34 @@ async def test_mta_sts_and_starttls_that_is_stripped(internet: Internet, tmp_pat
         journey, _ = await we.send("sts.test", "deferred")
     assert "TLS is required by MTA-STS and not offered" in text(journey, "deferred")
     assert internet.bare.count("sts.test") == 0
+
+
+async def test_the_route_command_tells_the_rule(internet: Internet, tmp_path: Path) -> None:
+    file = tmp_path / "postroad.toml"
+    async with policies(internet, StsMode.ENFORCE, "mx.sts.test") as port:
+        write_config(
+            file,
+            {
+                "server": {"hostname": "us.test", "data_dir": str(tmp_path / "none")},
+                "tls": {"ca_file": str(internet.authority.root_file)},
+                "delivery": {
+                    "nameservers": [f"{internet.unbound.address}:{internet.unbound.port}"],
+                    "port": internet.postfix.port,
+                    "allow_private": True,
+                    "mta_sts_port": port,
+                },
+            },
+        )
+        found = {}
+        for domain in ("ee.test", "bogus.test", "insecure.test", "sts.test"):
+            done = await asyncio.to_thread(command, file, "route", f"bob@{domain}", "--json")
+            (host,) = json.loads(done.stdout)["leads"][0]["hosts"]
+            found[domain] = (host["link"], (host["link_refusal"] or "")[:9])
+        shown = await asyncio.to_thread(command, file, "route", "bob@ee.test")
+    assert found == {
+        "ee.test": ("dane", ""),
+        "bogus.test": ("dane", "451 4.4.3"),
+        "insecure.test": ("opportunistic", ""),
+        "sts.test": ("mta-sts enforce", ""),
+    }
+    assert "link        mx.ee.test: the receiver uses DANE\n" in shown.stdout.decode()

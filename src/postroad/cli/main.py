@@ -17,6 +17,7 @@ from postroad.cli import (
     route,
     send,
     serve,
+    tls_report,
 )
 from postroad.cli.errors import Exit, explain
 from postroad.cli.show import complain
@@ -42,6 +43,7 @@ app.add_typer(people.domains, name="domain")
 app.add_typer(people.aliases, name="alias")
 app.add_typer(key.app, name="key")
 app.command("mta-sts")(mta_sts.mta_sts)
+app.command("tls-report")(tls_report.tls_report)
 app.add_typer(config.app, name="config")
 
 

@@ -6,7 +6,7 @@ import typer
 
 from postroad.cli.errors import CommandFailed, Exit
 from postroad.cli.options import AsJson, ConfigFile
-from postroad.cli.show import print_json, print_line, print_table
+from postroad.cli.show import clean, print_json, print_line, print_table
 
 if TYPE_CHECKING:
     from postroad.model import Host, Route
@@ -54,6 +54,9 @@ def _show(found: "Found", verbose: bool) -> None:
 
 
 def _show_lead(found: "Found", lead: "Lead", verbose: bool) -> None:
+    from postroad.model import PolicyType
+    from postroad.service.links import rule_words
+
     if lead.address != found.address:
         print_line(f"leads to    {lead.address}")
     if lead.mailbox is not None:
@@ -66,6 +69,11 @@ def _show_lead(found: "Found", lead: "Lead", verbose: bool) -> None:
         print_line(f"no way      {lead.refusal}", style="red")
         return
     print_line(f"by          {lead.route.kind.value}, TLS {lead.route.tls.value}")
+    for host, rule in zip(lead.route.hosts, lead.demands, strict=True):
+        if rule.refusal is not None:
+            print_line(f"not used    {host.name}: {clean(rule.refusal.text)}", style="red")
+        elif rule.kind in (PolicyType.TLSA, PolicyType.STS):
+            print_line(f"link        {host.name}: {rule_words(rule.policy)}", style="green")
     rows = [row for host in lead.route.hosts for row in _rows(host, lead.route)]
     print_table(("PREFERENCE", "HOST", "ADDRESS", "PORT"), rows, empty="no host")
 
@@ -105,8 +113,10 @@ def _lead_to_plain(lead: "Lead") -> dict[str, object]:
                     "preference": host.preference,
                     "addresses": list(host.addresses),
                     "problem": host.problem or None,
+                    "link": rule.policy.value,
+                    "link_refusal": str(rule.refusal) if rule.refusal else None,
                 }
-                for host in lead.route.hosts
+                for host, rule in zip(lead.route.hosts, lead.demands, strict=True)
             ],
         }
     return plain

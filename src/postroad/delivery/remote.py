@@ -42,7 +42,7 @@ class RemoteDeliverer:
         self._settings = settings
         policies = None
         if settings.mta_sts and security is not None and ledger is not None:
-            policies = _policies(resolver, network, security, ledger, clock, settings)
+            policies = make_policies(resolver, network, security, ledger, clock, settings)
         self._router = Router(resolver, clock, entropy, settings, policies)
         demands = Demands(resolver, settings)
         self._connector = Connector(network, clock, self._router, demands, settings)
@@ -70,7 +70,7 @@ class RemoteDeliverer:
         )
 
 
-def _policies(
+def make_policies(
     resolver: Resolver,
     network: Network,
     security: SecurityStore,
@@ -78,6 +78,7 @@ def _policies(
     clock: Clock,
     settings: DeliverySettings,
 ) -> StsPolicies:
+    """Return what finds MTA-STS policies, in the store or in the world."""
     limits = FetchSettings(
         port=settings.mta_sts_port,
         max_octets=MAX_POLICY_OCTETS,

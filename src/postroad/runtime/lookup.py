@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from postroad.delivery.demand import Demand, Demands
+from postroad.delivery.remote import make_policies
 from postroad.delivery.route import Router
 from postroad.model import Address, Reply, Route
 from postroad.network import SystemClock, SystemEntropy
@@ -9,14 +11,16 @@ from postroad.ports import Resolver, RouteFailed, StorageError
 from postroad.runtime import settings
 from postroad.runtime.config import Config
 from postroad.runtime.office import Office
-from postroad.runtime.outbound import make_resolver
+from postroad.runtime.outbound import make_network, make_resolver
 from postroad.service.recipients import Target
+from postroad.storage.memory import MemoryStore
 
 
 class Lead(Struct, frozen=True):
     """One place that an address leads to: a mailbox here, or a domain with its route.
 
     `refusal` is the reply of every delivery where there is no way; `lookups` tell what was asked.
+    `demands` are the rules that links to the hosts of the route would be under, in their order.
     """
 
     address: Address
@@ -24,6 +28,7 @@ class Lead(Struct, frozen=True):
     route: Route | None = None
     refusal: Reply | None = None
     lookups: tuple[str, ...] = ()
+    demands: tuple[Demand, ...] = ()
 
 
 class Found(Struct, frozen=True):
@@ -39,14 +44,23 @@ class Found(Struct, frozen=True):
 
 
 async def look_up(config: Config, address: Address, resolver: Resolver | None = None) -> Found:
-    """Find out where mail for `address` would go, as a server of `config` would. Never sends any."""
+    """Find out where mail for `address` would go, as a server of `config` would that has kept no
+    MTA-STS policies. Never sends any, and changes nothing in the store.
+    """
     targets, why_not = await _targets(config, address)
     if isinstance(targets, Reply):
         return Found(address, (), targets, why_not)
     asked = resolver or make_resolver(config)
-    router = Router(asked, SystemClock(), SystemEntropy(), settings.remote(config))
+    told = settings.remote(config)
+    clock, nothing = SystemClock(), MemoryStore()
+    policies = None
+    if told.mta_sts:
+        network = make_network(config)
+        policies = make_policies(asked, network, nothing.security, nothing.ledger, clock, told)
+    router = Router(asked, clock, SystemEntropy(), told, policies)
+    demands = Demands(asked, told)
     leads = [
-        Lead(each.address, each.mailbox) if each.is_local else await _remote(router, each)
+        Lead(each.address, each.mailbox) if each.is_local else await _remote(router, demands, each)
         for each in targets
     ]
     return Found(address, tuple(leads), None, why_not)
@@ -64,10 +78,12 @@ async def _targets(config: Config, address: Address) -> tuple[tuple[Target, ...]
         return outside, str(error)
 
 
-async def _remote(router: Router, target: Target) -> Lead:
+async def _remote(router: Router, demands: Demands, target: Target) -> Lead:
     try:
         route = await router.route(target.destination)
     except RouteFailed as error:
         steps = tuple(step.text for step in error.steps)
         return Lead(target.address, None, None, error.reply, steps)
-    return Lead(target.address, None, route, None, route.lookups)
+    rules = tuple([await demands.of(route, host) for host in route.hosts])
+    asked = tuple(line for rule in rules for line in rule.lines)
+    return Lead(target.address, None, route, None, (*route.lookups, *asked), rules)

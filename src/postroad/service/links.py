@@ -13,6 +13,11 @@ _RULES = {
 }
 
 
+def rule_words(policy: LinkPolicy) -> str:
+    """Return the rule that a link is under: ``"the receiver uses DANE"``."""
+    return _RULES[policy]
+
+
 def link_words(attempted: Attempted) -> str:
     """Return rule and outcome of the link of an attempt: ``"the receiver uses DANE: …"``; ``""`` where
     no rule was looked for.
@@ -21,7 +26,7 @@ def link_words(attempted: Attempted) -> str:
     if taken is None or taken.policy is None:
         return ""
     delivered = any(isinstance(each.outcome, Delivered) for each in attempted.results)
-    return f"{_RULES[taken.policy]}: {_outcome(taken, delivered)}"
+    return f"{rule_words(taken.policy)}: {_outcome(taken, delivered)}"
 
 
 def _outcome(taken: RouteTaken, delivered: bool) -> str:
