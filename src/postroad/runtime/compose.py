@@ -329,11 +329,6 @@ class System:
             settings=told,
         )
 
-    def _make_policy(self, config: Config, resolver: Resolver) -> Policy:
-        observer = self.dmarc_reports.note if self.dmarc_reports is not None else None
-        office = self.office
-        return make_policy(config, office.clock, office.entropy, resolver, self._ring, observer)
-
     def _forwarding(self, remote: Deliverer) -> Deliverer:
         """Pass others' mail on under a sender of ours, sealed with the key of the domain."""
         sealer = ForwardSealer(
