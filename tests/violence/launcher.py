@@ -11,8 +11,9 @@ from typing import Any
 
 import apsw
 
+from postroad.ports import MAX_ABOVE_OCTETS
 from postroad.runtime.lifecycle import serve
-from postroad.storage.sqlite import content, database
+from postroad.storage.sqlite import checkpoint, content, database
 from tests.violence.shim import Control, Platter, install
 
 CHECKPOINT_PAGES = 150  # so that checkpoints, which write more than anything else, are met often
@@ -32,7 +33,10 @@ def synchronous_off() -> None:
 def no_file_sync() -> None:
     """Content files are not synced; their names are."""
 
-    def careless(self: Any) -> None:
+    def careless(self: Any, above: bytes) -> None:
+        if above:
+            self._file.seek(MAX_ABOVE_OCTETS - len(above))
+            self._file.write(above)
         self._file.close()
         self._file = None
         content._fsync_directory(self._path.parent)
@@ -57,7 +61,7 @@ _patch: Callable[[Any, str, Any], None] = setattr
 def main(arguments: list[str]) -> int:
     config, live, platter, control = map(Path, arguments[:4])
     survive, seed = float(arguments[4]), int(arguments[5])
-    _patch(database, "CHECKPOINT_PAGES", CHECKPOINT_PAGES)
+    _patch(checkpoint, "CHECKPOINT_PAGES", CHECKPOINT_PAGES)
     for name in arguments[6:]:
         MUTATIONS[name]()
     disk = Platter(live, platter, survive=survive, seed=seed)

@@ -41,7 +41,7 @@ async def test_power_cuts(tmp_path: Path, cuts: int, survive: float, seed: int) 
     ("mutation", "told"),
     [
         ("synchronous_off", "was acknowledged and is gone"),
-        ("no_file_sync", "is damaged: 0 octets"),
+        ("no_file_sync", "the file is shorter than its message"),
         ("no_directory_sync", "cannot be read"),
     ],
 )

@@ -164,7 +164,7 @@ class TestTls:
         clerk = serving(starttls=True, auth=("PLAIN",), auth_without_tls=True)
         say(clerk, b"EHLO x\r\nAUTH PLAIN AHVzZXIAc2VjcmV0\r\nSTARTTLS\r\n")
         clerk.server.tls_started(2.0)
-        assert clerk.server.authenticated is None
+        assert not clerk.server.authenticated
 
     def test_refused_handshake_leaves_all_as_it_was(self) -> None:
         clerk = serving(starttls=True)
