@@ -1,21 +1,19 @@
 """A wire machine joined to a service: the driver that all our servers share.
 
 Bytes in, events, handler, bytes out, all in the callback that brought the bytes. A handler that may
-have to wait returns a coroutine; that too is run at once, and becomes a task only when it really waits
-(`policy.eager`). While it waits, the machine gets bytes but hands out no event, so pipelined commands
-stay in order.
+have to wait returns a coroutine; that too is run at once, and goes on when what it waits for is there.
+While it waits, the machine gets bytes but hands out no event, so pipelined commands stay in order.
 
 If a handler raises, the client gets 421 and the connection ends; what was not acknowledged is discarded.
 """
 
 import asyncio
 import ssl
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 import structlog
 
-from postroad.policy import eager
 from postroad.servers.registry import Registry
 
 READ_HIGH_OCTETS = 256 * 1024
@@ -69,7 +67,7 @@ class Connection(asyncio.Protocol, Generic[M]):
         self._writes = 0
         self._gone = False
         self._admitted = False
-        self._task: asyncio.Task[None] | None = None
+        self._answering: Coroutine[Any, Any, None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._can_write: asyncio.Future[None] | None = None
         self._write_paused = False
@@ -251,10 +249,8 @@ class Connection(asyncio.Protocol, Generic[M]):
             if waiting is None:
                 self._rest()
             else:
-                outcome = eager.start(self._go_on(waiting), self._loop)
-                if isinstance(outcome, asyncio.Task):
-                    self._task = outcome
-                    outcome.add_done_callback(self._pumped)
+                self._answering = self._go_on(waiting)
+                self._resume()
         except Exception:
             self._failed()
             return
@@ -307,16 +303,38 @@ class Connection(asyncio.Protocol, Generic[M]):
         if self._gone:
             self.lost()
 
-    def _pumped(self, task: "asyncio.Task[None]") -> None:
-        self._task = None
-        if task.cancelled():
-            self._busy = False
-            if self._gone:
-                self.lost()
+    def _resume(self, waited_for: "asyncio.Future[Any] | None" = None) -> None:
+        """Go on with the answer until it has to wait; then this is called again.
+
+        A task would do the same for twice the price, at each message. There is none here, so
+        `asyncio.timeout` and the like have no place in a handler, but in tasks that it starts.
+        """
+        answering = self._answering
+        assert answering is not None, "called for an answer that waited"
+        try:
+            waiting_for = answering.send(None)
+        except StopIteration:
+            self._answering = None
+        except asyncio.CancelledError:
+            self._cancelled()
+        except Exception as error:
+            self._answering = None
+            self._failed(error)
+        else:
+            if waiting_for is None:  # asyncio.sleep(0)
+                self._loop.call_soon(self._resume)
             else:
-                self.transport.abort()
-        elif task.exception() is not None:
-            self._failed(task.exception())
+                waiting_for._asyncio_future_blocking = False
+                waiting_for.add_done_callback(self._resume)
+
+    def _cancelled(self) -> None:
+        """What the answer waited for was cancelled: the loop ends."""
+        self._answering = None
+        self._busy = False
+        if self._gone:
+            self.lost()
+        else:
+            self.transport.abort()
 
     def _failed(self, error: BaseException | None = None) -> None:
         log.error("handler failed; connection closed", peer=self.peer, exc_info=error or True)
