@@ -6,8 +6,8 @@ from postroad.model import Address, InvalidAddress
 from postroad.runtime.config.values import Section
 
 
-class TlsReportsSection(Section):
-    """Reports about how links to other domains were secured, to those that ask for them (RFC 8460)."""
+class _Reports(Section):
+    """What both kinds have."""
 
     contact: str = Field(
         default="",
@@ -25,3 +25,13 @@ class TlsReportsSection(Section):
             return str(Address.parse(value)) if value else ""
         except InvalidAddress as error:
             raise ValueError(f"{value!r} is not an address: {error}") from None
+
+
+class TlsReportsSection(_Reports):
+    """Reports about how links to other domains were secured, to those that ask for them (RFC 8460)."""
+
+
+class DmarcReportsSection(_Reports):
+    """Reports about mail that came in other domains' names, to those that ask for them (RFC 9990). They
+    need `trust.verify`.
+    """

@@ -7,14 +7,13 @@ from pydantic import Field, model_validator
 from postroad.runtime.config.abuse import AbuseSection
 from postroad.runtime.config.acme import AcmeSection
 from postroad.runtime.config.delivery import DeliverySection, Routes
-from postroad.runtime.config.dmarc_reports import DmarcReportsSection
 from postroad.runtime.config.forwarding import ForwardingSection
 from postroad.runtime.config.limits import AuthSection, LimitsSection, MxSection, SubmissionSection
 from postroad.runtime.config.mail import Pop3Section, QueueSection, StorageSection
 from postroad.runtime.config.mta_sts import MtaStsSection
 from postroad.runtime.config.oauth import OauthSection
 from postroad.runtime.config.policy import PolicySection
-from postroad.runtime.config.reports import TlsReportsSection
+from postroad.runtime.config.reports import DmarcReportsSection, TlsReportsSection
 from postroad.runtime.config.server import (
     AcmeMode,
     ListenSection,
