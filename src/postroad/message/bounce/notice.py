@@ -1,0 +1,111 @@
+"""What a message that came back tells: who did not get which message and why, or who complained."""
+
+from enum import Enum
+
+from msgspec import Struct
+
+from postroad.message.bounce.delivery_status import DeliveryReport, read_delivery_status
+from postroad.message.bounce.feedback import FeedbackReport, read_feedback, returned_header
+from postroad.message.bounce.odd import read_odd_bounce
+from postroad.message.parts import parts_of
+
+MAX_READ_OCTETS = 1_048_576
+"""Of a larger message only so much is read: what tells stands at its beginning."""
+
+
+class Form(Enum):
+    """How a notice was written."""
+
+    DELIVERY_STATUS = "delivery-status"
+    FEEDBACK = "feedback"
+    WORDS = "words"
+
+
+class NoticeRecipient(Struct, frozen=True, kw_only=True):
+    """One address and what became of it: `failed`, or delayed (neither `failed` nor `delivered`).
+
+    In a notice of the form `FEEDBACK` the address complained. `status` (RFC 3463), `diagnostic` (the
+    other server's words) and `remote_mta` are ``""`` where the notice does not tell.
+    """
+
+    address: str
+    failed: bool = False
+    delivered: bool = False
+    status: str = ""
+    diagnostic: str = ""
+    remote_mta: str = ""
+
+
+class Notice(Struct, frozen=True, kw_only=True):
+    """A bounce or a complaint. `message_id` is that of the message it is about, with brackets, ``""``
+    where it does not come with it; `envelope_id` and `reporting_mta` as in RFC 3464 §2.2.
+
+    `feedback_type` is that of a complaint (`FeedbackReport.feedback_type`).
+    """
+
+    form: Form
+    recipients: tuple[NoticeRecipient, ...]
+    message_id: str = ""
+    envelope_id: str = ""
+    reporting_mta: str = ""
+    feedback_type: str = ""
+
+
+def read_notice(message: bytes) -> Notice | None:
+    """Return what a message tells of one of ours, None where it is no bounce and no complaint.
+
+    Reads RFC 3464, RFC 5965 and what `flufl.bounce` knows. Never raises; time and memory are bounded.
+    """
+    message = message[:MAX_READ_OCTETS]
+    if message.count(b"\r\n") != message.count(b"\n"):  # a file from a system where lines end in LF
+        message = message.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    parts = list(parts_of(message))
+    message_id = (returned_header(parts).get("message-id") or "")[:998]
+    feedback = read_feedback(parts)
+    if feedback is not None:
+        return _complaint(feedback, message_id)
+    report = read_delivery_status(parts)
+    if report is not None and report.recipients:
+        return _bounce(report, message_id)
+    odd = read_odd_bounce(message, parts)
+    if not odd:
+        return None
+    late = tuple(each for each in odd.delayed if each not in odd.failed)
+    return Notice(
+        form=Form.WORDS,
+        recipients=(
+            *(NoticeRecipient(address=each, failed=True) for each in odd.failed),
+            *(NoticeRecipient(address=each) for each in late),
+        ),
+        message_id=message_id,
+    )
+
+
+def _complaint(report: FeedbackReport, message_id: str) -> Notice:
+    return Notice(
+        form=Form.FEEDBACK,
+        recipients=tuple(NoticeRecipient(address=each) for each in report.addresses),
+        message_id=message_id,
+        reporting_mta=report.reported_by,
+        feedback_type=report.feedback_type,
+    )
+
+
+def _bounce(report: DeliveryReport, message_id: str) -> Notice:
+    return Notice(
+        form=Form.DELIVERY_STATUS,
+        recipients=tuple(
+            NoticeRecipient(
+                address=each.address,
+                failed=each.failed,
+                delivered=not each.failed and not each.delayed,
+                status=each.status,
+                diagnostic=each.diagnostic,
+                remote_mta=each.remote_mta,
+            )
+            for each in report.recipients
+        ),
+        message_id=message_id,
+        envelope_id=report.envelope_id,
+        reporting_mta=report.reporting_mta,
+    )
