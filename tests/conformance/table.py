@@ -18,8 +18,11 @@ def main(path: Path) -> int:
     for heading in ("suite", "passed", "total", "differences"):
         table.add_column(heading, justify="right" if heading in ("passed", "total") else "left")
     for name, result in results.items():
-        reasons = "; ".join(f"{each['case']}: {each['reason']}" for each in result["differences"])
-        table.add_row(name, str(result["passed"]), str(result["total"]), reasons or "none")
+        told = [
+            *(f"{each['case']}: {each['reason']}" for each in result["differences"]),
+            *(f"restated {each['case']}: {each['reason']}" for each in result.get("restated", ())),
+        ]
+        table.add_row(name, str(result["passed"]), str(result["total"]), "; ".join(told) or "none")
     Console(width=None if sys.stdout.isatty() else 120).print(table)
     return 0
 

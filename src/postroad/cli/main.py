@@ -23,7 +23,6 @@ from postroad.cli import (
     send,
     serve,
     standing,
-    tls_report,
 )
 from postroad.cli.errors import Exit, explain
 from postroad.cli.show import complain
@@ -54,7 +53,6 @@ app.add_typer(reports.app, name="reports")
 app.add_typer(certificate.app, name="certificate")
 app.add_typer(key.app, name="key")
 app.command("mta-sts")(mta_sts.mta_sts)
-app.command("tls-report")(tls_report.tls_report)
 app.add_typer(standing.app, name="standing")
 app.add_typer(config.app, name="config")
 

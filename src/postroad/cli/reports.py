@@ -1,4 +1,4 @@
-"""``postroad reports``: what receivers say of mail in our name."""
+"""``postroad reports``: what others say of mail in our name (DMARC) and of links to us (TLS)."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,7 +25,7 @@ Sources = Annotated[
     list[str],
     typer.Argument(
         metavar="SOURCE...",
-        help="Accounts here that get reports, or files: messages, XML, gzip, zip.",
+        help="Accounts here that get reports, or files: messages, XML, JSON, gzip, zip.",
     ),
 ]
 Limit = Annotated[
@@ -58,7 +58,9 @@ def show(
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
-    """Show one report: each address that sent in our name, and what SPF, DKIM and DMARC said."""
+    """Show one report: each address that sent in our name, and what SPF, DKIM, DMARC said; or, per TLS
+    policy, the sessions that went well and why others did not. Exit code 65 where there is none.
+    """
     from msgspec import to_builtins
 
     chosen = [each for each in _read(sources, limit, config) if each.key.startswith(key)]
@@ -78,13 +80,14 @@ def show(
 
 
 def _read(sources: list[str], limit: int, config: Path | None) -> "list[ReceivedReport]":
-    from postroad.service.reports import read_report
+    from postroad.service.reports import MAX_MESSAGE_OCTETS, read_report
 
     found: list[ReceivedReport] = []
     for source in sources:
         path = Path(source)
         if path.is_file():
-            report = read_report(path.read_bytes(), source)
+            with path.open("rb") as opened:
+                report = read_report(opened.read(MAX_MESSAGE_OCTETS + 1), source)
             if report is not None:
                 found.append(report)
         elif "@" in source and "/" not in source:

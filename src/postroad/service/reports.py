@@ -23,7 +23,7 @@ from postroad.trust.dmarc_report import (
     read_failure_report,
     read_message,
 )
-from postroad.trust.tls_report import TlsReport, TlsReportInvalid
+from postroad.trust.tls_report import GZIP_MAGIC, TlsReport, TlsReportInvalid, unpack
 from postroad.trust.tls_report import read_report as read_tls_report
 
 # RFC 8460 §5.3, §5.1
@@ -59,6 +59,9 @@ class ReceivedReport(Struct, frozen=True):
 
 def read_report(data: bytes, source: str) -> ReceivedReport | None:
     """Return the report in a mail message or in a file of its own; None where there is none."""
+    if len(data) > MAX_MESSAGE_OCTETS:
+        problem = f"more than {MAX_MESSAGE_OCTETS} octets"
+        return ReceivedReport("", ReportKind.BROKEN, source, problem=problem)
     key = hashlib.sha256(data).hexdigest()[:10]
     try:
         aggregate = None
@@ -81,6 +84,10 @@ def _tls_report(data: bytes) -> TlsReport | None:
     """The TLS report in a message or file, None where there is none. Raises `TlsReportInvalid`."""
     if data.lstrip()[:1] == b"{":
         return read_tls_report(data)
+    if data.startswith(GZIP_MAGIC):
+        # A file of its own may be of either kind; which, is known when it is unpacked.
+        plain = unpack(data)
+        return read_tls_report(plain) if plain.lstrip()[:1] == b"{" else None
     for part in parts_of(data):
         if part.media_type in _TLS_TYPES or part.filename.lower().endswith(_TLS_SUFFIXES):
             return read_tls_report(part.body)
@@ -88,7 +95,7 @@ def _tls_report(data: bytes) -> TlsReport | None:
 
 
 def _is_bare(data: bytes) -> bool:
-    return data.lstrip()[:1] == b"<" or data[:2] in (b"\x1f\x8b", b"PK")
+    return data.lstrip()[:1] == b"<" or data[:2] in (GZIP_MAGIC, b"PK")
 
 
 class Reports:

@@ -2,6 +2,7 @@
 
 from postroad.trust.tls_report.letter import ReportLetter, write_letter
 from postroad.trust.tls_report.reading import (
+    GZIP_MAGIC,
     MAX_REPORT_OCTETS,
     TlsReportInvalid,
     read_report,
@@ -20,6 +21,7 @@ from postroad.trust.tls_report.report import (
 )
 
 __all__ = [
+    "GZIP_MAGIC",
     "MAX_REPORT_OCTETS",
     "DateRange",
     "FailureDetail",

@@ -15,7 +15,7 @@ _MAX_PACKED_OCTETS = 2 * 2**20
 _MAX_POLICIES = 1000
 _MAX_DETAILS = 10_000
 _GZIP = 16 + zlib.MAX_WBITS
-_MAGIC = b"\x1f\x8b"
+GZIP_MAGIC = b"\x1f\x8b"
 
 _decoder = msgspec.json.Decoder(TlsReport)
 
@@ -28,7 +28,7 @@ def unpack(data: bytes) -> bytes:
     """Return what is in a gzip file (RFC 1952), or what is not packed as it is. A file that grows
     beyond `MAX_REPORT_OCTETS` is never held whole. Raises `TlsReportInvalid`.
     """
-    if not data.startswith(_MAGIC):
+    if not data.startswith(GZIP_MAGIC):
         if len(data) > MAX_REPORT_OCTETS:
             raise TlsReportInvalid(f"a report of more than {MAX_REPORT_OCTETS} octets")
         return data
