@@ -179,7 +179,8 @@ def _show_aggregate(report: "AggregateReport") -> None:
     print_line(f"from        {clean(report.org_name or '?')} <{clean(report.email)}>")
     print_line(f"report      {clean(report.report_id)}")
     print_line(f"time        {when(report.begin)} to {when(report.end)}")
-    print_line(f"policy      {clean(policy.domain)}: p={clean(policy.p)} sp={clean(policy.sp)}")
+    below = f" sp={clean(policy.sp)}" if policy.sp else ""
+    print_line(f"policy      {clean(policy.domain)}: p={clean(policy.p)}{below}")
     print_line(f"messages    {report.messages}, of which {report.passed} passed")
     for problem in (*report.errors, *report.problems):
         print_line(f"note        {clean(problem)}", style="yellow")

@@ -1,0 +1,294 @@
+"""Where the how-tos are played: a mail system of the lab with what each page tells of."""
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pytest
+
+from postroad.cli.main import main
+from postroad.lab.dns import DnsFault
+from postroad.lab.mailworld import Engine, MailWorld
+from postroad.lab.zones import reverse_name
+from postroad.model import format_id
+from postroad.trust.dmarc_report import (
+    AggregateReport,
+    DkimAuth,
+    Letter,
+    PolicyPublished,
+    Row,
+    SpfAuth,
+    write_letter,
+)
+from tests.howto.console import shortened
+
+HOST = "mail.example.org"
+ADDRESS = "198.51.100.7"
+CONFIG = """
+[server]
+hostname = "{host}"
+data_dir = "{data}"
+run_as_root = true
+[tls]
+certificate = "{certificate}"
+key = "{key}"
+ca_file = "{ca}"
+[delivery]
+allow_private = true
+nameservers = ["{nameserver}"]
+[log]
+level = "error"
+[tls_reports]
+contact = "tls-reports@example.org"
+"""
+MESSAGE = "From: Jo <jo@example.org>\nTo: ann@remote.example, x@nowhere.example\nSubject: x\n\nHi\n"
+
+
+REPORT = AggregateReport(
+    org_name="example.net",
+    email="postmaster@example.net",
+    report_id="20261124.1@example.net",
+    begin=1_795_478_400,
+    end=1_795_564_799,
+    policy=PolicyPublished(domain="example.org", p="none"),
+    rows=(
+        Row(
+            source_ip=ADDRESS,
+            count=5,
+            disposition="none",
+            dkim="pass",
+            spf="pass",
+            header_from="example.org",
+            dkim_auth=(DkimAuth("example.org", "20261102r", "pass"),),
+            spf_auth=(SpfAuth("example.org", "mfrom", "pass"),),
+        ),
+        Row(
+            source_ip="203.0.113.10",
+            count=2,
+            disposition="none",
+            dkim="fail",
+            spf="fail",
+            header_from="example.org",
+            spf_auth=(SpfAuth("spoofed.example", "mfrom", "fail"),),
+        ),
+    ),
+)
+
+
+def only(*kinds: str) -> Callable[[str], str]:
+    """Return what leaves in a journey only lines of these kinds, and says that it did."""
+
+    def excerpt(output: str) -> str:
+        lines = output.splitlines()
+        return "\n".join(
+            ["…", *(line.strip() for line in lines if set(kinds) & set(line.split()[2:5]))]
+        )
+
+    return excerpt
+
+
+class Clock:
+    """Goes as clocks do, but for `pass_by`: so a page can wait an hour."""
+
+    def __init__(self) -> None:
+        self._real = time.time
+        self._ahead = 0.0
+
+    def __call__(self) -> float:
+        return self._real() + self._ahead
+
+    def pass_by(self, seconds: float) -> None:
+        """Move on."""
+        self._ahead += seconds
+
+
+class Scene:
+    """The system `mail.example.org` of the lab, its DNS, and a directory that commands run in."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._stack = contextlib.ExitStack()
+        self._counts: dict[str, int] = {}
+        # What is to happen before a command is run for the n-th time.
+        self.before: dict[tuple[str, int], Callable[[], None]] = {}
+        # What of an output a page shows, by how the command begins.
+        self.excerpts: dict[str, Callable[[str], str]] = {}
+        # What the page's ids are called here: by what the command's word looks like.
+        self.names: list[tuple[re.Pattern[str], Callable[[], str]]] = [
+            (re.compile(r"\b20\d{6}(?=[er]\d*$)"), lambda: time.strftime("%Y%m%d", time.gmtime())),
+        ]
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as stack:
+            patch = stack.enter_context(pytest.MonkeyPatch.context())
+            here = Path.cwd()
+            stack.callback(os.chdir, here)
+            os.chdir(self._directory)
+            self.engine = Engine(directory=self._directory / "lab")
+            stack.callback(self.engine.close)
+            self.world = MailWorld(self.engine)
+            self.zones = self.engine.world.dns.zones
+            self._set()
+            self.clock = Clock()
+            patch.setattr(time, "time", self.clock)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def _set(self) -> None:
+        world = self.engine.world
+        site = self.engine.run(
+            world.add_domain("example.org", ["jo", "dmarc"], hostname=HOST, dane=True)
+        )
+        self.site = site
+        self.data = site.data_dir
+        leaf = site.config.tls
+        self.config = self._directory / "postroad.toml"
+        self.config.write_text(
+            CONFIG.format(
+                host=HOST,
+                data=self.data,
+                certificate=leaf.certificate,
+                key=leaf.key,
+                ca=world.ca.root_file,
+                nameserver=f"{world.dns.address}:{world.dns.port}",
+            )
+        )
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Do what the page takes for granted."""
+
+    def say(self, command: str) -> str:
+        """Run a command of the page and return what it said, as a page shows it."""
+        number = self._counts[command] = self._counts.get(command, 0) + 1
+        hook = self.before.get((command, number))
+        if hook is not None:
+            hook()
+        program, *words = shlex.split(command, comments=True)
+        assert program == "postroad", command
+        output = shortened(self.run(*map(self._named, words)))
+        output = output.replace(str(self.data), "/var/lib/postroad")
+        output = output.replace(self.engine.world.dns.address, "127.0.0.1")
+        for begin, excerpt in self.excerpts.items():
+            if command.startswith(f"postroad {begin}"):
+                output = excerpt(output)
+        return output
+
+    def run(self, *words: str) -> str:
+        """Run a command and return what it said to both outputs."""
+        said = io.StringIO()
+        options = [] if words[0] == "lab" else ["--config", str(self.config)]
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            main([*words, *options])
+        return said.getvalue()
+
+    def _named(self, word: str) -> str:
+        for pattern, name in self.names:
+            if pattern.search(word):
+                return pattern.sub(name(), word)
+        return word
+
+    def publish(self, line: str) -> None:
+        """Put a line of a zone file into the DNS."""
+        name, _, rest = line.partition(" ")
+        kind, _, data = rest.partition("IN ")[2].partition(" ")
+        if kind == "TXT":
+            data = "".join(re.findall(r'"([^"]*)"', data))
+        self.zones.add(name.rstrip("."), kind, data)
+
+
+class CheckADomain(Scene):
+    """A domain about which not all is well, a message to two recipients, a report about it."""
+
+    def prepare(self) -> None:
+        letter = Letter("postmaster@example.net", "dmarc@example.org", "example.net", "x", "<1@x>")
+        self.world.send("jo@example.org", "dmarc@example.org", write_letter(letter, REPORT))
+        self.engine.run(self.engine.world.wait_for("dmarc@example.org"))
+        self.run("key", "remove", "example.org", self._selector())
+        zones = self.zones
+        zones.sign("example.org", signed=False)
+        zones.replace(HOST, "A", ADDRESS)
+        zones.replace(HOST, "TXT")
+        zones.replace("example.org", "TXT", "v=spf1 mx:old.example.net ~all")
+        zones.replace("_dmarc.example.org", "TXT", "v=DMARC1; p=none")
+        zones.add(reverse_name(ADDRESS), "PTR", "host-7.provider.example")
+        zones.add("old.example.net", "MX", "10 old.example.net")
+        zones.add("old.example.net", "A", "192.0.2.99")
+        self.run("key", "add", "example.org")
+        shown = self.run("key", "show", "example.org").splitlines()
+        self.publish(next(line for line in shown if "k=rsa;" in line))
+        self.run("key", "check", "example.org")
+        zones.add("remote.example", "MX", "10 mx1.remote.example", "20 mx2.remote.example")
+        zones.add("mx1.remote.example", "A", "192.0.2.10")
+        zones.add("mx2.remote.example", "A", "192.0.2.11")
+        self.engine.world.dns.fail("nowhere.example", DnsFault.SERVFAIL)
+        Path("message.eml").write_text(MESSAGE)
+        self.names.append((re.compile(r"^[0-9a-f]{10}$"), self._report_key))
+
+    def _report_key(self) -> str:
+        return self.run("reports", "list", "dmarc@example.org").splitlines()[1].split()[0]
+
+    def _selector(self) -> str:
+        name = self.run("key", "list", "example.org").splitlines()[1].split()[1]
+        self.run("key", "retire", "example.org", name)
+        self.zones.remove(f"{name}._domainkey.example.org")
+        return name
+
+
+class SignYourMail(Scene):
+    """A domain whose first keys are made, published, used, and followed by others."""
+
+    def prepare(self) -> None:
+        self.run("domain", "add", "example.net")
+        self.before = {
+            ("postroad key check example.net", 2): self._publish_all,
+            ("postroad key check example.net", 3): self._publish_all,
+            ("postroad key list example.net", 3): lambda: self.clock.pass_by(3601),
+        }
+        world = self.engine.world
+        self.engine.run(world.add_domain("sender.test", ["alice"]))
+        self._sent = self.world.send("alice@sender.test", "jo@example.org")
+        self.engine.run(world.wait_for("jo@example.org"))
+        arrived = self.engine.run(self.site.office.journeys.find(address="jo@example.org"))
+        self._id = format_id(arrived[0].id)
+        self.names.append((re.compile(r"^[0-9A-Z]{13}$"), lambda: self._id))
+        self.excerpts[r"journey "] = only("check")
+
+    def _publish_all(self) -> None:
+        for line in self.run("key", "show", "example.net").splitlines():
+            if not line.startswith(";") and line.split()[0].rstrip(".") not in self._published():
+                self.publish(line)
+
+    def _published(self) -> set[str]:
+        return {
+            line.split()[0].rstrip(".") for line in self.zones if "_domainkey.example.net" in line
+        }
+
+
+class ProtectTheLink(Scene):
+    """The lab shows what links are; a domain of ours has a policy to publish."""
+
+    def prepare(self) -> None:
+        self.excerpts["lab"] = only("lookup", "link")
+
+
+SCENES: dict[str, type[Scene]] = {
+    "check-a-domain.md": CheckADomain,
+    "protect-the-link.md": ProtectTheLink,
+    "sign-your-mail.md": SignYourMail,
+}
