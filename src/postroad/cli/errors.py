@@ -37,6 +37,7 @@ def explain(error: Exception) -> tuple[str, Exit] | None:
     """
     if isinstance(error, CommandFailed):
         return str(error), error.code
+    from postroad.message.bounce.classify import RulesInvalid
     from postroad.model import InvalidAddress, InvalidId
     from postroad.ports import ConnectFailed, StorageError, TlsFailed
     from postroad.ports.ledger import Conflict
@@ -46,6 +47,7 @@ def explain(error: Exception) -> tuple[str, Exit] | None:
 
     codes: tuple[tuple[type[Exception], Exit], ...] = (
         (ConfigInvalid, Exit.CONFIG),
+        (RulesInvalid, Exit.CONFIG),
         (InvalidAddress, Exit.USAGE),
         (InvalidId, Exit.USAGE),
         (Refused, Exit.DATAERR),

@@ -9,6 +9,7 @@ import typer
 from postroad.cli import (
     account,
     certificate,
+    classify,
     config,
     domain_check,
     journey,
@@ -42,6 +43,7 @@ app.command("lab")(serve.lab)
 app.command("send")(send.send)
 app.command("route")(route.route)
 app.command("plan")(plan.plan)
+app.command("classify")(classify.classify)
 app.add_typer(queue.app, name="queue")
 app.command("journey")(journey.journey)
 app.add_typer(account.app, name="account")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from postroad.runtime.office import Office
     from postroad.service.desk import QueueDesk
     from postroad.service.history import Hold
+    from postroad.service.journeys import Classify
 
     Holds = dict[tuple[int, int], Hold]
 
@@ -62,28 +63,31 @@ def list_(
     query = _query(state, destination, sender, recipient, limit)
     moment = _moment(at, query)
 
-    async def use(office: "Office") -> "tuple[list[QueueItem], dict[DeliveryState, int], Holds]":
+    async def use(
+        office: "Office",
+    ) -> "tuple[list[QueueItem], dict[DeliveryState, int], Holds, Classify]":
         if moment is None:
             counts = await office.desk.counts()
             items = await office.desk.list(query)
-            return items, counts, await office.desk.holds(each.delivery for each in items)
+            holds = await office.desk.holds(each.delivery for each in items)
+            return items, counts, holds, office.classify
         _warn_of_retention(office, moment)
         items, counts = await office.history.list(query, moment)
-        holds: Holds = {}
+        holds = {}
         for message in {each.message.id for each in items}:
             past = await office.history.show(message, moment)
             holds |= {(message, ordinal): hold for ordinal, hold in past.holds.items()}
-        return items, counts, holds
+        return items, counts, holds, office.classify
 
-    items, counts, holds = in_office(config, use)
+    items, counts, holds, classify = in_office(config, use)
     if as_json:
-        listed = [_to_plain(each, holds) for each in items]
+        listed = [_to_plain(each, holds, classify) for each in items]
         print_json({**_at_to_plain(moment), "counts": _counts(counts), "deliveries": listed})
         return
     _say_when(moment)
     print_table(
         ("ID", "STATE", "NEXT TRY (UTC)", "TRIES", "STREAM", "FROM", "TO", "LAST REPLY"),
-        [_row(each, holds) for each in items],
+        [_row(each, holds, classify) for each in items],
         empty="nothing waits" if moment is None else "nothing waited",
     )
 
@@ -120,17 +124,18 @@ def show(
 
     number, moment = parse_id(id), _moment(at)
 
-    async def use(office: "Office") -> "tuple[Message, list[Delivery], Holds]":
+    async def use(office: "Office") -> "tuple[Message, list[Delivery], Holds, Classify]":
         if moment is None:
             message, deliveries = await office.desk.show(number)
-            return message, list(deliveries), await office.desk.holds(deliveries)
+            holds = await office.desk.holds(deliveries)
+            return message, list(deliveries), holds, office.classify
         past = await office.history.show(number, moment)
         holds = {(number, ordinal): hold for ordinal, hold in past.holds.items()}
-        return past.message, list(past.deliveries), holds
+        return past.message, list(past.deliveries), holds, office.classify
 
-    message, deliveries, holds = in_office(config, use)
+    message, deliveries, holds, classify = in_office(config, use)
     if as_json:
-        plain = [_delivery_to_plain(each, holds) for each in deliveries]
+        plain = [_delivery_to_plain(each, holds, classify) for each in deliveries]
         print_json({**_at_to_plain(moment), **_message_to_plain(message), "deliveries": plain})
         return
     _say_when(moment)
@@ -139,7 +144,7 @@ def show(
         print_line(f"{name.replace('_', ' ') + ':':14} {clean(str(shown))}")
     print_table(
         ("N", "STATE", "NEXT TRY (UTC)", "TRIES", "TO", "LAST REPLY"),
-        [(str(each.ordinal), *_delivery_cells(each, holds)) for each in deliveries],
+        [(str(each.ordinal), *_delivery_cells(each, holds, classify)) for each in deliveries],
         empty="there are no deliveries",
     )
 
@@ -302,20 +307,27 @@ def _counts(counts: "dict[DeliveryState, int]") -> dict[str, int]:
     return {state.value: count for state, count in counts.items()}
 
 
-def _row(item: "QueueItem", holds: "Holds") -> tuple[str, ...]:
+def _row(item: "QueueItem", holds: "Holds", classify: "Classify") -> tuple[str, ...]:
     from postroad.model import format_id
     from postroad.service.streams import shown
 
     sender = item.message.envelope.sender
-    state, due, tries, recipient, last = _delivery_cells(item.delivery, holds)
+    state, due, tries, recipient, last = _delivery_cells(item.delivery, holds, classify)
     key = f"{format_id(item.message.id)}/{item.delivery.ordinal}"
     stream = shown(item.message.stream)
     return key, state, due, tries, stream, str(sender or "<>"), recipient, last
 
 
-def _delivery_cells(delivery: "Delivery", holds: "Holds") -> tuple[str, str, str, str, str]:
+def _delivery_cells(
+    delivery: "Delivery", holds: "Holds", classify: "Classify"
+) -> tuple[str, str, str, str, str]:
+    from postroad.service.journeys import category_of
+
     waiting = not delivery.state.final
     last = str(delivery.last) if delivery.last else "-"
+    category = category_of(delivery, classify)
+    if category is not None:
+        last = f"{category}: {last}"
     hold = holds.get((delivery.message, delivery.ordinal))
     if hold is not None:
         reason = "outcome unknown, it may have been delivered" if hold.unknown else f"by {hold.by}"
@@ -329,22 +341,24 @@ def _delivery_cells(delivery: "Delivery", holds: "Holds") -> tuple[str, str, str
     )
 
 
-def _to_plain(item: "QueueItem", holds: "Holds") -> dict[str, object]:
+def _to_plain(item: "QueueItem", holds: "Holds", classify: "Classify") -> dict[str, object]:
     return {
         "message": _message_to_plain(item.message),
-        **_delivery_to_plain(item.delivery, holds),
+        **_delivery_to_plain(item.delivery, holds, classify),
     }
 
 
-def _delivery_to_plain(delivery: "Delivery", holds: "Holds") -> dict[str, object]:
-    from postroad.service.journeys import delivery_to_plain
+def _delivery_to_plain(
+    delivery: "Delivery", holds: "Holds", classify: "Classify"
+) -> dict[str, object]:
+    from postroad.service.journeys import category_of, delivery_to_plain
 
     hold = holds.get((delivery.message, delivery.ordinal))
     held = None
     if hold is not None:
         reason = "unknown" if hold.unknown else "operator"
         held = {"because": reason, "by": hold.by or None, "at": hold.at}
-    return {**delivery_to_plain(delivery), "held": held}
+    return {**delivery_to_plain(delivery, category_of(delivery, classify)), "held": held}
 
 
 def _message_to_plain(message: "Message") -> dict[str, Any]:

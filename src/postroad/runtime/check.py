@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from postroad.message.bounce.classify import RulesInvalid
 from postroad.network import (
     AsyncNetwork,
     DnsResolver,
@@ -16,6 +17,7 @@ from postroad.runtime.checks import ChecksInvalid, make_policy
 from postroad.runtime.config import AcmeMode, Config
 from postroad.runtime.config.load import place
 from postroad.runtime.guards import Guards
+from postroad.runtime.replies import make_classifier
 from postroad.service.signing import KeyRing
 from postroad.storage.keys import FileKeys
 from postroad.storage.memory import MemoryStore
@@ -33,6 +35,7 @@ def problems_of(config: Config, path: Path) -> list[str]:
         *_oauth_problems(config, path),
         *_listen_problems(config, path),
         *_policy_problems(config, path),
+        *_rule_problems(config, path),
     ]
 
 
@@ -71,6 +74,18 @@ def _tls_problems(config: Config, path: Path) -> Iterator[str]:
                 f"{place(path, 'tls', 'ca_file')} = {_quoted(tls.ca_file)}: {problem}; "
                 "name a PEM file, or leave it out for the authorities of the system"
             )
+
+
+def _rule_problems(config: Config, path: Path) -> Iterator[str]:
+    try:
+        make_classifier(config)
+    except OSError as error:
+        yield (
+            f"{place(path, 'bounces', 'rules')}: {error.filename}: {(error.strerror or '').lower()}; "
+            "name files that the server's user can read"
+        )
+    except RulesInvalid as error:
+        yield f"{place(path, 'bounces', 'rules')}: {error}; see docs/howto/handle-bounces.md"
 
 
 def _data_problems(config: Config, path: Path) -> Iterator[str]:

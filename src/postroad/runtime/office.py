@@ -5,13 +5,16 @@ An office may be opened on a data directory while a server runs on it; the serve
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cached_property
 
 from postroad.delivery.above import ContentAbove
 from postroad.delivery.forward import Forwarding, Seal
-from postroad.model import Address
+from postroad.message.bounce.classify import Classification, Classifier
+from postroad.model import Address, Reply
 from postroad.network import SystemClock, SystemEntropy
 from postroad.ports import Clock, Deliverer, Directory, Entropy, LoginStore
 from postroad.runtime.config import Config
+from postroad.runtime.replies import make_classifier
 from postroad.runtime.rewriting import make_srs
 from postroad.service.accounts import Accounts
 from postroad.service.app_passwords import AppPasswords
@@ -68,7 +71,7 @@ class Office:
         self.aliases = Aliases(ledger=ledger, directory=directory, clock=clock)
         self.desk = QueueDesk(store=store.queue, journey=store.journey, ledger=ledger, clock=clock)
         self.history = History(journey=store.journey)
-        self.journeys = Journeys(journey=store.journey, queue=store.queue)
+        self.journeys = Journeys(journey=store.journey, queue=store.queue, classify=self.classify)
         self.reports = Reports(
             directory=directory, mailboxes=store.mailboxes, content=store.content
         )
@@ -90,6 +93,16 @@ class Office:
         if self._srs is None:
             return deliverer
         return Forwarding(deliverer, self._srs, self._is_ours, self.clock, seal, contents)
+
+    def classify(self, reply: Reply, host: str = "") -> Classification:
+        """Return what a reply of the server `host` means. Raises `OSError` and `RulesInvalid` where the
+        files of `bounces.rules` cannot be used.
+        """
+        return self._classifier.classify(reply, host)
+
+    @cached_property
+    def _classifier(self) -> Classifier:
+        return make_classifier(self.config)  # when first needed: reading rules takes a while
 
     async def _is_ours(self, domain: str) -> bool:
         return await self.directory.domain(domain) is not None

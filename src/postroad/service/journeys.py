@@ -1,10 +1,12 @@
 """The journey of a message, in words an operator understands."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 from msgspec import Struct, to_builtins
 
+from postroad.message.bounce.classify import Category, Classification, classify
 from postroad.model import (
     Accepted,
     Attempted,
@@ -18,6 +20,7 @@ from postroad.model import (
     Message,
     Outcome,
     PermanentFailure,
+    Reply,
     Result,
     Retried,
     RouteKind,
@@ -31,6 +34,9 @@ from postroad.ports import JourneyStore, QueueStore
 from postroad.service.errors import Refused
 from postroad.service.links import link_words
 from postroad.service.streams import shown
+
+Classify: TypeAlias = Callable[[Reply, str], Classification]
+"""Returns what a reply of a server, whose name may be ``""``, means."""
 
 
 class JourneyLine(Struct, frozen=True):
@@ -49,11 +55,14 @@ class JourneyLine(Struct, frozen=True):
 
 
 class Journey(Struct, frozen=True):
-    """A message, its deliveries as they stand now, and what happened to it."""
+    """A message, its deliveries as they stand now, and what happened to it. `categories` tell what the
+    last reply to each delivery means, as `category_of`.
+    """
 
     message: Message
     deliveries: tuple[Delivery, ...]
     lines: tuple[JourneyLine, ...]
+    categories: tuple[str | None, ...]
 
     def to_plain(self) -> dict[str, object]:
         """Return what ``--json`` prints: plain values, ids as letters, addresses as text."""
@@ -66,7 +75,10 @@ class Journey(Struct, frozen=True):
             "size": message.content.size,
             "stream": shown(message.stream),
             "origin": to_builtins(message.origin),
-            "deliveries": [delivery_to_plain(delivery) for delivery in self.deliveries],
+            "deliveries": [
+                delivery_to_plain(each, category)
+                for each, category in zip(self.deliveries, self.categories, strict=True)
+            ],
             "journey": [to_builtins(line) for line in self.lines],
         }
 
@@ -74,7 +86,14 @@ class Journey(Struct, frozen=True):
 class Journeys:
     """Reads journeys."""
 
-    def __init__(self, *, journey: JourneyStore, queue: QueueStore) -> None:
+    def __init__(
+        self,
+        *,
+        journey: JourneyStore,
+        queue: QueueStore,
+        classify: Classify = classify,
+    ) -> None:
+        self._classify = classify
         self._journey = journey
         self._queue = queue
 
@@ -92,10 +111,11 @@ class Journeys:
         lines = [
             line
             for event in await self._journey.events(message)
-            for line in _lines(event.change, found.accepted_at, recipients, folders)
+            for line in _lines(event.change, found.accepted_at, recipients, folders, self._classify)
         ]
         lines.sort(key=lambda line: line.at)  # stable: equal times keep the order of commits
-        return Journey(found, tuple(deliveries), tuple(lines))
+        categories = tuple(category_of(each, self._classify) for each in deliveries)
+        return Journey(found, tuple(deliveries), tuple(lines), categories)
 
     async def find(
         self, *, message_id: str | None = None, address: str | None = None, limit: int = 20
@@ -104,8 +124,16 @@ class Journeys:
         return await self._journey.find(message_id=message_id, address=address, limit=limit)
 
 
-def delivery_to_plain(delivery: Delivery) -> dict[str, object]:
-    """Return a delivery as plain values for ``--json``."""
+def category_of(delivery: Delivery, classify: Classify) -> str | None:
+    """Return the category of a delivery's last reply, None where that is none of a failure."""
+    last = delivery.last
+    if last is None or last.code < 400:
+        return None
+    return classify(last, "").category.value
+
+
+def delivery_to_plain(delivery: Delivery, category: str | None) -> dict[str, object]:
+    """Return a delivery as plain values for ``--json``; `category` is what `category_of` returns."""
     return {
         "id": format_id(delivery.message),
         "ordinal": delivery.ordinal,
@@ -118,6 +146,7 @@ def delivery_to_plain(delivery: Delivery) -> dict[str, object]:
         "due_at": delivery.due_at,
         "attempts": delivery.attempts,
         "last_reply": str(delivery.last) if delivery.last else None,
+        "category": category,
     }
 
 
@@ -126,13 +155,17 @@ def _lines(
     accepted_at: float,
     recipients: Mapping[int, str],
     folders: Mapping[int, str],
+    classify: Classify,
 ) -> Iterator[JourneyLine]:
-    for at, what, text in _words(change, recipients, folders):
+    for at, what, text in _words(change, recipients, folders, classify):
         yield JourneyLine(at, round(at - accepted_at, 6), what, text)
 
 
 def _words(
-    change: Change, recipients: Mapping[int, str], folders: Mapping[int, str]
+    change: Change,
+    recipients: Mapping[int, str],
+    folders: Mapping[int, str],
+    classify: Classify,
 ) -> Iterator[tuple[float, str, str]]:
     match change:
         case Accepted():
@@ -152,8 +185,13 @@ def _words(
             link = link_words(change)
             if link:
                 yield change.at, "link", link
+            host = taken.host if taken is not None else ""
             for result in change.results:
-                yield change.at, *_result(result, recipients.get(result.ordinal, "?"))
+                recipient = recipients.get(result.ordinal, "?")
+                yield (
+                    change.at,
+                    *_result(result, recipient, meaning(result.outcome, host, classify)),
+                )
         case Deposited():
             recipient = recipients.get(change.ordinal, "?")
             folder = folders.get(change.ordinal, "INBOX")
@@ -225,8 +263,18 @@ def _way(taken: RouteTaken) -> str:
     return f"{taken.host} [{taken.address}]:{taken.port}, {link}{reused}"
 
 
-def _result(result: Result, recipient: str) -> tuple[str, str]:
+def meaning(outcome: Outcome, host: str, classify: Classify) -> str:
+    """Return what the reply of a failure means, in words; ``""`` where nobody knows."""
+    if not isinstance(outcome, TemporaryFailure | PermanentFailure):
+        return ""
+    found = classify(outcome.reply, host)
+    return "" if found.category is Category.UNKNOWN else found.words
+
+
+def _result(result: Result, recipient: str, meant: str) -> tuple[str, str]:
     text = f"{recipient}: {_reply(result.outcome)}"
+    if meant:
+        text += f" ({meant})"
     if result.state is DeliveryState.DUE:
         text += f"; next try at {_clock(result.due_at)}"
     if result.delayed:

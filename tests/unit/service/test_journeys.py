@@ -1,5 +1,7 @@
 """The words of a journey that depend on how an attempt went."""
 
+from typing import Any
+
 from postroad.model import (
     Accepted,
     Address,
@@ -12,6 +14,7 @@ from postroad.model import (
     Envelope,
     Message,
     Origin,
+    PermanentFailure,
     Reply,
     Result,
     RouteKind,
@@ -33,12 +36,13 @@ class OneMessage:
 
     def __init__(self, *changes: Change) -> None:
         self.changes = changes
+        self.delivery = DELIVERY
 
     async def message(self, message: int) -> Message | None:
         return MESSAGE
 
     async def deliveries(self, message: int) -> list[Delivery]:
-        return [DELIVERY]
+        return [self.delivery]
 
     async def events(self, message: int) -> list[JourneyEvent]:
         return [JourneyEvent(n, change.at, change) for n, change in enumerate(self.changes)]
@@ -58,6 +62,29 @@ async def told(taken: RouteTaken, *steps: Step) -> list[tuple[str, str]]:
 async def test_a_new_connection_tells_its_steps() -> None:
     lines = await told(TAKEN, Step(0.1, "connect", "mx.receiver.test 192.0.2.1:25"))
     assert [what for what, _ in lines] == ["connect", "delivered"]
+
+
+async def test_a_failure_is_told_with_what_it_means() -> None:
+    reply = Reply(550, "5.1.1", "The email account that you tried to reach does not exist")
+    result = Result(0, PermanentFailure(reply), DeliveryState.BOUNCED)
+    store = OneMessage(
+        Accepted(100.0, MESSAGE, (DELIVERY,)), Attempted(102.0, 7, 101.0, (result,), TAKEN)
+    )
+    journeys = Journeys(journey=store, queue=store)  # type: ignore[arg-type]
+    last = (await journeys.of(7)).lines[-1]
+    assert last.text == f"bob@receiver.test: {reply} (no-such-user, permanent (Google))"
+
+
+async def test_deliveries_tell_the_category_of_their_last_reply() -> None:
+    full = Delivery(7, 0, BOB, BOB, BOB.domain, last=Reply(452, "4.2.2", "Mailbox full"))
+    store = OneMessage(Accepted(100.0, MESSAGE, (full,)))
+    store.delivery = full
+    journeys = Journeys(journey=store, queue=store)  # type: ignore[arg-type]
+    plain: Any = (await journeys.of(7)).to_plain()
+    assert plain["deliveries"][0]["category"] == "mailbox-full"
+    store.delivery = DELIVERY
+    plain = (await journeys.of(7)).to_plain()
+    assert plain["deliveries"][0]["category"] is None
 
 
 async def test_a_kept_connection_tells_where_it_leads_and_how_it_is_secured() -> None:

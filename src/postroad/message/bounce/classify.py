@@ -1,7 +1,7 @@
 """What the reply of another server means, by rules that people can read (`rules.toml`).
 
-Codes are not enough: 550 5.7.1 stands for a missing mailbox, a blocked address and a policy alike. So the
-words are looked at, too. A reply that no rule knows is `Category.UNKNOWN`.
+Codes are not enough: 550 5.7.1 stands for a missing mailbox, a blocked address and a policy alike. So
+the words are looked at, too. A reply that no rule knows is `Category.UNKNOWN`.
 """
 
 import re
@@ -183,6 +183,11 @@ def load_rules(first: Iterable[str] = ()) -> Classifier:
 def built_in() -> Classifier:
     """Return our own rules."""
     return load_rules()
+
+
+def classify(reply: Reply, host: str = "") -> Classification:
+    """Return what a reply means by our own rules. `host` is the name of the server that gave it."""
+    return built_in().classify(reply, host)
 
 
 def parse_reply(text: str, status: str = "") -> Reply | None:

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from postroad.runtime.config.abuse import AbuseSection
 from postroad.runtime.config.acme import AcmeSection
+from postroad.runtime.config.bounces import BouncesSection
 from postroad.runtime.config.delivery import DeliverySection, Routes
 from postroad.runtime.config.forwarding import ForwardingSection
 from postroad.runtime.config.limits import AuthSection, LimitsSection, MxSection, SubmissionSection
@@ -52,6 +53,7 @@ class Config(Section):
         default_factory=dict,
         description="Servers for the mail of some domains; the key `*` is for all others.",
     )
+    bounces: BouncesSection = Field(default_factory=BouncesSection)
     forwarding: ForwardingSection = Field(default_factory=ForwardingSection)
     mta_sts: MtaStsSection = Field(default_factory=MtaStsSection)
     tls_reports: TlsReportsSection = Field(default_factory=TlsReportsSection)
