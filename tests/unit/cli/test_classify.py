@@ -34,7 +34,7 @@ Message-ID: <1@here.test>
 
 
 @pytest.fixture(autouse=True)
-def _config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file = tmp_path / "postroad.toml"
     file.write_text('[server]\nhostname = "mail.here.test"\n')
     monkeypatch.setenv("POSTROAD_CONFIG", str(file))
@@ -83,12 +83,12 @@ def test_from_standard_input(
     assert asked(capsys, "-")["recipients"][0]["hard"] is True
 
 
-def test_rules_of_the_configuration(
-    tmp_path: Path, _config: Path, capsys: pytest.CaptureFixture[str]
+def test_rules_of_theconfigureduration(
+    tmp_path: Path, configured: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rules = tmp_path / "mine.toml"
     rules.write_text('[[rule]]\nname = "mine"\ncategory = "policy"\ntext = ["no such user"]\n')
-    _config.write_text(f'{_config.read_text()}[bounces]\nrules = ["{rules}"]\n')
+    configured.write_text(f'{configured.read_text()}[bounces]\nrules = ["{rules}"]\n')
     assert asked(capsys, "550 5.1.1 no such user")["rule"] == "mine"
     rules.write_text('[[rule]]\nname = "mine"\n')
     assert main(["classify", "550 5.1.1 no such user"]) == 78
