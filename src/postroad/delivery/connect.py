@@ -4,6 +4,7 @@ A refused or slow connection, a 4xx or 5xx greeting, a failed EHLO or TLS handsh
 next address. When none is left, the failure is permanent only if every one said 5xx.
 """
 
+from postroad.delivery.courier import requiretls_unmet
 from postroad.delivery.demand import Demand, Demands
 from postroad.delivery.dialogue import Dialogue
 from postroad.delivery.handshake import Handshake
@@ -43,8 +44,9 @@ class Connector:
         # Addresses whose TLS failed lately: opportunistic mail goes to them in clear at once.
         self._tls_broken: dict[Place, float] = {}
 
-    async def open(self, route: Route, *, relaxed: bool = False) -> Link:
-        """Return a link to the first address that takes us; `relaxed` as in `Demands.of`.
+    async def open(self, route: Route, *, relaxed: bool = False, proven: bool = False) -> Link:
+        """Return a link to the first address that takes us; `relaxed` as in `Demands.of`. `proven`: that
+        takes mail with REQUIRETLS, and may be given it (RFC 8689 §4.2.1).
 
         Raises `RouteFailed`, as `TlsUnmet` where what the receiving domain asks for stood in the way.
         """
@@ -67,7 +69,7 @@ class Connector:
                 trial.count(demand, place, demand.failure, demand.reason)
                 taken = RouteTaken(route.kind, host.name, policy=demand.policy)
                 failures.append(demand.refusal)
-                unmet = True
+                unmet = unmet or demand.by_peer
                 continue
             for address in host.addresses:
                 place = Place(host, address, route.port)
@@ -77,14 +79,16 @@ class Connector:
                     break
                 taken = RouteTaken(route.kind, host.name, address, route.port, policy=demand.policy)
                 try:
-                    return await self._open_place(trial, place, demand, limit)
+                    return await self._open_place(trial, place, demand, limit, proven)
                 except Refused as refused:
                     failures.append(refused.reply)
                     unmet = unmet or (demand.by_peer and refused.failure is not None)
         kind = TlsUnmet if unmet else RouteFailed
         raise kind(_verdict(failures), tuple(trial.steps), taken, trial.changes)
 
-    async def _open_place(self, trial: Trial, place: Place, demand: Demand, limit: float) -> Link:
+    async def _open_place(
+        self, trial: Trial, place: Place, demand: Demand, limit: float, proven: bool
+    ) -> Link:
         """Try one address, and where TLS breaks and the rule lets us, again with less of it."""
         if demand.tls is TlsPolicy.OPPORTUNISTIC and self._is_tls_broken(place):
             assert demand.fallback is not None, "opportunistic TLS can do without"
@@ -92,7 +96,11 @@ class Connector:
             demand = demand.fallback
         while True:
             try:
-                return await self._try(trial, place, demand, limit)
+                link = await self._try(trial, place, demand, limit)
+                if proven and not link.requiretls:
+                    await link.dialogue.quit()
+                    raise Refused(requiretls_unmet(link), "hello")
+                return link
             except Refused as refused:
                 trial.step(refused.what, refused.reply.text)
                 if refused.failure is not None:

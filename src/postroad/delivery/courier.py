@@ -35,12 +35,25 @@ _LACKS = {
 }
 
 
+REQUIRETLS_UNMET = "5.7.30"  # RFC 8689 §4.2.1
+
+
+def requiretls_unmet(link: Link) -> Reply:
+    """Why mail with REQUIRETLS must not go over a link: better returned than sent to who may show it to
+    others (RFC 8689 §4.2.1).
+    """
+    lacks = "does not offer it" if link.taken.verified else "has not proved who it is"
+    text = f"the sender requires TLS all the way (REQUIRETLS); {link.where} {lacks}"
+    return Reply(550, REQUIRETLS_UNMET, printable(text))
+
+
 class Fate(Enum):
     """How one stage of a transaction went."""
 
     READY = auto()  # go on with the next stage
     SETTLED = auto()  # every recipient has an outcome
     ANEW = auto()  # nothing was said against it: try it on a fresh link
+    ELSEWHERE = auto()  # another host of the route may be fit for it
 
 
 class Courier:
@@ -71,6 +84,9 @@ class Courier:
         refusal = self._refusal(transaction, ascii_headers)
         if refusal is not None:
             log.taken = link.taken
+            if refusal.enhanced == REQUIRETLS_UNMET:
+                log.step(now, "mail", f"not sent there: {refusal.text}")
+                return Fate.ELSEWHERE
             log.step(now, "mail", f"not sent: {refusal.text}")
             transaction.settle(outcome_of(refusal))
             return Fate.SETTLED
@@ -176,10 +192,7 @@ class Courier:
             return Reply(552, "5.3.4", text)
         envelope = message.envelope
         if envelope.requiretls and not link.requiretls:
-            # RFC 8689 §4.2.1: better returned than sent to who may show it to others.
-            proof = "takes REQUIRETLS" if link.taken.verified else "has proved who it is"
-            text = f"the sender requires TLS all the way (REQUIRETLS); no host of the route {proof}"
-            return Reply(550, "5.7.30", printable(f"{text}: {link.where}"))
+            return requiretls_unmet(link)
         keyword = link.machine.missing_extension(envelope, transaction.recipients, ascii_headers)
         if keyword is None:
             return None

@@ -81,7 +81,7 @@ class Demands:
         """
         own = _BY_SETTINGS[route.tls]
         if route.kind is not RouteKind.MX:
-            return own
+            return await self._of_relay(route, host, own)
         own = _COUNTED[route.tls]
         if relaxed or route.tls not in (TlsPolicy.OPPORTUNISTIC, TlsPolicy.ENCRYPT):
             return own
@@ -94,6 +94,20 @@ class Demands:
         if route.sts_failure is not None:
             return replace(own, kind=PolicyType.STS, failure=route.sts_failure)
         return own
+
+    async def _of_relay(self, route: Route, host: Host, own: Demand) -> Demand:
+        """The rule for a smarthost: its name is an operator's word, so its TLSA records count where
+        DNSSEC vouches for its addresses (RFC 7672 §2.2.2). They are its own, not of the domain that
+        mail is for: nothing that a message says makes them less, and no TLS report tells of them.
+        """
+        if (
+            route.kind is not RouteKind.SMARTHOST
+            or route.tls not in (TlsPolicy.OPPORTUNISTIC, TlsPolicy.ENCRYPT)
+            or not (host.secure and self._settings.dane)
+        ):
+            return own
+        demand = await self._by_tlsa(route, host)
+        return own if demand is None else replace(demand, by_peer=False, kind=None)
 
     async def _by_tlsa(self, route: Route, host: Host) -> Demand | None:
         """RFC 7672 §2.2.3: the name where CNAMEs lead comes first, then the name itself."""
@@ -140,7 +154,7 @@ def _dane(
         required=True,
         records=usable_records,
         # RFC 7672 §3.2.2: the server may be called by the name of the domain that it serves.
-        names=tuple(dict.fromkeys((base, host.name, route.domain))),
+        names=tuple(dict.fromkeys((base, host.name, *_served(route)))),
         by_peer=True,
         kind=PolicyType.TLSA,
         quoted=tuple(record.text for record in records),
@@ -149,6 +163,11 @@ def _dane(
     if usable_records:
         return demand
     return replace(demand, lines=(*lines, "none of these TLSA records is usable: any TLS will do"))
+
+
+def _served(route: Route) -> tuple[str, ...]:
+    """The domain whose MX records lead to a server: a smarthost need not know those it relays for."""
+    return (route.domain,) if route.kind is RouteKind.MX else ()
 
 
 def _by_sts(route: Route, host: Host, own: Demand) -> Demand:

@@ -147,8 +147,16 @@ class HostFinder:
                 problem = "no address"
             host = Host(name, preference, (), problem)
             return _Found(host, ttl, line, self._is_own(name, answers), failed=bool(failed))
+        there = [answer for answer in answers if answer.records]
         if trusted:
-            return _Found(Host(name, preference, tuple(addresses)), ttl, line)
+            host = Host(
+                name,
+                preference,
+                tuple(addresses),
+                secure=all(answer.authenticated for answer in there),
+                canonical=there[0].canonical,
+            )
+            return _Found(host, ttl, line)
         problem = ""
         usable = []
         for address in addresses:
@@ -159,7 +167,6 @@ class HostFinder:
                 problem = reason
         del usable[self._settings.max_addresses_per_host :]
         # The problem of one address is none of a host that has others.
-        there = [answer for answer in answers if answer.records]
         host = Host(
             name,
             preference,

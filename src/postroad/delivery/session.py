@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from postroad.delivery.connect import Connector
-from postroad.delivery.courier import Courier, Fate
+from postroad.delivery.courier import Courier, Fate, requiretls_unmet
 from postroad.delivery.link import Link
 from postroad.delivery.settings import DeliverySettings
 from postroad.delivery.transaction import JobLog, Transaction, split
@@ -18,7 +18,9 @@ from postroad.ports import Attempt, Clock, ContentStore, RouteFailed
 
 
 class RemoteSession:
-    """`ports.Session` to another server; used by one worker at a time."""
+    """`ports.Session` to another server; used by one worker at a time. `proven`: `link` takes
+    REQUIRETLS, and so must whatever replaces it.
+    """
 
     def __init__(
         self,
@@ -28,8 +30,11 @@ class RemoteSession:
         content: ContentStore,
         clock: Clock,
         settings: DeliverySettings,
+        *,
+        proven: bool = False,
     ) -> None:
         self._route = route
+        self._proven = proven
         self._link = link
         self._connector = connector
         self._content = content
@@ -56,6 +61,25 @@ class RemoteSession:
         waiting: deque[Transaction] = deque()
         for log in logs:
             waiting.extend(split(log, self._link.max_recipients))
+        elsewhere = await self._carry_all(waiting)
+        if elsewhere:
+            await self._carry_elsewhere(elsewhere)
+        self._link.last_used = self._clock.monotonic()
+        ended_at = self._clock.now()
+        return [log.attempt(ended_at) for log in logs]
+
+    async def close(self) -> None:
+        """Say QUIT and close."""
+        link = self._link
+        if link.dead:
+            link.drop()
+        else:
+            link.broken = True
+            await link.dialogue.quit()
+
+    async def _carry_all(self, waiting: deque[Transaction]) -> list[Transaction]:
+        """Bring transactions to their end; return those that another host may be fit for."""
+        elsewhere: list[Transaction] = []
         renewals = 1
         while waiting:
             transaction = waiting.popleft()
@@ -70,20 +94,44 @@ class RemoteSession:
                 if fate is not Fate.READY:
                     if fate is Fate.ANEW:
                         waiting.appendleft(transaction)
+                    elif fate is Fate.ELSEWHERE:
+                        elsewhere.append(transaction)
                     continue
             await self._carry(transaction, waiting)
-        self._link.last_used = self._clock.monotonic()
-        ended_at = self._clock.now()
-        return [log.attempt(ended_at) for log in logs]
+        return elsewhere
 
-    async def close(self) -> None:
-        """Say QUIT and close."""
-        link = self._link
-        if link.dead:
-            link.drop()
-        else:
-            link.broken = True
-            await link.dialogue.quit()
+    async def _carry_elsewhere(self, transactions: list[Transaction]) -> None:
+        """Bring mail with REQUIRETLS to the first host of the route that takes it and proves who it is;
+        it fails where none does (RFC 8689 §4.2.1).
+        """
+        if sum(len(host.addresses) for host in self._route.hosts) == 1:
+            self._fail(
+                transactions, RouteFailed(requiretls_unmet(self._link), (), self._link.taken)
+            )
+            return
+        started = self._clock.monotonic()
+        log = transactions[0].log
+        try:
+            link = await self._connector.open(self._route, proven=True)
+        except RouteFailed as failure:
+            log.add(started, failure.steps)
+            self._fail(transactions, failure)
+            return
+        log.add(started, link.opened.steps)
+        log.changes = (*log.changes, *link.opened.changes)
+        session = RemoteSession(
+            self._route,
+            link,
+            self._connector,
+            self._content,
+            self._clock,
+            self._settings,
+            proven=True,
+        )
+        try:
+            await session._carry_all(deque(transactions))
+        finally:
+            await session.close()
 
     async def _carry(self, transaction: Transaction, waiting: deque[Transaction]) -> None:
         """Bring a transaction that was begun to its end."""
@@ -107,7 +155,7 @@ class RemoteSession:
             reply = Reply(451, "4.4.2", f"{link.where} keeps closing its connections")
             return RouteFailed(reply, (), link.taken)
         try:
-            self._link = await self._connector.open(self._route)
+            self._link = await self._connector.open(self._route, proven=self._proven)
         except RouteFailed as failure:
             return failure
         self._courier = Courier(self._link, self._content, self._clock, self._settings)

@@ -43,6 +43,14 @@ class JobLog:
             text = text.replace("\n", " / ")
         self.steps.append(Step(round(monotonic - self.started, 6), what, text))
 
+    def add(self, started: float, steps: Sequence[Step]) -> None:
+        """Note the steps of something that was begun at `started` (monotonic), but no look-up again."""
+        known = {step.text for step in self.steps if step.what == "lookup"}
+        later = started - self.started
+        for each in steps:
+            if each.what != "lookup" or each.text not in known:
+                self.steps.append(Step(round(each.seconds + later, 6), each.what, each.text))
+
     def attempt(self, ended_at: float) -> Attempt:
         """Return the outcome of every delivery, in order."""
         outcomes = self.outcomes

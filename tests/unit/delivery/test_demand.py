@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 
+from postroad.delivery import RelayHost
 from postroad.model import (
     Delivered,
     LinkPolicy,
@@ -298,6 +299,80 @@ class TestMtaSts:
         assert len(keys) == 3
 
 
+def smarthost_world(*tlsa: str, tls: TlsPolicy = TlsPolicy.OPPORTUNISTIC) -> World:
+    """A world where all mail goes by `HOST`, which is nobody's MX."""
+    table: Table = {f"{HOST} A": ["127.0.0.3"]}
+    if tlsa:
+        table[TLSA] = list(tlsa)
+    relay = {"*": RelayHost(HOST, 25, tls)}
+    world = World(tls_server(), dns=table, tls_reports=True, smarthosts=relay)
+    world.resolver.secure.add("receiver.test")
+    return world
+
+
+class TestSmarthost:
+    """RFC 7672 §2.2.2: a host that an operator named is as good as one that the DNS names."""
+
+    @pytest.mark.parametrize("tls", [TlsPolicy.OPPORTUNISTIC, TlsPolicy.ENCRYPT])
+    def test_its_records_are_looked_up_by_its_own_name(self, tls: TlsPolicy) -> None:
+        world = smarthost_world(GOOD, tls=tls)
+        (attempt,) = run(world.send(world.job("b@elsewhere.test")))
+        assert isinstance(attempt.outcomes[0][1], Delivered), words(attempt)
+        policy, verified = link(attempt)
+        assert policy is LinkPolicy.DANE
+        assert verified.startswith("certificate fits TLSA 3 1 1 ")
+        assert f"TLSA of _25._tcp.{HOST}: 3 1 1 " in words(attempt)
+        assert not attempt.changes, "the domain's report would not tell of a relay of ours"
+
+    def test_a_certificate_that_does_not_fit(self) -> None:
+        world = smarthost_world(WRONG)
+        for content in (b"Subject: x\r\n\r\nx\r\n", b"TLS-Required: No\r\n\r\nx\r\n"):
+            with pytest.raises(RouteFailed) as failed:
+                run(world.send(world.job("b@elsewhere.test", content=content)))
+            assert failed.value.reply.enhanced == "4.7.5"
+        assert not world.network.servers["127.0.0.3"].messages  # type: ignore[union-attr]
+
+    def test_the_domain_that_mail_is_for_is_no_name_of_it(self) -> None:
+        """Else whoever has a certificate of the recipient's domain could stand in for the smarthost."""
+        server = tls_server()
+        leaf = certificate(
+            "elsewhere.test", ROOT, names=("elsewhere.test",), begins=NOW - 10**8, days=10**4
+        )
+        server.chain = (leaf.der, ROOT.der)
+        world = smarthost_world(f"2 1 1 {hashlib.sha256(ROOT.spki).hexdigest()}")
+        world.network.servers["127.0.0.3"] = server
+        with pytest.raises(RouteFailed):
+            run(world.send(world.job("b@elsewhere.test")))
+
+    def test_records_that_cannot_be_had(self) -> None:
+        world = smarthost_world()
+        world.resolver.table[TLSA] = AnswerStatus.FAILED
+        with pytest.raises(RouteFailed) as failed:
+            run(world.send(world.job("b@elsewhere.test")))
+        assert failed.value.reply.enhanced == "4.4.3"
+
+    @pytest.mark.parametrize("why", ["unsigned", "off", "by address"])
+    def test_the_settings_alone_hold(self, why: str) -> None:
+        world = smarthost_world(WRONG)
+        if why == "unsigned":
+            world.resolver.secure.clear()
+        elif why == "off":
+            world = World(
+                tls_server(),
+                dns={f"{HOST} A": ["127.0.0.3"], TLSA: [WRONG]},
+                dane=False,
+                smarthosts={"*": RelayHost(HOST, 25)},
+            )
+            world.resolver.secure.add("receiver.test")
+        else:
+            world = World(tls_server(), smarthosts={"*": RelayHost("127.0.0.3", 25)})
+        assert link(deliver(world))[0] is LinkPolicy.OPPORTUNISTIC
+
+    def test_verified_by_authorities_is_the_operators_own_rule(self) -> None:
+        world = smarthost_world(WRONG, tls=TlsPolicy.VERIFY)
+        assert link(deliver(world))[0] is LinkPolicy.VERIFIED
+
+
 class TestCounting:
     def test_without_any_policy(self) -> None:
         world = World(tls_server(), tls_reports=True)
@@ -316,8 +391,6 @@ class TestCounting:
         assert not deliver(World(tls_server())).changes
 
     def test_not_for_routes_of_the_operator_nor_for_literals(self) -> None:
-        from postroad.delivery import RelayHost
-
         relay = {"*": RelayHost("127.0.0.3", 25)}
         assert not deliver(World(tls_server(), tls_reports=True, smarthosts=relay)).changes
         world = World(tls_server(), tls_reports=True)

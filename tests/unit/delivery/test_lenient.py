@@ -1,5 +1,7 @@
 """REQUIRETLS and TLS-Required: No: what senders ask of the link (RFC 8689)."""
 
+import hashlib
+
 import pytest
 
 from postroad.model import (
@@ -13,15 +15,36 @@ from postroad.model import (
 from postroad.ports import Attempt
 from tests.unit.delivery.test_demand import (
     GOOD,
+    HOST,
+    ROOT,
     WRONG,
     counted,
     dane_world,
     sts_world,
     tls_server,
 )
-from tests.unit.delivery.world import FakeServer, World, run, words
+from tests.unit.delivery.world import TWO_MX, FakeServer, World, run, words
+from tests.unit.trust.dane.chains import NOW, certificate
 
 NO = b"Subject: x\r\nTLS-required: no\r\n\r\nbody\r\n"
+
+
+OTHER_HOST = "mx2.receiver.test"
+
+
+def two_hosts(offer: str) -> tuple[World, FakeServer, FakeServer]:
+    """A domain whose hosts both prove who they are; the second one offers more."""
+    first, second = tls_server(), tls_server(f"STARTTLS PIPELINING {offer}")
+    other = certificate(OTHER_HOST, ROOT, names=(OTHER_HOST,), begins=NOW - 10**8, days=10**4)
+    second.chain = (other.der, ROOT.der)
+    table = {
+        **TWO_MX,
+        f"_25._tcp.{HOST} TLSA": [GOOD],
+        f"_25._tcp.{OTHER_HOST} TLSA": [f"3 1 1 {hashlib.sha256(other.spki).hexdigest()}"],
+    }
+    world = World({"127.0.0.3": first, "127.0.0.4": second}, dns=table)
+    world.resolver.secure.add("receiver.test")
+    return world, first, second
 
 
 def one(
@@ -64,6 +87,47 @@ class TestRequireTls:
         attempts = run(world.send(*jobs))
         kinds = [type(attempt.outcomes[0][1]) for attempt in attempts]
         assert kinds == [Delivered, PermanentFailure, Delivered]
+
+    def test_the_next_host_is_asked_where_the_first_does_not_promise(self) -> None:
+        for jobs in (1, 3):
+            world, first, second = two_hosts("REQUIRETLS")
+            attempts = run(world.send(*(world.job(requiretls=True) for _ in range(jobs))))
+            for attempt in attempts:
+                assert isinstance(attempt.outcomes[0][1], Delivered), words(attempt)
+                assert attempt.taken is not None
+                assert attempt.taken.host == OTHER_HOST
+            assert not first.messages
+            assert len(second.messages) == jobs
+            told = words(attempts[0])
+            assert "not sent there: the sender requires TLS all the way (REQUIRETLS); " in told
+            assert told.count(f"MX of receiver.test: 10 {HOST}") == 1, "looked up once"
+            times = [step.seconds for step in attempts[0].steps]
+            assert times == sorted(times)
+
+    def test_what_asks_for_less_goes_to_the_first_host(self) -> None:
+        world, first, second = two_hosts("REQUIRETLS")
+        jobs = [world.job(), world.job(requiretls=True), world.job()]
+        attempts = run(world.send(*jobs))
+        assert all(isinstance(attempt.outcomes[0][1], Delivered) for attempt in attempts)
+        assert (len(first.messages), len(second.messages)) == (2, 1)
+
+    def test_no_host_promises(self) -> None:
+        world, first, second = two_hosts("")
+        attempt = one(world, requiretls=True)
+        outcome = attempt.outcomes[0][1]
+        assert isinstance(outcome, PermanentFailure)
+        assert outcome.reply.enhanced == "5.7.30"
+        assert f"{OTHER_HOST} (127.0.0.4) does not offer it" in words(attempt)
+        assert not [
+            line for server in (first, second) for line in server.commands if "MAIL" in line
+        ]
+
+    def test_a_host_that_does_not_answer_may_promise_later(self) -> None:
+        world, first, _ = two_hosts("")
+        world.network.servers["127.0.0.4"] = "connection refused"
+        outcome = one(world, requiretls=True).outcomes[0][1]
+        assert isinstance(outcome, TemporaryFailure)
+        assert not [line for line in first.commands if "MAIL" in line]
 
     def test_it_is_not_said_for_mail_that_does_not_ask(self) -> None:
         server = tls_server("STARTTLS PIPELINING REQUIRETLS")

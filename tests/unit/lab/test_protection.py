@@ -12,7 +12,8 @@ import pytest
 from postroad.lab.dns import DnsFault
 from postroad.lab.protection import protect_by_mta_sts
 from postroad.lab.world import World, words
-from postroad.model import Attempted, LinkPolicy, RouteTaken, StsMode
+from postroad.model import Address, Attempted, LinkPolicy, RouteKind, RouteTaken, StsMode
+from postroad.runtime.lookup import look_up
 from postroad.service.journeys import Journey
 from postroad.trust.tls_report import read_report
 
@@ -175,6 +176,30 @@ class TestMtaSts:
         sent = await world.send(ALICE, "bob@receiver.test")
         await world.settled(sent)
         assert (await taken(world, sent)).policy is LinkPolicy.DANE
+
+
+async def test_a_smarthost_is_held_to_its_tlsa_records(world: World) -> None:
+    """Its name is the operator's word; what is for others goes by it, or waits."""
+    relay = await world.add_domain("receiver.test", ["bob"], dane=True)
+    site = world.sites["sender.test"]
+    port = site.config.delivery.port
+    routes = {"receiver.test": {"via": f"{relay.hostname}:{port}"}}
+    changed = {**site.config.model_dump(), "routes": routes}
+    site.config = type(site.config).model_validate(changed)
+    await site.restart()
+    sent = await world.send(ALICE, "bob@receiver.test")
+    link = text(await world.settled(sent), "link")
+    assert link.startswith("the receiver uses DANE: TLSv1.3 ")
+    found = await look_up(site.config, Address.parse("bob@receiver.test"))
+    (lead,) = found.leads
+    assert lead.route is not None
+    assert lead.route.kind is RouteKind.SMARTHOST
+    assert [demand.policy for demand in lead.demands] == [LinkPolicy.DANE]
+    assert any(f"TLSA of _{port}._tcp.{relay.hostname}" in line for line in lead.lookups)
+    name = f"_{port}._tcp.{relay.hostname}"
+    world.dns.zones.replace(name, "TLSA", f"3 1 1 {'0' * 64}")
+    await site.restart()  # else the connection is kept
+    await deferred(world, await world.send(ALICE, "bob@receiver.test"))
 
 
 class TestRequireTls:
