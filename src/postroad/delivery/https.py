@@ -1,4 +1,4 @@
-"""Fetches one small file by HTTPS over the ports of delivery: verified TLS, no redirects, bounded.
+"""One exchange by HTTPS over the ports of delivery: verified TLS, no redirects, bounded.
 
 The whole of it (addresses, handshakes, reading) has one deadline: a server that trickles gains nothing.
 """
@@ -17,14 +17,21 @@ from postroad.ports import (
     Stream,
     TlsFailed,
 )
-from postroad.wire.http import HttpBroken, HttpResponse, ResponseReader, get_request
+from postroad.wire.http import (
+    HttpBroken,
+    HttpResponse,
+    HttpsAddress,
+    ResponseReader,
+    get_request,
+    post_request,
+)
 
 _MAX_ADDRESSES = 4
 _PORT = 443
 
 
 class FetchFailed(Exception):
-    """No file; the message says why. `tls`: the server could not prove who it is."""
+    """No response that serves; the message says why. `tls`: the server could not prove who it is."""
 
     def __init__(self, reason: str, *, tls: bool = False) -> None:
         super().__init__(printable(reason))
@@ -32,7 +39,9 @@ class FetchFailed(Exception):
 
 
 class FetchSettings(Struct, frozen=True):
-    """Limits of one fetch. `allow_private` lets addresses of this network pass, for laboratories."""
+    """Limits of one exchange; `port` is that of `get`. `allow_private` lets addresses of this network
+    pass, for laboratories.
+    """
 
     port: int = _PORT
     max_octets: int = 64 * 1024
@@ -41,7 +50,7 @@ class FetchSettings(Struct, frozen=True):
 
 
 class Fetcher:
-    """Fetches files."""
+    """Fetches files, and brings some."""
 
     def __init__(
         self, resolver: Resolver, network: Network, clock: Clock, settings: FetchSettings
@@ -55,18 +64,49 @@ class Fetcher:
         """Return the file at ``https://host/path``. Raises `FetchFailed`, also for any status but 200
         and any other media type.
         """
+        request = get_request(host, path, media_type)
+        reader = ResponseReader(self._settings.max_octets)
+        response = await self._exchange(host, self._settings.port, request, reader)
+        return self._body(response, host, media_type)
+
+    async def post(
+        self,
+        place: HttpsAddress,
+        body: bytes,
+        media_type: str,
+        *,
+        accept: str = "*/*",
+        authorization: str = "",
+        head_only: bool = False,
+    ) -> HttpResponse:
+        """Send `body` and return the response, whatever its status; `head_only`: without its body.
+
+        Raises `FetchFailed` where there is none. What was sent may have been taken all the same.
+        """
+        request = post_request(
+            place.authority,
+            place.target,
+            body,
+            media_type,
+            accept=accept,
+            authorization=authorization,
+        )
+        reader = ResponseReader(self._settings.max_octets, head_only=head_only)
+        return await self._exchange(place.host, place.port, request, reader)
+
+    async def _exchange(
+        self, host: str, port: int, request: bytes, reader: ResponseReader
+    ) -> HttpResponse:
         until = self._clock.monotonic() + self._settings.total_seconds
         failure = FetchFailed(f"{host} has no address")
         for address in await self._addresses(host):
             try:
-                stream = await self._network.connect(
-                    address, self._settings.port, timeout=self._left(until)
-                )
+                stream = await self._network.connect(address, port, timeout=self._left(until))
             except ConnectFailed as error:
                 failure = FetchFailed(f"{host} [{address}]: {error.reason}")
                 continue
             try:
-                response = await self._ask(stream, host, path, media_type, until)
+                return await self._ask(stream, host, request, reader, until)
             except TlsFailed as error:
                 failure = FetchFailed(f"{host} [{address}]: {error.reason}", tls=True)
                 continue
@@ -75,7 +115,6 @@ class Fetcher:
                 raise FetchFailed(f"{host}: {reason}") from error
             finally:
                 stream.close()
-            return self._body(response, host, media_type)
         raise failure
 
     def _body(self, response: HttpResponse, host: str, media_type: str) -> bytes:
@@ -88,11 +127,10 @@ class Fetcher:
         return response.body
 
     async def _ask(
-        self, stream: Stream, host: str, path: str, media_type: str, until: float
+        self, stream: Stream, host: str, request: bytes, reader: ResponseReader, until: float
     ) -> HttpResponse:
         await stream.start_tls(TlsPolicy.VERIFY, host, self._left(until))
-        await stream.send(get_request(host, path, media_type), self._left(until))
-        reader = ResponseReader(self._settings.max_octets)
+        await stream.send(request, self._left(until))
         while True:
             response = reader.feed(await stream.receive(self._left(until)))
             if response is not None:
@@ -105,9 +143,14 @@ class Fetcher:
         return left
 
     async def _addresses(self, host: str) -> list[str]:
-        """A and AAAA, without those that nobody should lead us to."""
+        """A and AAAA, without those that nobody should lead us to; an IPv4 address is its own."""
         found: list[str] = []
         problem = ""
+        if host.replace(".", "").isdigit():
+            refused = refusal(host, allow_private=self._settings.allow_private)
+            if refused is not None:
+                raise FetchFailed(refused)
+            return [host]
         for rdtype in ("A", "AAAA"):
             answer = await self._resolver.lookup(host, rdtype)
             if answer.status is AnswerStatus.FAILED:

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from postroad.delivery import RemoteDeliverer
 from postroad.delivery.above import ContentAbove
+from postroad.delivery.https import Fetcher
 from postroad.mailbox import LocalDeliverer
 from postroad.network import DnsResolver, ServerTls, TlsFilesInvalid
 from postroad.policy import Policy
@@ -320,13 +321,20 @@ class System:
         told = settings.tls_reports(self.config)
         if told is None:
             return None
+        resolver = self._given_resolver or self._resolvers[-1]
         return TlsReports(
             security=self.store.security,
             ledger=self.store.ledger,
-            resolver=self._given_resolver or self._resolvers[-1],
+            resolver=resolver,
             intake=self.intake,
             clock=self.office.clock,
             settings=told,
+            fetcher=Fetcher(
+                resolver,
+                self._given_network or make_network(self.config),
+                self.office.clock,
+                settings.report_places(self.config),
+            ),
         )
 
     def _forwarding(self, remote: Deliverer) -> Deliverer:

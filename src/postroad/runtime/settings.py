@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct, structs
 from pydantic import BaseModel
 
+from postroad.delivery.https import FetchSettings
 from postroad.delivery.settings import DeliverySettings, RelayHost
 from postroad.mailbox import ReadAhead
 from postroad.model import Address, ServerKind
@@ -233,6 +234,14 @@ def tls_reports(config: Config) -> TlsReportSettings | None:
         return None
     return TlsReportSettings(
         Address.parse(section.contact), section.organization or config.server.hostname
+    )
+
+
+def report_places(config: Config) -> FetchSettings:
+    """Return the limits of bringing a TLS report by HTTPS."""
+    return FetchSettings(
+        total_seconds=config.tls_reports.https_seconds,
+        allow_private=config.delivery.allow_private,
     )
 
 

@@ -1,15 +1,19 @@
-"""Sends TLS reports (RFC 8460): once a day, to each domain that asks for them, by mail of our own.
+"""Sends TLS reports (RFC 8460): once a day, to each domain that asks for them, to every place that it
+names: by mail of our own, by HTTPS (§5.4).
 
-What was counted is forgotten when the report is queued, or when nobody wants it. A crash in between
-sends it again, under the same report id, by which receivers know it. What cannot be done now (no answer
-from the DNS, a store that is full) is tried again in an hour, and given up after some days.
+What was counted is kept until the report is queued and every HTTPS place has taken it, or nobody wants
+it. A crash in between sends it again, under the same report id, by which receivers know it. What cannot
+be done now (no answer from the DNS, a store that is full, a web server that is down) is tried again in
+an hour, and given up after some days.
 """
 
+import contextlib
 from datetime import UTC, datetime, timedelta
 
 import structlog
 from msgspec import Struct
 
+from postroad.delivery.https import Fetcher, FetchFailed
 from postroad.message.trace import rfc5322_date
 from postroad.model import (
     Address,
@@ -23,7 +27,15 @@ from postroad.model import (
 )
 from postroad.ports import AnswerStatus, Clock, Ledger, Resolver, SecurityStore, StorageError
 from postroad.service.intake import Intake
-from postroad.trust.tls_report import ReportLetter, build_report, parse_rua, write_letter
+from postroad.trust.tls_report import (
+    ReportLetter,
+    TlsReport,
+    build_report,
+    pack_report,
+    parse_rua,
+    write_letter,
+)
+from postroad.wire.http import HttpsAddress, parse_https
 
 log = structlog.get_logger("postroad.tls_reports")
 
@@ -31,6 +43,9 @@ _EVERY_SECONDS = 3600.0
 _FIRST_SECONDS = 60.0
 _KEEP_DAYS = 3
 _BATCH = 100
+_MAX_HALF_DONE = 10_000
+_MEDIA_TYPE = "application/tlsrpt+gzip"
+_BY_MAIL = "mail"  # all addresses of mail are one place: one message goes to all of them
 
 
 class TlsReportSettings(Struct, frozen=True):
@@ -52,6 +67,7 @@ class TlsReports:
         intake: Intake,
         clock: Clock,
         settings: TlsReportSettings,
+        fetcher: Fetcher,
     ) -> None:
         self._security = security
         self._ledger = ledger
@@ -59,6 +75,9 @@ class TlsReports:
         self._intake = intake
         self._clock = clock
         self._settings = settings
+        self._fetcher = fetcher
+        # Of reports that some place has yet to take: the places that did, by day and domain.
+        self._half_done: dict[tuple[str, str], set[str]] = {}
 
     async def run(self) -> None:
         """Send what is due, every hour, until cancelled."""
@@ -91,27 +110,67 @@ class TlsReports:
             return sent
 
     async def _report(self, day: str, domain: str, *, give_up: bool) -> bool:
-        """Send one report; return whether there was anybody to send it to."""
+        """Send one report; return whether everybody who asks for it has it."""
         answer = await self._resolver.lookup(f"_smtp._tls.{domain}", "TXT")
         if answer.status is AnswerStatus.FAILED and not give_up:
             return False
-        recipients = _mail_places(parse_rua(answer.records))
-        queued = bool(recipients) and await self._send(day, domain, recipients)
-        if queued or not recipients or give_up:
+        places = parse_rua(answer.records)
+        recipients, addresses = _mail_places(places), _https_places(places)
+        wanted = bool(recipients or addresses)
+        sent = wanted and await self._send(day, domain, recipients, addresses)
+        if sent or not wanted or give_up:
+            self._half_done.pop((day, domain), None)
             await self._ledger.commit(Group((TlsReported(self._clock.now(), day, domain),)))
-        return queued
+        return sent
 
-    async def _send(self, day: str, domain: str, recipients: list[Address]) -> bool:
-        contact = self._settings.contact
+    async def _send(
+        self, day: str, domain: str, recipients: list[Address], addresses: list[HttpsAddress]
+    ) -> bool:
+        """Send a report to all places that have not taken it; return whether all have."""
         results = await self._security.tls_results(day, domain)
-        name = f"{day}.{domain}@{contact.domain}"
         report = build_report(
             results,
             day=day,
-            report_id=name,
+            report_id=self._name(day, domain),
             organization=self._settings.organization,
-            contact=str(contact),
+            contact=str(self._settings.contact),
         )
+        done = self._half_done.get((day, domain), set())
+        for address in addresses:
+            if str(address) not in done and await self._post(address, report, domain):
+                done.add(str(address))
+        if (
+            recipients
+            and _BY_MAIL not in done
+            and await self._mail(day, domain, recipients, report)
+        ):
+            done.add(_BY_MAIL)
+        if len(done) == len(addresses) + bool(recipients):
+            return True
+        if done and len(self._half_done) < _MAX_HALF_DONE:
+            self._half_done[day, domain] = done
+        return False
+
+    async def _post(self, address: HttpsAddress, report: TlsReport, domain: str) -> bool:
+        """RFC 8460 §5.4. Where the response is lost the report is sent again, under its id."""
+        try:
+            response = await self._fetcher.post(
+                address, pack_report(report), _MEDIA_TYPE, head_only=True
+            )
+        except FetchFailed as error:
+            log.warning("TLS report not taken", domain=domain, place=str(address), error=str(error))
+            return False
+        taken = 200 <= response.status < 300
+        if not taken:
+            log.warning(
+                "TLS report not taken", domain=domain, place=str(address), status=response.status
+            )
+        return taken
+
+    async def _mail(
+        self, day: str, domain: str, recipients: list[Address], report: TlsReport
+    ) -> bool:
+        contact = self._settings.contact
         letter = ReportLetter(
             sender=str(contact),
             recipient=", ".join(map(str, recipients)),
@@ -119,7 +178,7 @@ class TlsReports:
             domain=domain,
             day=day,
             date=rfc5322_date(self._clock.now()),
-            message_id=f"<tls-report.{name}>",
+            message_id=f"<tls-report.{self._name(day, domain)}>",
         )
         envelope = Envelope(contact, tuple(map(Recipient, recipients)))
         reply = await self._intake.submit(
@@ -129,9 +188,12 @@ class TlsReports:
             log.warning("TLS report not queued", domain=domain, day=day, reply=str(reply))
         return reply.positive
 
+    def _name(self, day: str, domain: str) -> str:
+        return f"{day}.{domain}@{self._settings.contact.domain}"
+
 
 def _mail_places(places: tuple[str, ...]) -> list[Address]:
-    """The addresses among the places; reports go by mail only, and to addresses in ASCII."""
+    """The mail addresses among the places, as far as they are ASCII."""
     found = []
     for place in places:
         scheme, _, text = place.partition(":")
@@ -141,6 +203,18 @@ def _mail_places(places: tuple[str, ...]) -> list[Address]:
             continue
         if address is not None and address.is_ascii and address not in found:
             found.append(address)
+    return found
+
+
+def _https_places(places: tuple[str, ...]) -> list[HttpsAddress]:
+    """The addresses of HTTPS among the places; what is wrong with one is its owner's mistake."""
+    found = []
+    for place in places:
+        if place.lower().startswith("https:"):
+            with contextlib.suppress(ValueError):
+                address = parse_https(place)
+                if address not in found:
+                    found.append(address)
     return found
 
 

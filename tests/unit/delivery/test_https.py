@@ -7,6 +7,7 @@ import pytest
 from postroad.delivery.https import Fetcher, FetchFailed, FetchSettings
 from postroad.model import TlsFailure, TlsPolicy
 from postroad.ports import AnswerStatus
+from postroad.wire.http import HttpResponse, parse_https
 from tests.unit.delivery.world import (
     FakeClock,
     FakeNetwork,
@@ -152,3 +153,63 @@ def test_names_that_lead_nowhere_or_inside() -> None:
     assert "SERVFAIL" in problem({}, {f"{HOST} A": AnswerStatus.FAILED})
     dns: Table = {f"{HOST} A": ["127.0.0.9", "10.0.0.1"], f"{HOST} AAAA": ["::1"]}
     assert "refused" in problem(HttpServer(GOOD), dns, allow_private=False)
+
+
+def bring(
+    server: FakeServer | dict[str, FakeServer | str],
+    address: str = "https://reports.x.test:8443/v1?a",
+    dns: Table | None = None,
+    **settings: Any,
+) -> HttpResponse:
+    clock = FakeClock()
+    servers: dict[str, FakeServer | str] = (
+        {"127.0.0.9": server} if isinstance(server, FakeServer) else server
+    )
+    resolver = FakeResolver({"reports.x.test A": ["127.0.0.9"]} if dns is None else dns)
+    settings.setdefault("allow_private", True)
+    network = FakeNetwork(servers, clock)
+    fetcher = Fetcher(resolver, network, clock, FetchSettings(**settings))
+    try:
+        return run(
+            fetcher.post(
+                parse_https(address), b"\x00body", "application/x", authorization="Basic eA=="
+            )
+        )
+    finally:
+        assert all(stream.closed for stream in network.streams)
+
+
+class TestPost:
+    def test_what_is_sent(self) -> None:
+        server = HttpServer(GOOD.replace(b"200 OK", b"403 No"))
+        response = bring(server)
+        assert (response.status, response.body) == (403, b"hello")
+        assert server.handshakes == [(TlsPolicy.VERIFY, "reports.x.test")]
+        head, _, body = server.writes[0].partition(b"\r\n\r\n")
+        assert body == b"\x00body"
+        lines = head.decode().split("\r\n")
+        assert lines[:2] == ["POST /v1?a HTTP/1.1", "Host: reports.x.test:8443"]
+        assert {
+            "Authorization: Basic eA==",
+            "Content-Type: application/x",
+            "Content-Length: 5",
+        } <= set(lines)
+
+    def test_a_certificate_that_does_not_fit(self) -> None:
+        server = HttpServer(GOOD)
+        server.invalid = TlsFailure.HOST_MISMATCH
+        with pytest.raises(FetchFailed) as failed:
+            bring(server)
+        assert failed.value.tls
+        assert not server.writes
+
+    def test_a_server_that_trickles(self) -> None:
+        with pytest.raises(FetchFailed, match="not done within 60 s"):
+            bring(HttpServer(GOOD, pace=1))
+
+    def test_addresses_of_this_network(self) -> None:
+        with pytest.raises(FetchFailed, match="refused"):
+            bring(HttpServer(GOOD), allow_private=False)
+        with pytest.raises(FetchFailed, match="refused"):
+            bring(HttpServer(GOOD), "https://127.0.0.9/", allow_private=False)
+        assert bring(HttpServer(GOOD), "https://127.0.0.9/", {}).status == 200

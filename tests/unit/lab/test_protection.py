@@ -2,9 +2,11 @@
 
 import asyncio
 import email
+import re
 import smtplib
 import ssl
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from postroad.lab.dns import DnsFault
 from postroad.lab.protection import protect_by_mta_sts
 from postroad.lab.world import World, words
 from postroad.model import Address, Attempted, LinkPolicy, RouteKind, RouteTaken, StsMode
+from postroad.network import ServerTls
 from postroad.runtime.lookup import look_up
 from postroad.service.journeys import Journey
 from postroad.trust.tls_report import read_report
@@ -276,3 +279,58 @@ async def test_a_tls_report_travels(world: World) -> None:
     (policy,) = report.policies
     assert (policy.policy.policy_type, policy.policy.policy_domain) == ("sts", "receiver.test")
     assert policy.summary.total_successful_session_count == 1
+
+
+async def test_a_tls_report_goes_by_https(world: World) -> None:
+    """Only to a server that proves who it is; until then it waits in the store."""
+    taken: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"Content-Length: (\d+)", head)
+        assert length is not None
+        taken.append(head + await reader.readexactly(int(length[1])))
+        writer.write(b"HTTP/1.1 201 Created\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async def listen(name: str, port: int = 0) -> asyncio.Server:
+        leaf = world.ca.issue(name)
+        context = ServerTls(leaf.certificate, leaf.key).context
+        return await asyncio.start_server(serve, world.dns.address, port, ssl=context)
+
+    site = world.sites["sender.test"]
+    changed = {**site.config.model_dump(), "tls_reports": {"contact": ALICE}}
+    site.config = type(site.config).model_validate(changed)
+    await site.restart()
+    await world.add_domain("receiver.test", ["bob"])
+    false = await listen("other.test")
+    port = false.sockets[0].getsockname()[1]
+    world.dns.zones.add("reports.receiver.test", "A", world.dns.address)
+    world.dns.zones.add(
+        "_smtp._tls.receiver.test",
+        "TXT",
+        f"v=TLSRPTv1; rua=https://reports.receiver.test:{port}/tls",
+    )
+    await world.settled(await world.send(ALICE, "bob@receiver.test"))
+    reports = site.system.tls_reports
+    assert reports is not None
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    tomorrow = f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}"
+    assert await reports.send_due(tomorrow) == 0
+    assert not taken
+    false.close()
+    await false.wait_closed()
+    true = await listen("reports.receiver.test", port)
+    try:
+        assert await reports.send_due(tomorrow) == 1
+    finally:
+        true.close()
+        await true.wait_closed()
+    (request,) = taken
+    head, _, body = request.partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /tls HTTP/1.1\r\n")
+    assert b"Content-Type: application/tlsrpt+gzip\r\n" in head
+    report = read_report(body)
+    assert report.report_id == f"{today}.receiver.test@sender.test"
+    assert await reports.send_due(tomorrow) == 0

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from postroad.delivery.https import FetchFailed
 from postroad.model import (
     Address,
     Envelope,
@@ -20,6 +21,7 @@ from postroad.ports import StorageError
 from postroad.service.tls_reports import TlsReports, TlsReportSettings
 from postroad.storage.memory import MemoryStore
 from postroad.trust.tls_report import read_report
+from postroad.wire.http import HttpResponse, HttpsAddress
 from tests.fake_dns import FakeDns
 
 DAY, TODAY = "2026-11-24", "2026-11-25"
@@ -48,12 +50,31 @@ class FakeIntake:
         return self.reply
 
 
+class FakeFetcher:
+    """Answers by status per host; a text is why there is no answer."""
+
+    def __init__(self) -> None:
+        self.says: dict[str, int | str] = {}
+        self.taken: list[tuple[str, bytes, str]] = []
+
+    async def post(
+        self, place: HttpsAddress, body: bytes, media_type: str, *, head_only: bool
+    ) -> HttpResponse:
+        said = self.says.get(place.host, 200)
+        if isinstance(said, str):
+            raise FetchFailed(said)
+        if said < 300:
+            self.taken.append((str(place), body, media_type))
+        return HttpResponse(said, {}, b"")
+
+
 class World:
     def __init__(self, *records: str, failing: bool = False) -> None:
         names: dict[str, dict[str, list[str]]] = {"_smtp._tls.d.test": {"TXT": list(records)}}
         self.dns = FakeDns(names, [("_smtp._tls.d.test", "TXT")] if failing else [])
         self.store = MemoryStore()
         self.intake = FakeIntake()
+        self.web = FakeFetcher()
         self.reports = TlsReports(
             security=self.store.security,
             ledger=self.store.ledger,
@@ -61,6 +82,7 @@ class World:
             intake=self.intake,  # type: ignore[arg-type]
             clock=FakeClock(),
             settings=TlsReportSettings(Address.parse("tls@us.test"), "Us"),
+            fetcher=self.web,  # type: ignore[arg-type]
         )
 
     async def count(self, *results: TlsResult, day: str = DAY) -> None:
@@ -89,6 +111,9 @@ async def test_a_report() -> None:
     assert isinstance(packed, bytes)
     report = read_report(packed)
     assert report.report_id == "2026-11-24.d.test@us.test"
+    ((place, brought, media_type),) = world.web.taken
+    assert (place, media_type) == ("https://d.test/v1", "application/tlsrpt+gzip")
+    assert brought == packed
     (policy,) = report.policies
     assert policy.summary.total_successful_session_count == 2
     assert policy.summary.total_failure_session_count == 1
@@ -109,7 +134,7 @@ async def test_a_day_that_is_not_over_waits() -> None:
     [
         (),
         ("v=spf1 -all",),
-        ("v=TLSRPTv1; rua=https://d.test",),
+        ("v=TLSRPTv1; rua=https://user@d.test",),
         ("v=TLSRPTv1; rua=mailto:no address",),
         ("v=TLSRPTv1; rua=mailto:\u00e9@d.test",),
     ],
@@ -141,6 +166,32 @@ async def test_a_queue_that_does_not_take_it() -> None:
     assert await world.left() == [(DAY, "d.test")]
     world.intake.reply = Reply(250, "2.0.0", "Ok")
     assert await world.reports.send_due() == 1
+
+
+@pytest.mark.parametrize("trouble", ["connection refused", 302, 404, 503])
+async def test_a_web_server_that_does_not_take_it(trouble: int | str) -> None:
+    """It is tried again, from what the store has kept; nobody who has the report gets it twice."""
+    world = World("v=TLSRPTv1; rua=https://a.test/,mailto:reports@d.test,https://b.test/")
+    await world.count(GOOD)
+    world.web.says["b.test"] = trouble
+    for _ in range(2):
+        assert await world.reports.send_due() == 0
+        assert await world.left() == [(DAY, "d.test")]
+    world.web.says.clear()
+    assert await world.reports.send_due() == 1
+    assert await world.left() == []
+    assert [place for place, _, _ in world.web.taken] == ["https://a.test/", "https://b.test/"]
+    assert len(world.intake.taken) == 1
+
+
+async def test_a_web_server_that_is_down_for_days() -> None:
+    world = World("v=TLSRPTv1; rua=https://a.test/")
+    await world.count(GOOD)
+    world.web.says["a.test"] = "timed out"
+    assert await world.reports.send_due("2026-11-27") == 0
+    assert await world.left() == [(DAY, "d.test")]
+    assert await world.reports.send_due("2026-11-28") == 0
+    assert await world.left() == []
 
 
 async def test_a_store_that_fails_is_no_end() -> None:

@@ -3,7 +3,7 @@
 from pydantic import Field, field_validator
 
 from postroad.model import Address, InvalidAddress
-from postroad.runtime.config.values import Section
+from postroad.runtime.config.values import Seconds, Section
 
 
 class _Reports(Section):
@@ -29,6 +29,14 @@ class _Reports(Section):
 
 class TlsReportsSection(_Reports):
     """Reports about how links to other domains were secured, to those that ask for them (RFC 8460)."""
+
+    https_seconds: Seconds = Field(
+        default=60.0,
+        ge=1,
+        le=600,
+        description="How long bringing one report by HTTPS may take altogether; it is tried again "
+        "hourly, for three days.",
+    )
 
 
 class DmarcReportsSection(_Reports):

@@ -1,6 +1,6 @@
 """TLS reports (RFC 8460): where a domain wants them, and reports both ways."""
 
-from postroad.trust.tls_report.letter import ReportLetter, write_letter
+from postroad.trust.tls_report.letter import ReportLetter, pack_report, write_letter
 from postroad.trust.tls_report.reading import (
     GZIP_MAGIC,
     MAX_REPORT_OCTETS,
@@ -33,6 +33,7 @@ __all__ = [
     "TlsReportInvalid",
     "build_report",
     "encode_report",
+    "pack_report",
     "parse_rua",
     "read_report",
     "unpack",

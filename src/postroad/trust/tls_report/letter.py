@@ -24,6 +24,11 @@ class ReportLetter(Struct, frozen=True):
     message_id: str
 
 
+def pack_report(report: TlsReport) -> bytes:
+    """Return a report as ``application/tlsrpt+gzip``; the same report makes the same octets."""
+    return gzip.compress(encode_report(report), mtime=0)
+
+
 def write_letter(letter: ReportLetter, report: TlsReport) -> bytes:
     """Return the whole message, lines ended by CRLF."""
     message = EmailMessage(policy=SMTP.clone(max_line_length=998))
@@ -49,8 +54,7 @@ def write_letter(letter: ReportLetter, report: TlsReport) -> bytes:
     )
     begin = int(datetime.fromisoformat(letter.day).replace(tzinfo=UTC).timestamp())
     message.add_attachment(
-        # mtime 0: the same report makes the same octets.
-        gzip.compress(encode_report(report), mtime=0),
+        pack_report(report),
         maintype="application",
         subtype="tlsrpt+gzip",
         # RFC 8460 §5.1

@@ -49,6 +49,27 @@ def get_request(host: str, target: str, media_type: str) -> bytes:
     ).encode("ascii")
 
 
+def post_request(
+    host: str,
+    target: str,
+    body: bytes,
+    media_type: str,
+    *,
+    accept: str = "*/*",
+    authorization: str = "",
+) -> bytes:
+    """Return a POST whose connection ends with the response. What goes into the head must be free of
+    line ends: of addresses, `parse_https` sees to it.
+    """
+    login = f"Authorization: {authorization}\r\n" if authorization else ""
+    head = (
+        f"POST {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: Postroad\r\n{login}"
+        f"Accept: {accept}\r\nContent-Type: {media_type}\r\nContent-Length: {len(body)}\r\n"
+        "Connection: close\r\n\r\n"
+    )
+    return head.encode("ascii") + body
+
+
 def write_response(
     status: int, reason: str, body: bytes, media_type: str, *, head_only: bool = False
 ) -> bytes:

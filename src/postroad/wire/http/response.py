@@ -33,10 +33,11 @@ class HttpResponse(Struct, frozen=True):
 
 
 class ResponseReader:
-    """Reads one response with a body of at most `max_octets`."""
+    """Reads one response with a body of at most `max_octets`; `head_only`: without its body."""
 
-    def __init__(self, max_octets: int) -> None:
+    def __init__(self, max_octets: int, *, head_only: bool = False) -> None:
         self._max_octets = max_octets
+        self._head_only = head_only
         self._buffer = bytearray()
         self._status = 0
         self._fields: Mapping[str, str] = {}
@@ -55,6 +56,8 @@ class ResponseReader:
             if data:
                 return None
             raise HttpBroken("the connection ended before the response")
+        if self._head_only:
+            return HttpResponse(self._status, self._fields, b"")
         whole = self._read_chunks() if self._chunked else self._read_body()
         if whole:
             return HttpResponse(self._status, self._fields, bytes(self._body))
@@ -70,6 +73,8 @@ class ResponseReader:
         if match is None:
             raise HttpBroken(f"not HTTP: {head[0][:60]!r}")
         self._status, self._fields = int(match[1]), head[1]
+        if self._head_only:
+            return True
         coding = self._fields.get("transfer-encoding", "").lower()
         length = self._fields.get("content-length", "")
         if coding == "chunked":

@@ -95,3 +95,17 @@ def test_nothing_else_is_raised(data: bytes, cut: int) -> None:
             read(head + data, cut)
         except HttpBroken:
             continue
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"404 Not Found"])
+def test_without_its_body(status: bytes) -> None:
+    """Whoever asks only how it went needs no length, and reads nothing more."""
+    data = b"HTTP/1.1 " + status + b"\r\nContent-Length: 99999999\r\n\r\nbod"
+    for cut in range(1, len(data)):
+        reader = ResponseReader(10, head_only=True)
+        found = reader.feed(data[:cut]) or reader.feed(data[cut:])
+        assert found is not None
+        assert (found.status, found.body) == (int(status[:3]), b"")
+    reader = ResponseReader(10, head_only=True)
+    with pytest.raises(HttpBroken, match="ended before"):
+        reader.feed(b"")
