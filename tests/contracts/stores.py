@@ -47,6 +47,7 @@ from postroad.ports import (
     SecurityStore,
     StandingStore,
     StorageError,
+    SuppressionStore,
 )
 from postroad.storage.memory import MemoryStore
 from postroad.storage.sqlite import SqliteStore
@@ -77,6 +78,8 @@ class Store(Protocol):
     def security(self) -> SecurityStore: ...
     @property
     def standing(self) -> StandingStore: ...
+    @property
+    def suppressions(self) -> SuppressionStore: ...
     @property
     def logins(self) -> LoginStore: ...
     @property

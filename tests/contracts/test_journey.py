@@ -24,6 +24,10 @@ from postroad.model import (
     Message,
     PasswordSet,
     Retried,
+    Suppressed,
+    Suppression,
+    SuppressionReason,
+    Unsuppressed,
 )
 from postroad.ports import QueueFilter
 from tests.contracts.stores import (
@@ -144,6 +148,7 @@ async def picture(store: Store) -> list[Any]:
     seen: list[Any] = [(item.message, _without_lease(item.delivery)) for item in items]
     seen += await store.directory.domains()
     seen += await store.directory.aliases()
+    seen += await store.suppressions.page()
     for account in await store.directory.accounts():
         listing = await store.mailboxes.listing(account.inbox)
         assert listing is not None
@@ -177,6 +182,9 @@ async def test_the_state_can_be_rebuilt_from_the_journey(place: Place, tmp_path:
             AccountAdded(2.0, Account(8, BOB, "h", 78)),
             AliasAdded(2.0, Alias(Address.parse("All@example.org"), (ANN, FAR))),
             PasswordSet(3.0, 8, "new", SCRAM),
+            Suppressed(3.0, (Suppression(FAR, "news", SuppressionReason.MANUAL, "", 3.0),), "op"),
+            Suppressed(3.0, (Suppression(ANN, "news", SuppressionReason.MANUAL, "", 3.0),), "op"),
+            Unsuppressed(4.0, (ANN,), "news", "op"),
             AppPasswordAdded(3.0, app_password(1, 8, "phone")),
             AppPasswordAdded(3.0, app_password(2, 8, "desk")),
             AppPasswordRemoved(4.0, 8, "desk"),

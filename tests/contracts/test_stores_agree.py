@@ -23,7 +23,9 @@ from postroad.model import (
     AppPasswordAdded,
     AppPasswordRemoved,
     Attempted,
+    Bounced,
     Change,
+    Complained,
     ContentRef,
     DeliveryState,
     Deposited,
@@ -51,10 +53,14 @@ from postroad.model import (
     StsMode,
     StsPolicy,
     StsPolicyKept,
+    Suppressed,
+    Suppression,
+    SuppressionReason,
     TlsCounted,
     TlsFailure,
     TlsReported,
     TlsResult,
+    Unsuppressed,
 )
 from postroad.ports import Conflict, QueueFilter
 from postroad.storage.memory import MemoryStore
@@ -124,7 +130,22 @@ POLICIES = st.builds(
 )
 
 
+STREAMS = st.sampled_from(["", "news"])
+SUPPRESSIONS = st.lists(
+    st.builds(
+        Suppression, ADDRESSES, STREAMS, st.sampled_from(SuppressionReason), st.just("x"), TIMES
+    ),
+    max_size=3,
+).map(tuple)
+
+
 CHANGES = st.one_of(
+    st.builds(Bounced, TIMES, MESSAGES, ORDINALS, MESSAGES),
+    st.builds(Complained, TIMES, MESSAGES, ORDINALS, MESSAGES),
+    st.builds(Suppressed, TIMES, SUPPRESSIONS, st.just("op")),
+    st.builds(
+        Unsuppressed, TIMES, st.lists(ADDRESSES, max_size=3).map(tuple), STREAMS, st.just("op")
+    ),
     st.builds(StsPolicyKept, TIMES, POLICIES),
     st.builds(TlsCounted, TIMES, DAYS, st.lists(RESULTS, max_size=3).map(tuple)),
     st.builds(TlsReported, TIMES, DAYS, DOMAINS),
@@ -287,6 +308,7 @@ class StoresAgree(RuleBasedStateMachine):
         for day, domain in self.both(lambda store: store.security.tls_days("2026-12")):
             self.both(lambda store, key=(day, domain): store.security.tls_results(*key))
         self.both(lambda store: store.logins.newest())
+        self.both(lambda store: store.suppressions.page())
         self.both(lambda store: store.standing.most())
         memory = self.stores[1]
         assert isinstance(memory, MemoryStore)

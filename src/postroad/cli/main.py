@@ -24,6 +24,7 @@ from postroad.cli import (
     send,
     serve,
     standing,
+    suppression,
 )
 from postroad.cli.errors import Exit, explain
 from postroad.cli.show import complain
@@ -56,6 +57,7 @@ app.add_typer(certificate.app, name="certificate")
 app.add_typer(key.app, name="key")
 app.command("mta-sts")(mta_sts.mta_sts)
 app.add_typer(standing.app, name="standing")
+app.add_typer(suppression.app, name="suppression")
 app.add_typer(config.app, name="config")
 
 

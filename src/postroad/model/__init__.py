@@ -26,7 +26,9 @@ from postroad.model.change import (
     AppPasswordAdded,
     AppPasswordRemoved,
     Attempted,
+    Bounced,
     Change,
+    Complained,
     Deposited,
     DomainAdded,
     DomainRemoved,
@@ -43,8 +45,10 @@ from postroad.model.change import (
     Result,
     Retried,
     StsPolicyKept,
+    Suppressed,
     TlsCounted,
     TlsReported,
+    Unsuppressed,
     decode_change,
     encode_change,
 )
@@ -75,9 +79,11 @@ from postroad.model.security import (
 )
 from postroad.model.signing import KeyState, StoredKey
 from postroad.model.standing import DomainHistory, Judged
+from postroad.model.suppression import MAX_EVIDENCE, Suppression, SuppressionReason
 
 __all__ = [
     "JUNK",
+    "MAX_EVIDENCE",
     "Accepted",
     "Account",
     "AccountAdded",
@@ -91,7 +97,9 @@ __all__ = [
     "AppPasswordRemoved",
     "Attempted",
     "Body",
+    "Bounced",
     "Change",
+    "Complained",
     "ContentRef",
     "Delivered",
     "Delivery",
@@ -148,6 +156,9 @@ __all__ = [
     "StsMode",
     "StsPolicy",
     "StsPolicyKept",
+    "Suppressed",
+    "Suppression",
+    "SuppressionReason",
     "TemporaryFailure",
     "TlsCounted",
     "TlsFailure",
@@ -155,6 +166,7 @@ __all__ = [
     "TlsReported",
     "TlsResult",
     "Unknown",
+    "Unsuppressed",
     "client_key",
     "decode_change",
     "domain_to_ascii",

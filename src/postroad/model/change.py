@@ -16,10 +16,12 @@ from postroad.model.delivery import Delivery, DeliveryState
 from postroad.model.login import Login
 from postroad.model.message import ContentRef, Message, Staged
 from postroad.model.outcome import Outcome
+from postroad.model.reply import Reply
 from postroad.model.route import RouteTaken, Step
 from postroad.model.ruling import Ruling
 from postroad.model.security import StsPolicy, TlsResult
 from postroad.model.standing import Judged
+from postroad.model.suppression import Suppression
 
 
 class Accepted(Struct, frozen=True, tag="accepted", omit_defaults=True):
@@ -257,6 +259,58 @@ class TlsReported(Struct, frozen=True, tag="tls_reported"):
     domain: str
 
 
+class Bounced(Struct, frozen=True, tag="bounced", omit_defaults=True):
+    """A message that was taken elsewhere came back: a server told so later, by the message `report`.
+
+    `failed` is False where it is only late. `ordinal` is the delivery it is about. `reply` is what the
+    report quotes, None where it quotes nothing; `category` (`Category`) and `permanent` are what that
+    was taken for. `reporter` is the server that reports. Nothing is noted where the message is no longer
+    known.
+    """
+
+    at: float
+    message: int
+    ordinal: int
+    report: int
+    failed: bool = True
+    reply: Reply | None = None
+    category: str = ""
+    permanent: bool = False
+    reporter: str = ""
+
+
+class Complained(Struct, frozen=True, tag="complained", omit_defaults=True):
+    """A recipient called a message of ours spam, and the provider told so by the message `report`.
+    `feedback_type` is as in RFC 5965 §7.3. Nothing is noted where the message is no longer known.
+    """
+
+    at: float
+    message: int
+    ordinal: int
+    report: int
+    feedback_type: str = ""
+    reporter: str = ""
+
+
+class Suppressed(Struct, frozen=True, tag="suppressed"):
+    """Addresses were put on the lists of streams. An address that is on a list stays as it is there.
+    `by` is who did it: an operator, or ``""`` for the server.
+    """
+
+    at: float
+    suppressions: tuple[Suppression, ...]
+    by: str = ""
+
+
+class Unsuppressed(Struct, frozen=True, tag="unsuppressed"):
+    """Addresses were taken off the list of a stream."""
+
+    at: float
+    addresses: tuple[Address, ...]
+    stream: str
+    by: str
+
+
 Change: TypeAlias = (
     Accepted
     | Leased
@@ -282,6 +336,10 @@ Change: TypeAlias = (
     | StsPolicyKept
     | TlsCounted
     | TlsReported
+    | Bounced
+    | Complained
+    | Suppressed
+    | Unsuppressed
 )
 
 

@@ -88,7 +88,8 @@ class Step(Struct, frozen=True, array_like=True):
     """Something that happened during an attempt: `seconds` after its start, what, and in words.
 
     `what` is one of ``lookup``, ``connect``, ``tls``, ``greeting``, ``hello``, ``auth``, ``mail``,
-    ``rcpt``, ``data``, ``end``, ``deposit``, ``close``, ``report`` (a DSN was made, or could not be).
+    ``rcpt``, ``data``, ``end``, ``deposit``, ``close``, ``report`` (a DSN was made, or could not be),
+    ``suppressed`` (a recipient is on the list of its stream).
     """
 
     seconds: float

@@ -18,6 +18,7 @@ from postroad.ports.queue import QueueFilter, QueueItem, QueueStore
 from postroad.ports.resolver import Answer, AnswerStatus, Resolver
 from postroad.ports.security import SecurityStore
 from postroad.ports.standing import StandingStore
+from postroad.ports.suppression import SuppressionStore
 from postroad.ports.tokens import TokenVerifier
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "StorageError",
     "StorageFull",
     "Stream",
+    "SuppressionStore",
     "TlsFailed",
     "TokenVerifier",
 ]

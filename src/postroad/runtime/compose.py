@@ -32,6 +32,7 @@ from postroad.runtime.deliverer import LocalOrRemote
 from postroad.runtime.doors import Doors
 from postroad.runtime.guards import Guards
 from postroad.runtime.listeners import Listeners
+from postroad.runtime.lists import leave_out_suppressed
 from postroad.runtime.office import Office
 from postroad.runtime.outbound import make_network, make_remote, make_resolver
 from postroad.runtime.renewal import FileWatch, Renewal, prepare
@@ -113,7 +114,7 @@ class System:
             ledger=store.ledger,
             store=store.queue,
             content=store.content,
-            deliverer=self._deliverer,
+            deliverer=leave_out_suppressed(self._deliverer, office),
             clock=office.clock,
             entropy=office.entropy,
             settings=settings.queue(config, store.node, worker),

@@ -27,6 +27,7 @@ from postroad.service.passwords import Passwords
 from postroad.service.recipients import Recipients
 from postroad.service.reports import Reports
 from postroad.service.standing import StandingDesk
+from postroad.service.suppressions import Suppressions
 from postroad.storage.keys import FileKeys
 from postroad.storage.sqlite.store import SqliteStore
 
@@ -60,6 +61,12 @@ class Office:
         )
         self.logins: LoginStore = store.logins
         self.standing = StandingDesk(ledger=ledger, store=store.standing, clock=clock)
+        self.suppressions = Suppressions(
+            ledger=ledger,
+            store=store.suppressions,
+            clock=clock,
+            known=(name for name, section in config.streams.items() if section.suppression),
+        )
         self.domains = Domains(ledger=ledger, directory=directory, clock=clock)
         self.key_store = FileKeys(config.server.data_dir / "keys")
         self.keys = Keys(
@@ -99,6 +106,10 @@ class Office:
         files of `bounces.rules` cannot be used.
         """
         return self._classifier.classify(reply, host)
+
+    def load_rules(self) -> None:
+        """Read the rules of `classify` now. Raises as that."""
+        assert self._classifier.rules
 
     @cached_property
     def _classifier(self) -> Classifier:

@@ -19,7 +19,9 @@ from postroad.model import (
     AppPasswordRemoved,
     Attempted,
     Body,
+    Bounced,
     Change,
+    Complained,
     ContentRef,
     Delivered,
     Delivery,
@@ -60,11 +62,15 @@ from postroad.model import (
     StsMode,
     StsPolicy,
     StsPolicyKept,
+    Suppressed,
+    Suppression,
+    SuppressionReason,
     TlsCounted,
     TlsFailure,
     TlsReported,
     TlsResult,
     Unknown,
+    Unsuppressed,
     decode_change,
     encode_change,
 )
@@ -126,6 +132,11 @@ CHANGES: list[Change] = [
         ),
     ),
     TlsReported(1.0, "2026-11-25", "x.test"),
+    Bounced(1.0, 7, 0, 8, True, Reply(550, "5.1.1", "no"), "no-such-user", True, "mx.x.test"),
+    Bounced(1.0, 7, 0, 8, False),
+    Complained(1.0, 7, 0, 8, "abuse", "isp/1"),
+    Suppressed(1.0, (Suppression(BOB, "news", SuppressionReason.COMPLAINT, "8", 1.0),), "root"),
+    Unsuppressed(1.0, (BOB,), "news", "root"),
 ]
 
 

@@ -49,6 +49,7 @@ class Category(Enum):
     SERVER_TROUBLE = "server-trouble"
     NETWORK = "network"
     PROTOCOL = "protocol"
+    SUPPRESSED = "suppressed"
     UNKNOWN = "unknown"
 
     @property

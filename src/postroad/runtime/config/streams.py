@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from postroad.model import Address, InvalidAddress, parse_domain
 from postroad.queue import UnknownPolicy
-from postroad.runtime.config.values import Section, Strings
+from postroad.runtime.config.values import Section, Strings, Switch
 from postroad.service.streams import DEFAULT_STREAM
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
@@ -48,6 +48,11 @@ class StreamSection(Section):
         default=None,
         description="What follows when a connection died after the final dot: `retry` may make a "
         "duplicate, `hold` leaves it to an operator. Left out: `queue.unknown`.",
+    )
+    suppression: Switch = Field(
+        default=False,
+        description="Keep a list of addresses that get nothing of it any more: those that hard bounce "
+        "or complain, and those of `postroad suppression add`.",
     )
 
 

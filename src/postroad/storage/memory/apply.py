@@ -13,7 +13,9 @@ from postroad.model import (
     AppPasswordAdded,
     AppPasswordRemoved,
     Attempted,
+    Bounced,
     Change,
+    Complained,
     DeliveryState,
     Deposited,
     DomainAdded,
@@ -34,8 +36,10 @@ from postroad.model import (
     Result,
     Retried,
     StsPolicyKept,
+    Suppressed,
     TlsCounted,
     TlsReported,
+    Unsuppressed,
     uid_validity,
 )
 from postroad.ports import Entry, JourneyEvent
@@ -341,6 +345,35 @@ def _domains_judged(do: Application, change: DomainsJudged) -> None:
         do.undo.delete(standing, each.domain)
 
 
+def _came_back(do: Application, change: Bounced | Complained) -> None:
+    if change.message in do.state.messages:
+        do.note(change, change.message)
+
+
+def _suppressed(do: Application, change: Suppressed) -> None:
+    known = do.state.suppressions
+    fresh = []
+    for each in change.suppressions:
+        key = (each.stream, each.address.folded)
+        if key not in known:
+            do.undo.put(known, key, each)
+            fresh.append(each)
+    if fresh:
+        do.note(replace(change, suppressions=tuple(fresh)))
+
+
+def _unsuppressed(do: Application, change: Unsuppressed) -> None:
+    known = do.state.suppressions
+    gone = []
+    for address in change.addresses:
+        key = (change.stream, address.folded)
+        if key in known:
+            do.undo.delete(known, key)
+            gone.append(address)
+    if gone:
+        do.note(replace(change, addresses=tuple(gone)))
+
+
 def _alias_added(do: Application, change: AliasAdded) -> None:
     address = change.alias.address
     if address.domain not in do.state.domains:
@@ -400,6 +433,10 @@ _APPLY: dict[type, Any] = {
     AppPasswordRemoved: _app_password_removed,
     LoggedIn: _logged_in,
     DomainsJudged: _domains_judged,
+    Bounced: _came_back,
+    Complained: _came_back,
+    Suppressed: _suppressed,
+    Unsuppressed: _unsuppressed,
     AliasAdded: _alias_added,
     AliasRemoved: _alias_removed,
     StsPolicyKept: _sts_policy_kept,

@@ -23,6 +23,7 @@ from postroad.model import (
     Mailbox,
     Message,
     StsPolicy,
+    Suppression,
     TlsResult,
 )
 from postroad.ports import Entry, JourneyEvent
@@ -58,6 +59,7 @@ class State:
         self.app_passwords: dict[tuple[int, str], AppPassword] = {}
         self.logins: dict[int, Login] = {}
         self.standing: dict[str, DomainHistory] = {}
+        self.suppressions: dict[tuple[str, str], Suppression] = {}
         self.aliases: dict[str, Alias] = {}
         self.mailboxes: dict[int, StoredMailbox] = {}
         self.entries: dict[int, dict[int, Entry]] = {}

@@ -14,6 +14,7 @@ from postroad.storage.memory.ports import (
 )
 from postroad.storage.memory.standing import MemoryStanding
 from postroad.storage.memory.state import State
+from postroad.storage.memory.suppression import MemorySuppressions
 
 
 class MemoryStore:
@@ -37,6 +38,7 @@ class MemoryStore:
         self.secret = b"memory"
         self.logins = MemoryLogins(self.state)
         self.standing = MemoryStanding(self.state)
+        self.suppressions = MemorySuppressions(self.state)
         self.journey = MemoryJourney(self.state)
         self.security = MemorySecurity(self.state)
         self.content = MemoryContents(self.state, staged, inline_max_octets)

@@ -12,7 +12,9 @@ import apsw
 
 from postroad.model import (
     AccountRemoved,
+    Bounced,
     Change,
+    Complained,
     DomainsJudged,
     Dropped,
     Expunged,
@@ -21,6 +23,8 @@ from postroad.model import (
     LoggedIn,
     Released,
     Retried,
+    Suppressed,
+    Unsuppressed,
     encode_change,
 )
 from postroad.ports import Conflict
@@ -31,6 +35,11 @@ from postroad.storage.sqlite import security
 from postroad.storage.sqlite.rows import Row, Rows
 from postroad.storage.sqlite.standing import write_judged
 from postroad.storage.sqlite.statements import SQL
+from postroad.storage.sqlite.suppression import (
+    is_known,
+    write_suppressed,
+    write_unsuppressed,
+)
 
 _KeyChange = TypeVar("_KeyChange", Held, Retried, Dropped)
 _Key: TypeAlias = tuple[int, int]
@@ -240,6 +249,23 @@ def _domains_judged(connection: apsw.Connection, change: DomainsJudged, sweep: S
     write_judged(connection, change)
 
 
+def _came_back(connection: apsw.Connection, change: Bounced | Complained, sweep: Sweep) -> None:
+    if is_known(connection, change):
+        write_journey(connection, change, change.at, change.message)
+
+
+def _suppressed(connection: apsw.Connection, change: Suppressed, sweep: Sweep) -> None:
+    written = write_suppressed(connection, change)
+    if written is not None:
+        write_journey(connection, written, written.at)
+
+
+def _unsuppressed(connection: apsw.Connection, change: Unsuppressed, sweep: Sweep) -> None:
+    written = write_unsuppressed(connection, change)
+    if written is not None:
+        write_journey(connection, written, written.at)
+
+
 def _directory(connection: apsw.Connection, change: Any, sweep: Sweep) -> None:
     try:
         directory.APPLY[type(change)](connection, change)
@@ -263,6 +289,10 @@ _APPLY: dict[type, Any] = {
     AccountRemoved: _account_removed,
     LoggedIn: _logged_in,
     DomainsJudged: _domains_judged,
+    Bounced: _came_back,
+    Complained: _came_back,
+    Suppressed: _suppressed,
+    Unsuppressed: _unsuppressed,
     **dict.fromkeys(directory.APPLY, _directory),
     **dict.fromkeys(security.APPLY, _security),
 }

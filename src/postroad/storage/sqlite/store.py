@@ -16,6 +16,7 @@ from postroad.storage.sqlite.queue import SqliteQueue
 from postroad.storage.sqlite.security import SqliteSecurity
 from postroad.storage.sqlite.standing import SqliteStanding
 from postroad.storage.sqlite.statements import SQL
+from postroad.storage.sqlite.suppression import SqliteSuppressions
 from postroad.storage.sqlite.writer import Writer
 
 FILE_NAME = "postroad.db"
@@ -54,6 +55,7 @@ class SqliteStore:
         self.security = SqliteSecurity(database)
         self.logins = SqliteLogins(database)
         self.standing = SqliteStanding(database)
+        self.suppressions = SqliteSuppressions(database)
         self.node = ""
         self.secret = b""
         self._closed = False

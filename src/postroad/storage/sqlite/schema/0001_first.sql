@@ -67,6 +67,18 @@ CREATE INDEX journey_at         ON journey (at) WHERE message IS NULL;
 CREATE INDEX journey_by_operator ON journey (sequence)
     WHERE kind = 'held' OR kind = 'retried' OR kind = 'dropped';
 
+-- Who gets nothing of a stream any more. The first reason stays.
+CREATE TABLE suppression (
+    stream   TEXT NOT NULL,                 -- '' is the default
+    folded   TEXT NOT NULL,
+    domain   TEXT NOT NULL,
+    address  TEXT NOT NULL,                 -- JSON
+    reason   TEXT NOT NULL,
+    evidence TEXT NOT NULL,
+    since    REAL NOT NULL,
+    PRIMARY KEY (stream, folded)
+) WITHOUT ROWID;
+
 -- What was judged of the mail of sending domains, old judgements weighing less.
 CREATE TABLE standing (
     domain TEXT PRIMARY KEY,

@@ -1,0 +1,110 @@
+"""The lists of streams: changed by hand, written and read as CSV."""
+
+import pytest
+
+from postroad.model import Address, Suppression, SuppressionReason
+from postroad.service.errors import Refused
+from postroad.service.suppressions import Suppressions
+from postroad.storage.memory import MemoryStore
+
+JO, ANN = Address("jo", "there.test"), Address("ann", "there.test")
+NOW = 1_795_600_000.0
+
+
+class Clock:
+    def now(self) -> float:
+        return NOW
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+@pytest.fixture
+def lists() -> Suppressions:
+    store = MemoryStore()
+    return Suppressions(
+        ledger=store.ledger, store=store.suppressions, clock=Clock(), known=["news", "codes"]
+    )
+
+
+async def written(lists: Suppressions, stream: str | None = None) -> str:
+    return "".join([line async for line in lists.write_csv(stream)])
+
+
+async def test_by_hand(lists: Suppressions) -> None:
+    assert await lists.add([JO, ANN], "news", by="op", evidence="asked us") == 2
+    assert await lists.add([JO], "news", by="op") == 0
+    assert await lists.find("news", JO.folded) == [
+        Suppression(JO, "news", SuppressionReason.MANUAL, "asked us", NOW)
+    ]
+    assert [each.address for each in await lists.find(address="@there.test")] == [ANN, JO]
+    assert await lists.remove([Address("JO", "there.test"), JO], "news", by="op") == 1
+    assert await lists.remove([JO], "news", by="op") == 0
+    assert [each.address for each in await lists.find()] == [ANN]
+
+
+async def test_streams_without_a_list_are_refused(lists: Suppressions) -> None:
+    with pytest.raises(Refused, match="codes, news"):
+        await lists.add([JO], "bulk", by="op")
+    with pytest.raises(Refused, match="default never has one"):
+        await lists.find("default")
+
+
+async def test_there_and_back(lists: Suppressions) -> None:
+    await lists.add([JO], "news", by="op", evidence='said "no", twice')
+    await lists.add([ANN], "codes", by="op", evidence="=1+1")
+    text = await written(lists)
+    assert text == (
+        "address,stream,reason,evidence,since\r\n"
+        "ann@there.test,codes,manual, =1+1,2026-11-25T09:46:40+00:00\r\n"
+        'jo@there.test,news,manual,"said ""no"", twice",2026-11-25T09:46:40+00:00\r\n'
+    )
+    assert (await written(lists, "news")).count("\r\n") == 2
+    other = MemoryStore()
+    copy = Suppressions(
+        ledger=other.ledger, store=other.suppressions, clock=Clock(), known=["news", "codes"]
+    )
+    assert await copy.read_csv(text, by="op") == 2
+    assert await copy.read_csv(text, by="op") == 0
+    assert await copy.find() == await lists.find()
+
+
+async def test_two_columns_are_enough(lists: Suppressions) -> None:
+    text = "\ufeffstream,address\nnews,jo@there.test\n"
+    assert await lists.read_csv(text, by="op") == 1
+    (entry,) = await lists.find()
+    assert (entry.reason, entry.since) == (SuppressionReason.MANUAL, NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("", "line 1: the columns"),
+        ("email,stream\n", "line 1: the columns"),
+        ("address,stream\nnobody,news\n", "line 2: address has no @"),
+        ("address,stream\njo@there.test,bulk\n", "line 2: the stream 'bulk'"),
+        (
+            "address,stream,reason\njo@there.test,news,odd\n",
+            "line 2: 'odd' is no reason; these are hard-bounce",
+        ),
+        ("address,stream,since\njo@there.test,news,soon\n", "line 2: Invalid isoformat"),
+        ('address,stream\n"jo@there.test,news\n', "unexpected end"),
+        ("address,stream,evidence\njo@there.test,news," + "x" * 10_001, "line 2: a cell"),
+        ("address,stream\njo@there.test,news\nann@there.test\n", "line 3: the stream ''"),
+        ("address,stream\n" + "x" * 200_000, "line 2: field larger"),
+    ],
+)
+async def test_a_wrong_line_is_named_and_nothing_is_added(
+    lists: Suppressions, text: str, wrong: str
+) -> None:
+    with pytest.raises(Refused, match=wrong):
+        await lists.read_csv(text, by="op")
+    assert await lists.find() == []
+
+
+async def test_many_pages(lists: Suppressions) -> None:
+    rows = "".join(f"a{number}@there.test,news\n" for number in range(2_500))
+    assert await lists.read_csv("address,stream\n" + rows, by="op") == 2_500
+    assert (await written(lists)).count("\r\n") == 2_501
