@@ -44,7 +44,7 @@ def requiretls_unmet(link: Link) -> Reply:
     """
     lacks = "does not offer it" if link.taken.verified else "has not proved who it is"
     text = f"the sender requires TLS all the way (REQUIRETLS); {link.where} {lacks}"
-    return Reply(550, REQUIRETLS_UNMET, printable(text))
+    return Reply(550, "5.7.30", printable(text))
 
 
 class Fate(Enum):

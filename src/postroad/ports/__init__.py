@@ -19,7 +19,7 @@ from postroad.ports.resolver import Answer, AnswerStatus, Resolver
 from postroad.ports.security import SecurityStore
 from postroad.ports.standing import StandingStore
 from postroad.ports.suppression import SuppressionStore
-from postroad.ports.tokens import TokenVerifier
+from postroad.ports.tokens import TokensUnjudged, TokenVerifier
 
 __all__ = [
     "MAX_ABOVE_OCTETS",
@@ -59,4 +59,5 @@ __all__ = [
     "SuppressionStore",
     "TlsFailed",
     "TokenVerifier",
+    "TokensUnjudged",
 ]

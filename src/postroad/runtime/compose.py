@@ -139,7 +139,9 @@ class System:
             passwords=office.passwords,
             secret=store.secret,
             book=self.book,
-            tokens=settings.tokens(config, office.clock),
+            tokens=settings.tokens(
+                config, office.clock, self._resolver, network or make_network(config)
+            ),
             settings=settings.authenticator(config),
         )
         self._doors = Doors(

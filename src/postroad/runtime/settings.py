@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct, structs
 from pydantic import BaseModel
 
-from postroad.delivery.https import FetchSettings
+from postroad.delivery.https import Fetcher, FetchSettings
 from postroad.delivery.settings import DeliverySettings, RelayHost
 from postroad.mailbox import ReadAhead
 from postroad.model import Address, ServerKind
@@ -24,18 +24,20 @@ from postroad.network.acme import (
     TsigKey,
 )
 from postroad.policy.checks.recognition import Recognition
-from postroad.ports import Clock
+from postroad.ports import Clock, Network, Resolver, TokenVerifier
 from postroad.queue import QueueSettings, StreamPolicy
 from postroad.runtime.config import AcmeMode, Config
 from postroad.servers.smtp import SMTPLimits
 from postroad.service.authenticate import AuthenticatorSettings
 from postroad.service.dmarc_reports import DmarcReportSettings
 from postroad.service.intake import IntakeSettings
+from postroad.service.introspection import IntrospectionSettings, IntrospectionVerifier
 from postroad.service.logins import LoginSettings
 from postroad.service.streams import StreamRule, Streams
 from postroad.service.tls_reports import TlsReportSettings
 from postroad.service.tokens import JwtVerifier, TokenKeyInvalid, TokenSettings
 from postroad.wire import pop3
+from postroad.wire.http import parse_https
 from postroad.wire.sasl import PLUS
 from postroad.wire.smtp import ClientTimeouts, ServerConfig
 
@@ -160,7 +162,9 @@ def token_key(path: Path) -> bytes:
     return key
 
 
-def tokens(config: Config, clock: Clock) -> JwtVerifier | None:
+def tokens(
+    config: Config, clock: Clock, resolver: Resolver, network: Network
+) -> TokenVerifier | None:
     """Return who judges bearer tokens, None where none are taken.
 
     Raises `OSError` or `ValueError` where a key file is no use.
@@ -168,8 +172,23 @@ def tokens(config: Config, clock: Clock) -> JwtVerifier | None:
     oauth = config.oauth
     if not oauth.issuer:
         return None
-    keys = [token_key(path) for path in oauth.keys]
-    return JwtVerifier(keys, TokenSettings(**_same_names(oauth, TokenSettings)), clock)
+    told = TokenSettings(**_same_names(oauth, TokenSettings))
+    if not oauth.introspection_url:
+        return JwtVerifier([token_key(path) for path in oauth.keys], told, clock)
+    seconds = oauth.introspection_seconds
+    # The operator named the place, which may well be in this network.
+    limits = FetchSettings(total_seconds=seconds, allow_private=True)
+    asked = IntrospectionSettings(
+        place=parse_https(oauth.introspection_url),
+        client_id=oauth.client_id,
+        client_secret=oauth.client_secret,
+        total_seconds=seconds,
+        cache_seconds=oauth.introspection_cache_seconds,
+        max_cached=oauth.introspection_max_cached,
+        max_questions=oauth.introspection_max_questions,
+    )
+    fetcher = Fetcher(resolver, network, clock, limits)
+    return IntrospectionVerifier(fetcher, clock, told, asked)
 
 
 def dmarc_reports(config: Config) -> DmarcReportSettings | None:

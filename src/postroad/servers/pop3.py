@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from postroad.mailbox import EntryGone, MailboxGone, MailboxInUse, Maildrop
 from postroad.model import Account, Scope
-from postroad.ports import StorageError
+from postroad.ports import StorageError, TokensUnjudged
 from postroad.servers.connection import Connection
 from postroad.servers.registry import Registry
 from postroad.service.authenticate import Visit
@@ -178,6 +178,9 @@ class POP3Connection(Connection[POP3Server]):
         except MailboxGone:
             log.error("account without its mailbox", user=username())
             machine.refuse("this account has no mailbox", ResponseCode.SYS_PERM)
+        except TokensUnjudged as error:
+            log.error("login not looked up", user=username(), error=str(error))
+            machine.refuse("logins cannot be looked up now", ResponseCode.SYS_TEMP)
         except StorageError as error:
             log.error("maildrop not opened", user=username(), error=str(error))
             machine.refuse("the mailbox cannot be read now", ResponseCode.SYS_TEMP)

@@ -34,7 +34,7 @@ from postroad.policy import (
     Policy,
     RcptTo,
 )
-from postroad.ports import StorageError
+from postroad.ports import StorageError, TokensUnjudged
 from postroad.servers.connection import Connection
 from postroad.servers.registry import Registry
 from postroad.service.authenticate import Visit
@@ -295,7 +295,7 @@ class SMTPConnection(Connection[SMTPServer]):
             log.warning("login throttled", peer=self.peer, user=login.username)
             text = f"Too many failed logins, try again in {throttled.seconds:.0f} seconds"
             machine.reply(Reply(454, "4.7.0", text))
-        except StorageError as error:
+        except (StorageError, TokensUnjudged) as error:
             log.error("login not looked up", peer=self.peer, error=str(error))
             machine.reply(_LOGIN_LATER)
         else:

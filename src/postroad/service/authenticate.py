@@ -159,7 +159,8 @@ class Authenticator:
 
     async def verify_token(self, username: str, token: str, visit: Visit) -> Account | None:
         """Return the account that a bearer token speaks for, or None; `username` is ``""`` or must be
-        that account's address. Raises `Throttled` without looking at the token.
+        that account's address. Raises `Throttled` without looking at the token, and `TokensUnjudged`,
+        which is nobody's failure.
         """
         name = folded(username)
         await self._admit(name, visit)

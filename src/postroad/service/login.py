@@ -47,7 +47,7 @@ class SaslLogin:
         """Take a message of the client: return the next challenge, the account that logged in, or None
         for a login that failed.
 
-        Raises `SaslMalformed`, `Throttled` and `StorageError`, which end the exchange.
+        Raises `SaslMalformed`, `Throttled`, `StorageError` and `TokensUnjudged`, which end the exchange.
         """
         server, visit, authenticator = self._server, self._visit, self._authenticator
         step = server.step(response)

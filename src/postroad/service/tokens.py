@@ -2,11 +2,12 @@
 
 A token is good if one of the configured public keys verifies it, and issuer, audience and times are
 right; then its claim names the user. Keys are public keys only: there is no algorithm by which who can
-verify could also sign, so none can be confused with another. Tokens that are not JWTs would have to be
-asked about at the issuer (introspection); that would be another verifier.
+verify could also sign, so none can be confused with another. Tokens that are not JWTs are asked about at
+the issuer: `service.introspection`.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -67,27 +68,33 @@ class JwtVerifier:
                 )
             except (jwt.PyJWTError, ValueError, TypeError):
                 continue
-            return self._named(claims)
+            return named_user(claims, settings, self._clock.now())
         return None
 
-    def _named(self, claims: dict[str, object]) -> str | None:
-        settings = self._settings
-        now = self._clock.now()
-        expires, begins = claims.get("exp"), claims.get("nbf", 0)
-        if not isinstance(expires, int | float) or not isinstance(begins, int | float):
+
+def named_user(
+    claims: Mapping[str, object], settings: TokenSettings, now: float, *, must_expire: bool = True
+) -> str | None:
+    """Return the user that claims name at `now`, None where they are of another time or scope, or name
+    nobody for certain.
+    """
+    expires, begins = claims.get("exp"), claims.get("nbf", 0)
+    if expires is None and not must_expire:
+        expires = math.inf
+    if not isinstance(expires, int | float) or not isinstance(begins, int | float):
+        return None
+    if now >= expires + settings.leeway_seconds or now < begins - settings.leeway_seconds:
+        return None
+    if settings.scope:
+        scopes = claims.get("scope", claims.get("scp", ""))
+        words = scopes.split() if isinstance(scopes, str) else scopes
+        if not isinstance(words, list) or settings.scope not in words:
             return None
-        if now >= expires + settings.leeway_seconds or now < begins - settings.leeway_seconds:
-            return None
-        if settings.scope:
-            scopes = claims.get("scope", claims.get("scp", ""))
-            words = scopes.split() if isinstance(scopes, str) else scopes
-            if not isinstance(words, list) or settings.scope not in words:
-                return None
-        # An address that the issuer has not verified may be anybody's.
-        if settings.username_claim == "email" and claims.get("email_verified") is False:
-            return None
-        user = claims.get(settings.username_claim)
-        return user if isinstance(user, str) and user else None
+    # An address that the issuer has not verified may be anybody's.
+    if settings.username_claim == "email" and claims.get("email_verified") is False:
+        return None
+    user = claims.get(settings.username_claim)
+    return user if isinstance(user, str) and user else None
 
 
 def _load(pem: bytes) -> tuple[list[str], PublicKey]:

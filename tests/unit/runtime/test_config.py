@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from pydantic import ValidationError
 
 from postroad.delivery import DeliverySettings
 from postroad.model import Address, Origin, ServerKind, TlsPolicy
@@ -450,3 +451,36 @@ def test_the_howto_uses_real_settings() -> None:
     for block in tables:
         values = tomllib.loads(re.sub(r"^    ", "", block, flags=re.MULTILINE))
         Config.model_validate({"server": {"hostname": "a.test"}} | values)
+
+
+@pytest.mark.parametrize(
+    ("changes", "mistake"),
+    [
+        ({"introspection_url": "http://id.test/"}, "is no address of the form https://HOST/PATH"),
+        ({"client_secret": ""}, "needs client_id and client_secret"),
+        ({"keys": ["/k.pem"]}, "keep one"),
+        ({"issuer": ""}, "needs issuer, and audience or scope"),
+        ({"audience": ""}, "needs issuer, and audience or scope"),
+        ({"introspection_url": ""}, "or introspection_url"),
+        ({"introspection_url": "", "issuer": ""}, "are for introspection_url"),
+        ({"introspection_seconds": 0}, "introspection_seconds"),
+        ({"audience": "", "scope": "mail"}, ""),
+        ({}, ""),
+    ],
+)
+def test_asking_an_issuer_about_tokens(changes: dict[str, object], mistake: str) -> None:
+    section = {
+        "issuer": "https://id.test",
+        "audience": "mail",
+        "introspection_url": "https://id.test/introspect",
+        "client_id": "postroad",
+        "client_secret": "hush",
+        **changes,
+    }
+    values = {"server": {"hostname": "mx.us.test"}, "oauth": section}
+    if not mistake:
+        assert "hush" not in dump(Config.model_validate(values))
+        return
+    with pytest.raises(ValidationError) as invalid:
+        Config.model_validate(values)
+    assert mistake in str(invalid.value)

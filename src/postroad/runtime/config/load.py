@@ -33,7 +33,15 @@ _SWITCHES = {"true": True, "yes": True, "on": True, "1": True} | {
 }
 
 SECRETS = frozenset(
-    {"password", "rspamd_password", "tsig_secret", "eab_hmac_key", "secret", "old_secrets"}
+    {
+        "password",
+        "rspamd_password",
+        "client_secret",
+        "tsig_secret",
+        "eab_hmac_key",
+        "secret",
+        "old_secrets",
+    }
 )
 """Keys whose values are never shown."""
 
