@@ -21,7 +21,10 @@ from postroad.model import (
     Expunged,
     Group,
     Held,
+    Mailbox,
+    MailboxAdded,
     Message,
+    Moved,
     PasswordSet,
     Retried,
     Suppressed,
@@ -153,6 +156,7 @@ async def picture(store: Store) -> list[Any]:
         listing = await store.mailboxes.listing(account.inbox)
         assert listing is not None
         seen += await store.directory.app_passwords(account.id)
+        seen += await store.mailboxes.of_account(account.id)
         seen += [account, listing.mailbox, list(listing.uids), list(listing.sizes)]
         seen += await store.mailboxes.entries(account.inbox, listing.uids)
     return seen
@@ -203,6 +207,9 @@ async def test_the_state_can_be_rebuilt_from_the_journey(place: Place, tmp_path:
         await commit(store, Retried(131.0, "ann", ((messages[2].id, 1),)))
         await commit(store, Dropped(132.0, "ann", ((messages[3].id, 1), (messages[7].id, 0))))
         await commit(store, Expunged(140.0, INBOX, (2, 3)))
+        await commit(store, MailboxAdded(141.0, Mailbox(90, 7, "Junk", 5)))
+        await commit(store, Moved(142.0, INBOX, 90, (4, 1), "ann", "INBOX", "Junk"))
+        await commit(store, Moved(143.0, 90, INBOX, (2,), "ann", "Junk", "INBOX"))
         await replay(store, again)
         assert await picture(again) == await picture(store)
         assert [e.change for e in await again.journey.after(0)] == [

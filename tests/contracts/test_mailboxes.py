@@ -22,6 +22,7 @@ from postroad.model import (
     Mailbox,
     MailboxAdded,
     Message,
+    Moved,
     PasswordSet,
 )
 from postroad.ports import Conflict
@@ -288,3 +289,91 @@ async def test_a_delivery_knows_its_folder(store: Store) -> None:
     deliveries = tuple(replace(each, folder="Junk") for each in deliveries_of(message))
     await commit(store, Accepted(1.0, message, deliveries), contents=[staged])
     assert [each.folder for each in await store.queue.deliveries(message.id)] == ["Junk"]
+
+
+JUNK = Mailbox(500, 7, "Junk", 3)
+
+
+def moved(*uids: int, mailbox: int = INBOX, into: int = JUNK.id, at: float = 300.0) -> Moved:
+    names = ("INBOX", "Junk") if mailbox == INBOX else ("Junk", "INBOX")
+    return Moved(at, mailbox, into, uids, "ann", *names)
+
+
+async def three_messages(store: Store) -> list[Message]:
+    await people(store)
+    messages = []
+    for text in (b"one", b"two", b"three"):
+        message = await accept(store, ANN, data=text)
+        await commit(store, attempted(message, result()), deposited(message))
+        messages.append(message)
+    await commit(store, MailboxAdded(200.0, JUNK))
+    return messages
+
+
+async def counters(store: Store, name: str) -> tuple[int, int, int]:
+    """How many entries, the next uid, the highest modseq."""
+    found = [each for each in await store.mailboxes.of_account(7) if each.mailbox.name == name]
+    return found[0].entries, found[0].uid_next, found[0].modseq
+
+
+async def test_moving_gives_new_uids_and_modseqs(store: Store) -> None:
+    messages = await three_messages(store)
+    before = await store.mailboxes.entries(INBOX, [1, 2, 3])
+    assert await counters(store, "INBOX") == (3, 4, 3)
+    await commit(store, moved(3, 9, 1))
+    assert await counters(store, "INBOX") == (1, 4, 5)
+    assert await counters(store, "Junk") == (2, 3, 2)
+    assert await store.mailboxes.entries(INBOX, [1, 2, 3]) == [before[1]]
+    there = await store.mailboxes.entries(JUNK.id, [1, 2])
+    assert there == [replace(before[2], uid=1, modseq=1), replace(before[0], uid=2, modseq=2)]
+    assert [entry.message for entry in there] == [messages[2].id, messages[0].id]
+    assert await store.content.read(there[0].content) == b"three"
+    await commit(store, moved(1, mailbox=JUNK.id, into=INBOX))
+    assert await counters(store, "INBOX") == (2, 5, 6), "a uid is never given again"
+    assert await counters(store, "Junk") == (1, 3, 3)
+    listing = await store.mailboxes.listing(INBOX)
+    assert listing is not None
+    assert list(listing.uids) == [2, 4]
+
+
+async def test_moving_is_told_in_the_journey_of_each_message(store: Store) -> None:
+    messages = await three_messages(store)
+    await commit(store, moved(1, 3))
+    events = [await store.journey.events(message.id) for message in messages]
+    assert [each[-1].change for each in (events[0], events[2])] == [moved(1), moved(3)]
+    assert not any(isinstance(event.change, Moved) for event in events[1])
+
+
+async def test_what_cannot_be_moved(store: Store) -> None:
+    await three_messages(store)
+    await commit(store, AccountAdded(1.0, Account(8, BOB, "h", 78)))
+    before = [await counters(store, name) for name in ("INBOX", "Junk")]
+    with pytest.raises(Conflict, match="already"):
+        await commit(store, moved(1, into=INBOX))
+    with pytest.raises(Conflict, match="another account"):
+        await commit(store, moved(1, into=78))
+    for gone in (moved(1, into=9999), moved(1, mailbox=9999)):
+        with pytest.raises(Conflict, match="gone"):
+            await commit(store, gone)
+    await commit(store, moved(7, 8, 9))
+    assert [await counters(store, name) for name in ("INBOX", "Junk")] == before
+
+
+async def test_what_was_moved_can_be_expunged_and_goes_with_the_account(store: Store) -> None:
+    messages = await three_messages(store)
+    await commit(store, moved(1, 2))
+    await commit(store, Expunged(400.0, JUNK.id, (1,)))
+    assert await counters(store, "Junk") == (1, 3, 3)
+    assert await readable(store, messages[1])
+    await commit(store, AccountRemoved(500.0, 7))
+    assert await store.mailboxes.of_account(7) == []
+
+
+async def test_moving_a_message_whose_journey_is_gone(store: Store) -> None:
+    messages = await three_messages(store)
+    await accept(store, FAR, at=9000.0)
+    assert await store.prune(5000.0) == 3
+    await commit(store, moved(1))
+    assert await store.journey.events(messages[0].id) == []
+    events = await store.journey.after(0)
+    assert events[-1].change == moved(1)

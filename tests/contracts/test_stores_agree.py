@@ -44,6 +44,7 @@ from postroad.model import (
     LoginResult,
     Mailbox,
     MailboxAdded,
+    Moved,
     PasswordSet,
     PolicyType,
     Released,
@@ -157,6 +158,16 @@ CHANGES = st.one_of(
     st.builds(Retried, TIMES, st.just("op"), KEYS),
     st.builds(Dropped, TIMES, st.just("op"), KEYS),
     st.builds(Expunged, TIMES, ACCOUNTS.map(lambda n: n + 76), st.just((1, 3))),
+    st.builds(
+        Moved,
+        TIMES,
+        st.integers(77, 82),
+        st.integers(77, 82),
+        st.lists(st.integers(1, 4), max_size=3).map(tuple),
+        st.just("ann"),
+        st.just("INBOX"),
+        st.just("Junk"),
+    ),
     st.builds(AccountRemoved, TIMES, ACCOUNTS),
     st.builds(
         lambda at, number, account: MailboxAdded(at, Mailbox(number + 76, account, "Junk", 9)),
@@ -300,6 +311,8 @@ class StoresAgree(RuleBasedStateMachine):
     def they_look_the_same(self) -> None:
         self.both(picture)
         self.both(lambda store: store.queue.find(QueueFilter(states=tuple(DeliveryState))))
+        for account in (1, 2, 3):
+            self.both(lambda store, number=account: store.mailboxes.of_account(number))
         self.both(lambda store: store.queue.next_due())
         self.both(lambda store: store.queue.next_due({"local"}))
         self.both(lambda store: store.queue.counts())

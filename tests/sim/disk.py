@@ -276,6 +276,10 @@ class _Mailboxes:
         self._disk.read_failure()
         return await self._mailboxes.listing(mailbox)
 
+    async def of_account(self, account: int) -> Any:
+        self._disk.read_failure()
+        return await self._mailboxes.of_account(account)
+
     async def at_hand(self, mailbox: int, first: int, last: int, max_octets: int) -> Any:
         """Only some are in a cache."""
         self._disk.read_failure()

@@ -14,6 +14,7 @@ from postroad.cli import (
     domain_check,
     journey,
     key,
+    mail,
     mta_sts,
     people,
     plan,
@@ -52,6 +53,7 @@ people.domains.command("check")(domain_check.check)
 people.domains.command("records")(domain_check.records)
 app.add_typer(people.domains, name="domain")
 app.add_typer(people.aliases, name="alias")
+app.add_typer(mail.mail, name="mail")
 app.add_typer(reports.app, name="reports")
 app.add_typer(certificate.app, name="certificate")
 app.add_typer(key.app, name="key")

@@ -6,6 +6,7 @@ holds every durable change of state, of which the journey is made. Import from h
 """
 
 from postroad.model.account import (
+    INBOX,
     JUNK,
     Account,
     Alias,
@@ -14,6 +15,7 @@ from postroad.model.account import (
     Mailbox,
     Scope,
     ScramKeys,
+    parse_mailbox_name,
     uid_validity,
 )
 from postroad.model.address import Address, InvalidAddress, domain_to_ascii, parse_domain
@@ -40,6 +42,7 @@ from postroad.model.change import (
     Leased,
     LoggedIn,
     MailboxAdded,
+    Moved,
     PasswordSet,
     Released,
     Result,
@@ -82,6 +85,7 @@ from postroad.model.standing import DomainHistory, Judged
 from postroad.model.suppression import MAX_EVIDENCE, Suppression, SuppressionReason
 
 __all__ = [
+    "INBOX",
     "JUNK",
     "MAX_EVIDENCE",
     "Accepted",
@@ -130,6 +134,7 @@ __all__ = [
     "Mailbox",
     "MailboxAdded",
     "Message",
+    "Moved",
     "Notify",
     "Origin",
     "Outcome",
@@ -175,5 +180,6 @@ __all__ = [
     "outcome_of",
     "parse_domain",
     "parse_id",
+    "parse_mailbox_name",
     "uid_validity",
 ]

@@ -10,6 +10,35 @@ JUNK = "Junk"
 """The mailbox for what checks doubt (RFC 6154 §2); made when first needed."""
 
 
+INBOX = "INBOX"
+"""The mailbox where mail arrives; its name is the same in any case (RFC 9051 §5.1)."""
+
+SPECIAL = (JUNK, "Archive", "Drafts", "Sent", "Trash")
+"""Names by which mailboxes with a purpose go (RFC 6154 §2)."""
+
+MAX_MAILBOX_NAME = 200
+
+
+def parse_mailbox_name(text: str) -> str:
+    """Return the name of a mailbox as it is stored. Raises `ValueError` for what is none.
+
+    At most `MAX_MAILBOX_NAME` characters that can be printed; ``/`` separates levels (RFC 9051 §5.1.1),
+    none of them empty. Wildcards of IMAP's LIST are refused.
+    """
+    for known in (INBOX, *SPECIAL):
+        if text.casefold() == known.casefold():
+            return known
+    if not 0 < len(text) <= MAX_MAILBOX_NAME:
+        raise ValueError(f"the name of a mailbox has 1 to {MAX_MAILBOX_NAME} characters")
+    if not text.isprintable() or set(text) & set('*%\\"'):
+        raise ValueError('the name of a mailbox has no control characters and none of * % \\ "')
+    if any(not level.strip() or level.strip(".") == "" for level in text.split("/")):
+        raise ValueError("no level of a mailbox's name is empty or consists of dots")
+    if text != text.strip():
+        raise ValueError("the name of a mailbox neither begins nor ends with a space")
+    return text
+
+
 class Domain(Struct, frozen=True):
     """A local domain. `catch_all` takes mail for unknown local parts; `subaddress` is the separator
     of ``user+tag``, or ``""`` where subaddresses are off (RFC 5233).

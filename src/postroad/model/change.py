@@ -132,6 +132,22 @@ class Expunged(Struct, frozen=True, tag="expunged"):
     uids: tuple[int, ...]
 
 
+class Moved(Struct, frozen=True, tag="moved"):
+    """Entries went from a mailbox into another one of the same account, in the order of `uids`; those
+    that are not there any more are passed over. The store gives each the next uid and modseq there, and
+    the mailbox that it left a modseq as well (RFC 6851). `from_name` and `into_name` tell the journey,
+    which has an event for each message, what they were called; `by` is who did it.
+    """
+
+    at: float
+    mailbox: int
+    into: int
+    uids: tuple[int, ...]
+    by: str
+    from_name: str
+    into_name: str
+
+
 class MailboxAdded(Struct, frozen=True, tag="mailbox_added"):
     """A mailbox was made for an account; nothing changes where the same one is there already."""
 
@@ -321,6 +337,7 @@ Change: TypeAlias = (
     | Retried
     | Dropped
     | Expunged
+    | Moved
     | MailboxAdded
     | DomainAdded
     | DomainRemoved

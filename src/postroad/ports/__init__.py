@@ -12,7 +12,14 @@ from postroad.ports.journey import JourneyEvent, JourneyStore
 from postroad.ports.keys import KeyStore
 from postroad.ports.ledger import Conflict, Ledger, StorageError, StorageFull
 from postroad.ports.logins import LoginStore
-from postroad.ports.mailbox import AtHand, Entry, Listing, MailboxLocks, MailboxStore
+from postroad.ports.mailbox import (
+    AtHand,
+    Entry,
+    Listing,
+    MailboxLocks,
+    MailboxStatus,
+    MailboxStore,
+)
 from postroad.ports.network import ConnectFailed, Network, Stream, TlsFailed
 from postroad.ports.queue import QueueFilter, QueueItem, QueueStore
 from postroad.ports.resolver import Answer, AnswerStatus, Resolver
@@ -43,6 +50,7 @@ __all__ = [
     "Listing",
     "LoginStore",
     "MailboxLocks",
+    "MailboxStatus",
     "MailboxStore",
     "Network",
     "QueueFilter",

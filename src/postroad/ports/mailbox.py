@@ -19,13 +19,32 @@ class Listing(Struct, frozen=True):
     sizes: Sequence[int]
 
 
+class MailboxStatus(Struct, frozen=True):
+    """A mailbox and what is in it: how many entries of how many octets, the uid that the next one will
+    get, and the highest modseq.
+    """
+
+    mailbox: Mailbox
+    entries: int
+    octets: int
+    uid_next: int
+    modseq: int
+
+
 class Entry(Struct, frozen=True):
-    """One message in one mailbox. Its bytes are `prefix` followed by the content."""
+    """One message in one mailbox. Its bytes are `prefix` followed by the content.
+
+    `message` is the one it was deposited from, whose journey may be gone; `deposited_at` is seconds
+    since 1970, and stays when it is moved, as its content does.
+    """
 
     uid: int
     prefix: bytes
     content: ContentRef
     size: int
+    message: int = 0
+    deposited_at: float = 0.0
+    modseq: int = 0
 
 
 AtHand: TypeAlias = tuple[int, bytes, bytes, bool]
@@ -44,6 +63,10 @@ class MailboxStore(Protocol):
 
     async def named(self, account: int, name: str) -> Mailbox | None:
         """Return an account's mailbox of that name, None where there is none."""
+        ...
+
+    async def of_account(self, account: int) -> list[MailboxStatus]:
+        """Return an account's mailboxes in the order of their names."""
         ...
 
     async def listing(self, mailbox: int) -> Listing | None:

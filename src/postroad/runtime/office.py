@@ -23,6 +23,7 @@ from postroad.service.domains import Aliases, Domains
 from postroad.service.history import History
 from postroad.service.journeys import Journeys
 from postroad.service.keys import Keys
+from postroad.service.mail import Mail
 from postroad.service.passwords import Passwords
 from postroad.service.recipients import Recipients
 from postroad.service.reports import Reports
@@ -81,6 +82,14 @@ class Office:
         self.journeys = Journeys(journey=store.journey, queue=store.queue, classify=self.classify)
         self.reports = Reports(
             directory=directory, mailboxes=store.mailboxes, content=store.content
+        )
+        self.mail = Mail(
+            ledger=ledger,
+            directory=directory,
+            mailboxes=store.mailboxes,
+            content=store.content,
+            clock=clock,
+            entropy=entropy,
         )
         self._srs = make_srs(config)
         self.recipients = Recipients(

@@ -18,6 +18,7 @@ from postroad.model import (
     Dropped,
     Held,
     Message,
+    Moved,
     Outcome,
     PermanentFailure,
     Reply,
@@ -44,7 +45,7 @@ class JourneyLine(Struct, frozen=True):
 
     `what` is one of ``accepted``, ``check``, ``split``, the steps of an attempt (``lookup``,
     ``connect`` …), ``link`` (the rule that its link was under, and what came of it), ``delivered``,
-    ``deferred``, ``bounced``, ``expired``, ``unknown``, ``deposited``, ``held``, ``retried``,
+    ``deferred``, ``bounced``, ``expired``, ``unknown``, ``deposited``, ``moved``, ``held``, ``retried``,
     ``dropped``, ``reported``.
     """
 
@@ -196,6 +197,12 @@ def _words(
             recipient = recipients.get(change.ordinal, "?")
             folder = folders.get(change.ordinal, "INBOX")
             yield change.at, "deposited", f"in the {folder} of {recipient}, {change.size} octets"
+        case Moved():
+            yield (
+                change.at,
+                "moved",
+                f"from {change.from_name} into {change.into_name}, by {change.by}",
+            )
         case Held() | Retried() | Dropped():
             words = {
                 Held: ("held", "held until released"),

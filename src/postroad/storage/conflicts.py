@@ -107,6 +107,16 @@ def mailbox_gone(mailbox: int) -> Conflict:
     )
 
 
+def same_mailbox() -> Conflict:
+    """Return the conflict of moving entries to where they are."""
+    return Conflict("The messages are in that mailbox already.")
+
+
+def other_account(mailbox: int) -> Conflict:
+    """Return the conflict of moving entries to somebody else's mailbox."""
+    return Conflict(f"Mailbox {mailbox} is of another account. Choose one of the same account.")
+
+
 def mailbox_exists(name: str) -> Conflict:
     """Return the conflict of making a mailbox whose name the account has already."""
     return Conflict(f"The account has a mailbox {name} already. Try again.")

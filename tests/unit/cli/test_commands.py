@@ -1,5 +1,6 @@
 """The commands, each on a store without a server; what is printed, and with which code they end."""
 
+import asyncio
 import json
 import os
 import pwd
@@ -97,6 +98,56 @@ def test_domains_accounts_and_aliases(cli: Cli) -> None:
     cli("account", "remove", "jo@here.test", "--yes")
     cli("domain", "remove", "here.test")
     assert [each["name"] for each in cli.json("domain", "list")] == ["other.test"]
+
+
+def deliver(config: Path, recipient: str, *letters: bytes) -> None:
+    """Let letters come into a mailbox of a server that does not listen."""
+
+    async def put() -> None:
+        async with System.open(load_config(config, {})) as system:
+            for letter in letters:
+                sender = Envelope(
+                    Address.parse("eve@out.test"), (Recipient(Address.parse(recipient)),)
+                )
+                reply = await system.intake.submit(sender, letter, Origin(ServerKind.LOCAL))
+                assert reply.code == 250
+            running = asyncio.create_task(system.queue.run())
+            for _ in range(500):
+                account = await system.directory.account(Address.parse(recipient))
+                assert account is not None
+                listing = await system.store.mailboxes.listing(account.inbox)
+                if listing is not None and len(listing.uids) == len(letters):
+                    break
+                await asyncio.sleep(0.01)
+            await system.queue.stop(1)
+            await running
+
+    run(put())
+
+
+def test_mail_is_listed_and_moved(cli: Cli) -> None:
+    cli("domain", "add", "here.test")
+    cli("account", "add", "jo@here.test")
+    letter = b"From: Eve <eve@out.test>\r\nSubject: =?utf-8?q?=C3=A9t=C3=A9?=\r\n\r\nhi\r\n"
+    deliver(cli.config, "jo@here.test", letter, letter)
+    assert cli("mail", "list", "jo@here.test").splitlines()[1].split()[:2] == ["INBOX", "2"]
+    newest, oldest = cli.json("mail", "list", "jo@here.test", "INBOX")
+    assert (newest["uid"], oldest["uid"]) == (2, 1)
+    assert (newest["subject"], newest["from"]) == ("été", "Eve <eve@out.test>")
+    assert "été" in cli("mail", "list", "jo@here.test", "inbox", "--limit", "1")
+    said = cli("mail", "move", "jo@here.test", "1", "2", "--to", "junk")
+    assert said == "2 moved from INBOX to Junk\n"
+    boxes = {each["name"]: each["messages"] for each in cli.json("mail", "list", "jo@here.test")}
+    assert boxes == {"INBOX": 0, "Junk": 2}
+    (message, *_) = cli.json("journey", "--to", "jo@here.test")
+    lines = cli.json("journey", message["id"])["journey"]
+    assert lines[-1]["what"] == "moved"
+    assert lines[-1]["text"].startswith("from INBOX into Junk, by ")
+    cli("mail", "move", "jo@here.test", "1", "--from", "Junk", "--to", "INBOX")
+    cli("mail", "move", "jo@here.test", "9", "--from", "Junk", "--to", "INBOX", code=69)
+    assert "has no message 9" in cli.error
+    cli("mail", "list", "jo@here.test", "No/such", code=69)
+    cli("mail", "list", "no@here.test", code=69)
 
 
 def test_keys_from_their_making_to_their_end(cli: Cli) -> None:

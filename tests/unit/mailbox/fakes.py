@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Sequence
 
 from postroad.model import ContentRef, Expunged, Group, Mailbox
-from postroad.ports import AtHand, ContentWriter, Entry, Listing, StorageError
+from postroad.ports import AtHand, ContentWriter, Entry, Listing, MailboxStatus, StorageError
 
 PREFIX = b"Return-Path: <a@source.test>\r\n"
 
@@ -44,6 +44,14 @@ class FakeMailboxes:
             each for each in self.known.values() if (each.account, each.name) == (account, name)
         ]
         return found[0] if found else None
+
+    async def of_account(self, account: int) -> list[MailboxStatus]:
+        self._fail("mailbox")
+        return [
+            MailboxStatus(each, len(self.kept[each.id]), 0, 1, 0)
+            for each in self.known.values()
+            if each.account == account
+        ]
 
     async def listing(self, mailbox: int) -> Listing | None:
         self._fail("listing")

@@ -13,6 +13,7 @@ from postroad.model import (
     DeliveryState,
     Envelope,
     Message,
+    Moved,
     Origin,
     PermanentFailure,
     Reply,
@@ -95,3 +96,14 @@ async def test_a_kept_connection_tells_where_it_leads_and_how_it_is_secured() ->
         "mx.receiver.test [192.0.2.1]:25, TLSv1.3 X (connection kept from before)",
     )
     assert [what for what, _ in lines] == ["connect", "end", "delivered"]
+
+
+async def test_a_move_is_told_with_who_did_it() -> None:
+    store = OneMessage(
+        Accepted(100.0, MESSAGE, (DELIVERY,)),
+        Moved(105.0, 1, 2, (1,), "ann (command)", "INBOX", "Junk"),
+    )
+    lines = (await Journeys(journey=store, queue=store).of(7)).lines  # type: ignore[arg-type]
+    assert [(lines[-1].seconds, lines[-1].what, lines[-1].text)] == [
+        (5.0, "moved", "from INBOX into Junk, by ann (command)")
+    ]

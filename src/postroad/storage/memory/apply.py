@@ -31,6 +31,7 @@ from postroad.model import (
     LoginResult,
     Mailbox,
     MailboxAdded,
+    Moved,
     PasswordSet,
     Released,
     Result,
@@ -45,6 +46,7 @@ from postroad.model import (
 from postroad.ports import Entry, JourneyEvent
 from postroad.storage import conflicts
 from postroad.storage.bounds import TLS_RESULTS_PER_DAY
+from postroad.storage.memory.moves import moved
 from postroad.storage.memory.state import QueuedDelivery, State, StoredMailbox, Undo, with_state
 from postroad.storage.ordering import deposits_first
 
@@ -157,9 +159,12 @@ def _deposited(do: Application, change: Deposited) -> None:
     if change.content.id not in state.contents:
         raise conflicts.content_gone(change.content.id)
     uid = stored.uid_next
-    entry = Entry(uid=uid, prefix=change.prefix, content=change.content, size=change.size)
+    modseq = stored.modseq + 1
+    entry = Entry(
+        uid, change.prefix, change.content, change.size, change.message, change.at, modseq
+    )
     do.undo.put(state.entries[change.mailbox], uid, entry)
-    grown = replace(stored, uid_next=uid + 1, modseq=stored.modseq + 1)
+    grown = replace(stored, uid_next=uid + 1, modseq=modseq)
     do.undo.put(state.mailboxes, change.mailbox, grown)
     do.note(change, change.message)
 
@@ -423,6 +428,7 @@ _APPLY: dict[type, Any] = {
     Retried: _by_operator,
     Dropped: _by_operator,
     Expunged: _expunged,
+    Moved: moved,
     MailboxAdded: _mailbox_added,
     DomainAdded: _domain_added,
     DomainRemoved: _domain_removed,

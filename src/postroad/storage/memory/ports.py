@@ -35,6 +35,7 @@ from postroad.ports import (
     Entry,
     JourneyEvent,
     Listing,
+    MailboxStatus,
     QueueFilter,
     QueueItem,
     StorageError,
@@ -244,6 +245,18 @@ class MemoryMailboxes:
             if (stored.mailbox.account, stored.mailbox.name) == (account, name):
                 return stored.mailbox
         return None
+
+    async def of_account(self, account: int) -> list[MailboxStatus]:
+        """Return an account's mailboxes in the order of their names."""
+        found = []
+        for number, stored in self._state.mailboxes.items():
+            if stored.mailbox.account == account:
+                sizes = [entry.size for entry in self._state.entries[number].values()]
+                status = MailboxStatus(
+                    stored.mailbox, len(sizes), sum(sizes), stored.uid_next, stored.modseq
+                )
+                found.append(status)
+        return sorted(found, key=lambda status: status.mailbox.name)
 
     async def listing(self, mailbox: int) -> Listing | None:
         """Return uids and sizes of all entries, None where there is no such mailbox."""

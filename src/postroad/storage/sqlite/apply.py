@@ -21,6 +21,7 @@ from postroad.model import (
     Held,
     Leased,
     LoggedIn,
+    Moved,
     Released,
     Retried,
     Suppressed,
@@ -31,6 +32,7 @@ from postroad.ports import Conflict
 from postroad.storage import conflicts
 from postroad.storage.sqlite import apply_directory as directory
 from postroad.storage.sqlite import apply_logins as logins
+from postroad.storage.sqlite import apply_moves as moves
 from postroad.storage.sqlite import security
 from postroad.storage.sqlite.rows import Row, Rows
 from postroad.storage.sqlite.standing import write_judged
@@ -230,6 +232,11 @@ def _expunged(connection: apsw.Connection, change: Expunged, sweep: Sweep) -> No
     sweep.run(connection, SQL["content_sweep"], contents)
 
 
+def _moved(connection: apsw.Connection, change: Moved, sweep: Sweep) -> None:
+    for message, part in moves.move(connection, change):
+        write_journey(connection, part, change.at, message)
+
+
 def _account_removed(connection: apsw.Connection, change: AccountRemoved, sweep: Sweep) -> None:
     mailboxes = directory.account_removed(connection, change)
     contents = [
@@ -286,6 +293,7 @@ _APPLY: dict[type, Any] = {
     Retried: _retried,
     Dropped: _dropped,
     Expunged: _expunged,
+    Moved: _moved,
     AccountRemoved: _account_removed,
     LoggedIn: _logged_in,
     DomainsJudged: _domains_judged,

@@ -1,6 +1,6 @@
 """`ports.Ledger`: groups become rows at once, and wait for the writer."""
 
-from postroad.model import AccountRemoved, Expunged, Group
+from postroad.model import AccountRemoved, Expunged, Group, Moved
 from postroad.storage.sqlite.rows import Rows, plan
 from postroad.storage.sqlite.writer import Writer
 
@@ -35,5 +35,5 @@ class SqliteLedger:
 def _is_long(change: object) -> bool:
     """Whether applying it would keep the event loop from its work for too long."""
     return isinstance(change, AccountRemoved) or (
-        isinstance(change, Expunged) and len(change.uids) > LONG_EXPUNGE_UIDS
+        isinstance(change, Expunged | Moved) and len(change.uids) > LONG_EXPUNGE_UIDS
     )

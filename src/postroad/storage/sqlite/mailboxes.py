@@ -12,7 +12,7 @@ import apsw
 import msgspec
 
 from postroad.model import ContentRef, Mailbox
-from postroad.ports import AtHand, Entry, Listing
+from postroad.ports import AtHand, Entry, Listing, MailboxStatus
 from postroad.storage.sqlite.database import Database
 from postroad.storage.sqlite.statements import SQL
 
@@ -39,6 +39,13 @@ class SqliteMailboxes:
         rows = self._database.read(SQL["mailbox_named"], (account, name))
         return Mailbox(*rows[0]) if rows else None
 
+    async def of_account(self, account: int) -> list[MailboxStatus]:
+        """Return an account's mailboxes in the order of their names."""
+        rows: Any = await self._database.browse(
+            lambda c: c.execute(SQL["mailbox_of_account"], (account,)).fetchall()
+        )
+        return [MailboxStatus(Mailbox(*row[:4]), *row[4:]) for row in rows]
+
     async def listing(self, mailbox: int) -> Listing | None:
         """Return uids and sizes of all entries, None where there is no such mailbox."""
         rows = self._database.read(SQL["mailbox_get"], (mailbox,))
@@ -59,8 +66,8 @@ class SqliteMailboxes:
             ).fetchall()
         )
         return [
-            Entry(uid, prefix, ContentRef(content, content_size, bool(plain)), size)
-            for uid, prefix, content, content_size, plain, size in found
+            Entry(uid, prefix, ContentRef(content, content_size, bool(plain)), size, *rest)
+            for uid, prefix, content, content_size, plain, size, *rest in found
         ]
 
     async def at_hand(self, mailbox: int, first: int, last: int, max_octets: int) -> list[AtHand]:

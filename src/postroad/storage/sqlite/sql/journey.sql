@@ -93,9 +93,9 @@ DELETE FROM delivery WHERE message = ?1;
 DELETE FROM journey WHERE message = ?1;
 
 -- :name prune_expunged
--- Of what is about no message, only this is many; domains and accounts stay rebuildable.
+-- Of what is about no message (any more), only this is many; domains and accounts stay rebuildable.
 DELETE FROM journey
 WHERE sequence IN (SELECT sequence FROM journey
-                   WHERE message IS NULL AND at < ?1 AND kind = 'expunged'
+                   WHERE message IS NULL AND at < ?1 AND kind IN ('expunged', 'moved')
                      AND sequence < (SELECT max(sequence) FROM journey)
                    ORDER BY at LIMIT ?2);

@@ -25,6 +25,24 @@ UPDATE mailbox SET uid_next = uid_next + ?2, modseq = modseq + ?2 WHERE id = ?1;
 -- :name mailbox_shrunk
 UPDATE mailbox SET modseq = modseq + 1 WHERE id = ?1;
 
+-- :name mailbox_left
+UPDATE mailbox SET modseq = modseq + ?2 WHERE id = ?1;
+
+-- :name mailbox_of_account
+SELECT id, account, name, uid_validity,
+       (SELECT count(*) FROM entry WHERE entry.mailbox = mailbox.id),
+       (SELECT coalesce(sum(size), 0) FROM entry WHERE entry.mailbox = mailbox.id),
+       uid_next, modseq
+FROM mailbox WHERE account = ?1 ORDER BY name;
+
+-- :name mailbox_account
+SELECT account FROM mailbox WHERE id = ?1;
+
+-- :name entry_move
+-- Returns the message, null where its journey was pruned.
+UPDATE entry SET mailbox = ?3, uid = ?4, modseq = ?5 WHERE mailbox = ?1 AND uid = ?2
+RETURNING (SELECT id FROM message WHERE message.id = entry.message);
+
 -- :name mailbox_get
 SELECT id, account, name, uid_validity, uid_next FROM mailbox WHERE id = ?1;
 
@@ -49,7 +67,8 @@ SELECT json_group_array(uid), json_group_array(size)
 FROM (SELECT uid, size FROM entry WHERE mailbox = ?1 ORDER BY uid);
 
 -- :name entry_get
-SELECT uid, prefix, content, content_size, plain, size FROM entry WHERE mailbox = ?1 AND uid = ?2;
+SELECT uid, prefix, content, content_size, plain, size, message, deposited_at, modseq
+FROM entry WHERE mailbox = ?1 AND uid = ?2;
 
 -- :name entry_inline
 -- Small messages of a range, with their bytes; those in files are left out.

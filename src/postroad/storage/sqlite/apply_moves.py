@@ -1,0 +1,36 @@
+"""Moves entries between mailboxes, inside the writer's open transaction."""
+
+from collections.abc import Iterator
+
+import apsw
+from msgspec.structs import replace
+
+from postroad.model import Moved
+from postroad.storage import conflicts
+from postroad.storage.sqlite.statements import SQL
+
+
+def move(connection: apsw.Connection, change: Moved) -> Iterator[tuple[int | None, Moved]]:
+    """Move; yield what to tell in the journey: of each entry the message and its part of the change.
+
+    Raises `Conflict`.
+    """
+    if change.mailbox == change.into:
+        raise conflicts.same_mailbox()
+    accounts = []
+    for mailbox in (change.mailbox, change.into):
+        account = connection.execute(SQL["mailbox_account"], (mailbox,)).get
+        if account is None:
+            raise conflicts.mailbox_gone(mailbox)
+        accounts.append(account)
+    if accounts[0] != accounts[1]:
+        raise conflicts.other_account(change.into)
+    first_uid, modseq = connection.execute(SQL["mailbox_next"], (change.into,)).get
+    moved = 0
+    for uid in change.uids:
+        values = (change.mailbox, uid, change.into, first_uid + moved, modseq + moved + 1)
+        for (message,) in connection.execute(SQL["entry_move"], values).fetchall():
+            moved += 1
+            yield message, replace(change, uids=(uid,))
+    connection.execute(SQL["mailbox_grown"], (change.into, moved))
+    connection.execute(SQL["mailbox_left"], (change.mailbox, moved))
