@@ -38,7 +38,7 @@ def explain(error: Exception) -> tuple[str, Exit] | None:
     if isinstance(error, CommandFailed):
         return str(error), error.code
     from postroad.message.bounce.classify import RulesInvalid
-    from postroad.model import InvalidAddress, InvalidId
+    from postroad.model import InvalidAddress, InvalidId, InvalidMailboxName
     from postroad.ports import ConnectFailed, StorageError, TlsFailed
     from postroad.ports.ledger import Conflict
     from postroad.runtime.config import ConfigInvalid
@@ -50,6 +50,7 @@ def explain(error: Exception) -> tuple[str, Exit] | None:
         (RulesInvalid, Exit.CONFIG),
         (InvalidAddress, Exit.USAGE),
         (InvalidId, Exit.USAGE),
+        (InvalidMailboxName, Exit.USAGE),
         (Refused, Exit.DATAERR),
         (Conflict, Exit.DATAERR),
         (StorageError, Exit.IOERR),

@@ -104,10 +104,10 @@ def mail_move(
     config: ConfigFile = None,
 ) -> None:
     """Move messages into another mailbox of the account."""
-    from postroad.model import Address
+    from postroad.model import Address, parse_mailbox_name
 
     parsed = Address.parse(address)
-    by = operator()
+    source, into, by = parse_mailbox_name(source), parse_mailbox_name(into), operator()
 
     async def use(office: "Office") -> int:
         return await office.mail.move(parsed, uids, source=source, into=into, by=by)

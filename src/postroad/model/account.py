@@ -19,8 +19,12 @@ SPECIAL = (JUNK, "Archive", "Drafts", "Sent", "Trash")
 MAX_MAILBOX_NAME = 200
 
 
+class InvalidMailboxName(ValueError):
+    """No mailbox can have that name; the message says why."""
+
+
 def parse_mailbox_name(text: str) -> str:
-    """Return the name of a mailbox as it is stored. Raises `ValueError` for what is none.
+    """Return the name of a mailbox as it is stored. Raises `InvalidMailboxName`.
 
     At most `MAX_MAILBOX_NAME` characters that can be printed; ``/`` separates levels (RFC 9051 §5.1.1),
     none of them empty. Wildcards of IMAP's LIST are refused.
@@ -29,13 +33,15 @@ def parse_mailbox_name(text: str) -> str:
         if text.casefold() == known.casefold():
             return known
     if not 0 < len(text) <= MAX_MAILBOX_NAME:
-        raise ValueError(f"the name of a mailbox has 1 to {MAX_MAILBOX_NAME} characters")
+        raise InvalidMailboxName(f"the name of a mailbox has 1 to {MAX_MAILBOX_NAME} characters")
     if not text.isprintable() or set(text) & set('*%\\"'):
-        raise ValueError('the name of a mailbox has no control characters and none of * % \\ "')
+        raise InvalidMailboxName(
+            'the name of a mailbox has no control characters and none of * % \\ "'
+        )
     if any(not level.strip() or level.strip(".") == "" for level in text.split("/")):
-        raise ValueError("no level of a mailbox's name is empty or consists of dots")
+        raise InvalidMailboxName("no level of a mailbox's name is empty or consists of dots")
     if text != text.strip():
-        raise ValueError("the name of a mailbox neither begins nor ends with a space")
+        raise InvalidMailboxName("the name of a mailbox neither begins nor ends with a space")
     return text
 
 

@@ -16,6 +16,7 @@ from postroad.model import (
     Address,
     Change,
     Group,
+    InvalidMailboxName,
     Mailbox,
     MailboxAdded,
     Moved,
@@ -173,7 +174,7 @@ class Mail:
 def _name(text: str) -> str:
     try:
         return parse_mailbox_name(text)
-    except ValueError as error:
+    except InvalidMailboxName as error:
         raise Refused(str(error)) from None
 
 

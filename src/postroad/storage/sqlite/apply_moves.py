@@ -1,6 +1,7 @@
 """Moves entries between mailboxes, inside the writer's open transaction."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import apsw
 from msgspec.structs import replace
@@ -29,7 +30,8 @@ def move(connection: apsw.Connection, change: Moved) -> Iterator[tuple[int | Non
     moved = 0
     for uid in change.uids:
         values = (change.mailbox, uid, change.into, first_uid + moved, modseq + moved + 1)
-        for (message,) in connection.execute(SQL["entry_move"], values).fetchall():
+        rows: Any = connection.execute(SQL["entry_move"], values).fetchall()
+        for (message,) in rows:
             moved += 1
             yield message, replace(change, uids=(uid,))
     connection.execute(SQL["mailbox_grown"], (change.into, moved))
