@@ -1,6 +1,8 @@
 """Mail that an alias leads outside again: the next server sees a sender of ours, bounces come home."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import smtplib
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
@@ -65,3 +67,78 @@ async def test_mail_of_our_own_keeps_its_sender(world: World) -> None:
 async def test_a_forged_way_back_is_refused(world: World) -> None:
     with pytest.raises(ClientFailed, match=r"550 5\.1\.1"):
         await world.send("jo@here.test", "SRS0=abcdef=ab=victim.test=x@here.test")
+
+
+def forge(where: tuple[str, int], recipients: Sequence[str]) -> list[tuple[int, bytes]]:
+    """Send in the name of somebody whose domain asks for Junk; return what is said to RCPT and DATA."""
+    with smtplib.SMTP(*where, local_hostname="client.test", timeout=10) as client:
+        client.ehlo()
+        client.mail("eve@mild.test")
+        said = [client.rcpt(each) for each in recipients]
+        if any(code == 250 for code, _ in said):
+            said.append(client.data(b"From: <eve@mild.test>\r\nSubject: money\r\n\r\nSend it.\r\n"))
+        return said
+
+
+class TestSuspectedMail:
+    """It is put aside here, or refused: what we pass on is our word for it."""
+
+    @pytest.fixture
+    async def suspicious(self, world: World) -> World:
+        world.dns.zones.add_zone("mild.test")
+        world.dns.zones.add("mild.test", "TXT", "v=spf1 -all")
+        world.dns.zones.add("_dmarc.mild.test", "TXT", "v=DMARC1; p=quarantine")
+        aliases = world.sites["here.test"].office.aliases
+        both = [Address("jo", "here.test"), Address("jo", "away.test")]
+        await aliases.add(Address("both", "here.test"), both)
+        return world
+
+    async def say(self, world: World, *recipients: str) -> list[tuple[int, bytes]]:
+        return await asyncio.to_thread(forge, world.sites["here.test"].mx, recipients)
+
+    async def told(self, world: World, recipient: str) -> str:
+        """The journey of the newest message for an address."""
+        journeys = world.sites["here.test"].office.journeys
+        found = await journeys.find(address=recipient)
+        return words(await journeys.of(found[0].id)) if found else ""
+
+    async def test_with_nobody_here_it_is_refused(self, suspicious: World) -> None:
+        rcpt, data = await self.say(suspicious, "team@here.test")
+        assert rcpt[0] == 250
+        assert data == (
+            550,
+            b"5.7.1 This message is suspected, and is not passed on to other places",
+        )
+        assert await self.told(suspicious, "team@here.test") == ""
+
+    async def test_who_has_a_mailbox_here_has_it_in_junk(self, suspicious: World) -> None:
+        assert (await self.say(suspicious, "both@here.test"))[-1][0] == 250
+        told = await self.told(suspicious, "jo@here.test")
+        assert "in the Junk of jo@here.test" in told
+        assert "forwarding: accept" in told
+        assert "suspected, not passed on: jo@away.test" in told
+        assert "goes to away.test" not in told
+
+    async def test_one_who_would_go_without_makes_it_refused_for_all(
+        self, suspicious: World
+    ) -> None:
+        """The sender hears of it, and nobody is left out without a word."""
+        *_, data = await self.say(suspicious, "jo@here.test", "team@here.test")
+        assert data[0] == 550
+        assert await self.told(suspicious, "jo@here.test") == ""
+
+    async def test_where_the_operator_wants_it_passed_on(self, suspicious: World) -> None:
+        site = suspicious.sites["here.test"]
+        changed = {**site.config.model_dump(), "forwarding": {"quarantined": "forward"}}
+        site.config = type(site.config).model_validate(changed)
+        await site.restart()
+        assert (await self.say(suspicious, "both@here.test", "team@here.test"))[-1][0] == 250
+        told = await self.told(suspicious, "jo@here.test")
+        assert "suspected, passed on all the same: jo@away.test" in told
+        assert "goes to away.test" in told
+
+    async def test_mail_that_nobody_suspects_goes_on(self, suspicious: World) -> None:
+        sent = await suspicious.send("jo@there.test", "both@here.test", subject="fine")
+        await suspicious.settled(sent)
+        await suspicious.wait_for("jo@away.test")
+        assert "forwarding:" not in await self.told(suspicious, "jo@here.test")

@@ -24,8 +24,9 @@ class Accept(Struct, frozen=True):
 class Quarantine(Struct, frozen=True):
     """Take it, but into the mailbox ``Junk`` of whoever gets it here; the client hears nothing of it.
 
-    Said of a recipient (`RcptTo`), it holds for that one. What goes on to other servers goes on. The
-    verdict itself is a fact, too: a later check sees that somebody suspects the message.
+    Said of a recipient (`RcptTo`), it holds for that one. What an alias leads to other places stays
+    here, or is refused (`forwarding.quarantined`). The verdict itself is a fact, too: a later check
+    sees that somebody suspects the message.
     """
 
     reason: str

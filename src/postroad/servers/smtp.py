@@ -38,9 +38,9 @@ from postroad.ports import StorageError, TokensUnjudged
 from postroad.servers.connection import Connection
 from postroad.servers.registry import Registry
 from postroad.service.authenticate import Visit
-from postroad.service.intake import Accepted, Incoming, Intake
+from postroad.service.intake import Incoming, Intake
 from postroad.service.login import SaslLogin, SaslLogins
-from postroad.service.recipients import Target
+from postroad.service.recipients import Accepted, Target
 from postroad.service.throttle import Throttled
 from postroad.wire.sasl import PLUS, Challenge, SaslMalformed
 from postroad.wire.smtp import (
@@ -242,6 +242,12 @@ class SMTPConnection(Connection[SMTPServer]):
             if refused is not None:
                 self._note_refusal("recipient refused", decision, recipient=str(address))
                 return await self._refuse_recipient(refused.reply)
+            if quarantined:
+                accepted = Accepted(recipient, targets, quarantined)
+                reply = service.intake.refuses(accepted, self._from())
+                if reply is not None:
+                    self._note_refusal("recipient refused", decision, recipient=str(address))
+                    return await self._refuse_recipient(reply)
         self._accepted.append(Accepted(recipient, targets, quarantined))
         return _RECIPIENT_OK
 

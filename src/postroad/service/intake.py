@@ -20,7 +20,6 @@ from postroad.model import (
     Envelope,
     Message,
     Origin,
-    Recipient,
     Reply,
     Ruling,
     RulingKind,
@@ -35,6 +34,7 @@ from postroad.policy import (
     MessageBegun,
     MessageReceived,
     Policy,
+    RcptTo,
 )
 from postroad.ports import (
     MAX_ABOVE_OCTETS,
@@ -47,8 +47,9 @@ from postroad.ports import (
 )
 from postroad.queue import Queue
 from postroad.service.completion import message_id_of, missing_fields
-from postroad.service.recipients import Recipients, Target
+from postroad.service.recipients import Accepted, Recipients
 from postroad.service.streams import Streams
+from postroad.service.suspected import put_aside, refusal_of
 from postroad.trust.results import without_forged
 
 log = structlog.get_logger("postroad.intake")
@@ -59,7 +60,8 @@ _NUL_IN_HEADER = Reply(554, "5.6.0", "NUL character in the message header")
 class IntakeSettings(Struct, frozen=True):
     """`hostname` is our name in Received; `add_missing_headers` lets submission add Date and
     Message-ID where the client left them out (RFC 6409 §8). `streams` chooses the stream of a message.
-    Authentication-Results that claim to be of `authserv_ids` are removed (RFC 8601 §5).
+    Authentication-Results that claim to be of `authserv_ids` are removed (RFC 8601 §5). With
+    `pass_on_quarantined`, what aliases lead to other places goes there even where a check suspects it.
     """
 
     hostname: str
@@ -67,14 +69,7 @@ class IntakeSettings(Struct, frozen=True):
     add_missing_headers: bool = True
     streams: Streams = Streams()
     authserv_ids: tuple[str, ...] = ()
-
-
-class Accepted(Struct, frozen=True):
-    """A recipient that was taken at RCPT, with where it leads; `quarantined`: into Junk."""
-
-    recipient: Recipient
-    targets: tuple[Target, ...]
-    quarantined: bool = False
+    pass_on_quarantined: bool = False
 
 
 class Intake:
@@ -111,6 +106,10 @@ class Intake:
         `earlier` is what checks decided of connection, sender and recipients.
         """
         return Incoming(self, envelope, accepted, origin, earlier)
+
+    def refuses(self, accepted: Accepted, origin: Origin) -> Reply | None:
+        """Return the refusal of a recipient of suspected mail, see `service.suspected`."""
+        return refusal_of(accepted, origin, pass_on=self.settings.pass_on_quarantined)
 
     async def submit(self, envelope: Envelope, data: bytes, origin: Origin) -> Reply:
         """Take a whole message (CRLF line ends) for all recipients of the envelope.
@@ -315,6 +314,16 @@ class Incoming:
                     reason=decision.rulings[-1].reason,
                 )
                 return self._refuse(refused.reply)
+        if decision.quarantined or (
+            self._policy.has(RcptTo) and any(each.quarantined for each in self._accepted)
+        ):
+            pass_on = intake.settings.pass_on_quarantined
+            aside = put_aside(self._accepted, decision.quarantined, self._origin, pass_on=pass_on)
+            if isinstance(aside, Reply):
+                log.info("suspected message not passed on", id=format_id(self.id))
+                return self._refuse(aside)
+            self._accepted = aside.accepted
+            decision = decision.plus(aside.told(self._at))
         above = b"".join(field.to_bytes() for field in decision.headers)
         if len(above) > MAX_ABOVE_OCTETS:
             log.error("checks add too many headers; deferred", id=format_id(self.id))

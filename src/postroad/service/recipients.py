@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from postroad.model import Address, Domain, Reply
+from postroad.model import Address, Domain, Recipient, Reply
 from postroad.ports import Directory
 from postroad.trust.srs import SrsInvalid, is_srs
 
@@ -39,6 +39,19 @@ class Target(Struct, frozen=True):
     def is_local(self) -> bool:
         """Whether it stays here."""
         return self.mailbox is not None
+
+    @property
+    def is_passed_on(self) -> bool:
+        """Whether somebody here leads it to another place."""
+        return self.mailbox is None and self.address != self.original
+
+
+class Accepted(Struct, frozen=True):
+    """A recipient that was taken at RCPT, with where it leads; `quarantined`: into Junk."""
+
+    recipient: Recipient
+    targets: tuple[Target, ...]
+    quarantined: bool = False
 
 
 class Recipients:

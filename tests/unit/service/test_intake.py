@@ -11,8 +11,8 @@ from postroad.model import Address, Envelope, Origin, Recipient, ServerKind
 from postroad.network import SystemClock, SystemEntropy
 from postroad.policy import Policy
 from postroad.ports import Conflict, StorageError, StorageFull
-from postroad.service.intake import Accepted, Incoming, Intake, IntakeSettings
-from postroad.service.recipients import Target
+from postroad.service.intake import Incoming, Intake, IntakeSettings
+from postroad.service.recipients import Accepted, Target
 from postroad.storage.sqlite import SqliteStore
 
 FAR = Address.parse("fay@far.test")

@@ -1,5 +1,7 @@
 """Settings of mail that aliases lead to other places."""
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from postroad.runtime.config.values import Section, Strings
@@ -13,6 +15,12 @@ class ForwardingSection(Section):
         default=True,
         description="Pass it on with a sender of ours (SRS), which SPF lets us use and which leads "
         "bounces back to the true sender. Else SPF fails at the next server.",
+    )
+    quarantined: Literal["refuse", "forward"] = Field(
+        default="refuse",
+        description="What becomes of mail that belongs into Junk (by DMARC, or a check): `refuse` "
+        "keeps it here, where the alias leads to a mailbox here too, and else refuses it by "
+        "550 5.7.1; `forward` passes it on.",
     )
     secret: str = Field(
         default="",
