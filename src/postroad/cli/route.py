@@ -62,6 +62,9 @@ def _show_lead(found: "Found", lead: "Lead", verbose: bool) -> None:
     if lead.mailbox is not None:
         print_line(f"account     {lead.address}: a mailbox here", style="green")
         return
+    if lead.ours:
+        print_line("taken       here: bounces and complaints about mail of ours", style="green")
+        return
     if verbose:
         for line in lead.lookups:
             print_line(f"asked       {line}", style="dim")
@@ -99,7 +102,7 @@ def lead_to_plain(lead: "Lead") -> dict[str, object]:
     """Return a lead as plain values."""
     plain: dict[str, object] = {
         "address": str(lead.address),
-        "local": lead.mailbox is not None,
+        "local": lead.ours,
         "refusal": str(lead.refusal) if lead.refusal else None,
         "lookups": list(lead.lookups),
     }

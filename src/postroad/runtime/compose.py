@@ -32,7 +32,7 @@ from postroad.runtime.deliverer import LocalOrRemote
 from postroad.runtime.doors import Doors
 from postroad.runtime.guards import Guards
 from postroad.runtime.listeners import Listeners
-from postroad.runtime.lists import leave_out_suppressed
+from postroad.runtime.lists import leave_out_suppressed, make_returns
 from postroad.runtime.office import Office
 from postroad.runtime.outbound import make_network, make_remote, make_resolver
 from postroad.runtime.renewal import FileWatch, Renewal, prepare
@@ -60,6 +60,7 @@ _NEEDS_RESTART = (
     "auth",
     "oauth",
     "forwarding",
+    "bounces",
     "tls_reports",
     "dmarc_reports",
 )
@@ -109,7 +110,9 @@ class System:
             entropy=office.entropy,
         )
         self._contents = ContentAbove(store.content)
-        self._deliverer = LocalOrRemote(local, self._make_remote(config), self._forwarding)
+        self._deliverer = LocalOrRemote(
+            local, self._make_remote(config), self._forwarding, make_returns(office)
+        )
         self.queue = Queue(
             ledger=store.ledger,
             store=store.queue,

@@ -1,10 +1,10 @@
-"""Both ways that mail goes, behind one port: to a mailbox here, or out."""
+"""The ways that mail goes, behind one port: to a mailbox here, out, or back to us about mail of ours."""
 
 from collections.abc import Callable
 
 from postroad.model import LeasedDelivery, Route, RouteKind
 from postroad.ports import Attempt, Deliverer, Session
-from postroad.service.recipients import LOCAL
+from postroad.service.recipients import LOCAL, RETURNS
 
 _LOCAL = RouteKind.LOCAL
 
@@ -13,7 +13,7 @@ class LocalOrRemote:
     """`ports.Deliverer` for all destinations.
 
     `remote` may be replaced while sessions are open; those end as they began. `forwarding` is put
-    around each of them.
+    around each of them. `returns` takes what comes back.
     """
 
     def __init__(
@@ -21,7 +21,9 @@ class LocalOrRemote:
         local: Deliverer,
         remote: Deliverer,
         forwarding: Callable[[Deliverer], Deliverer] | None = None,
+        returns: Deliverer | None = None,
     ) -> None:
+        self._returns = returns
         self._local = local
         self._forwarding = forwarding
         self.remote = remote
@@ -45,9 +47,13 @@ class LocalOrRemote:
     async def route(self, destination: str) -> Route:
         """Return the way to ``"local"`` or to a domain. Raises `RouteFailed`."""
         chosen = self._local if destination == LOCAL else self._remote
+        if self._returns is not None and destination == RETURNS:
+            chosen = self._returns
         return await chosen.route(destination)
 
     async def connect(self, route: Route) -> Session:
         """Open a session. Raises `RouteFailed`."""
         chosen = self._local if route.kind is _LOCAL else self._remote
+        if self._returns is not None and route.domain == RETURNS:
+            chosen = self._returns
         return await chosen.connect(route)

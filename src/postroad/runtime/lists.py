@@ -1,8 +1,29 @@
-"""Delivery without the recipients that are on the suppression list of their message's stream."""
+"""The suppression lists of streams: who is left out by them, and what comes back to feed them."""
 
 from postroad.delivery.suppression import Suppressing
 from postroad.ports import Deliverer
+from postroad.runtime.config import Config
 from postroad.runtime.office import Office
+from postroad.service.returns import Returns
+
+
+def suppressing_streams(config: Config) -> list[str]:
+    """Return the streams that keep a list."""
+    return [name for name, section in config.streams.items() if section.suppression]
+
+
+def make_returns(office: Office) -> Returns:
+    """Return what takes in bounces and complaints about mail of ours."""
+    store = office.store
+    return Returns(
+        office.return_addresses,
+        content=store.content,
+        queue=store.queue,
+        journey=store.journey,
+        classify=office.classify,
+        clock=office.clock,
+        suppressing=suppressing_streams(office.config),
+    )
 
 
 def leave_out_suppressed(deliverer: Deliverer, office: Office) -> Deliverer:
@@ -10,7 +31,7 @@ def leave_out_suppressed(deliverer: Deliverer, office: Office) -> Deliverer:
 
     Raises `OSError` and `RulesInvalid` where the rules for replies, which feed the lists, are no use.
     """
-    streams = [name for name, each in office.config.streams.items() if each.suppression]
+    streams = suppressing_streams(office.config)
     if not streams:
         return deliverer
     office.load_rules()

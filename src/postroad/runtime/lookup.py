@@ -21,6 +21,7 @@ class Lead(Struct, frozen=True):
 
     `refusal` is the reply of every delivery where there is no way; `lookups` tell what was asked.
     `demands` are the rules that links to the hosts of the route would be under, in their order.
+    `ours`: it is taken here, into a mailbox or as what came back about mail of ours.
     """
 
     address: Address
@@ -29,6 +30,7 @@ class Lead(Struct, frozen=True):
     refusal: Reply | None = None
     lookups: tuple[str, ...] = ()
     demands: tuple[Demand, ...] = ()
+    ours: bool = False
 
 
 class Found(Struct, frozen=True):
@@ -60,7 +62,9 @@ async def look_up(config: Config, address: Address, resolver: Resolver | None = 
     router = Router(asked, clock, SystemEntropy(), told, policies)
     demands = Demands(asked, told)
     leads = [
-        Lead(each.address, each.mailbox) if each.is_local else await _remote(router, demands, each)
+        Lead(each.address, each.mailbox, ours=True)
+        if each.is_ours
+        else await _remote(router, demands, each)
         for each in targets
     ]
     return Found(address, tuple(leads), None, why_not)

@@ -9,13 +9,14 @@ from functools import cached_property
 
 from postroad.delivery.above import ContentAbove
 from postroad.delivery.forward import Forwarding, Seal
+from postroad.delivery.return_path import ReturningToUs
 from postroad.message.bounce.classify import Classification, Classifier
 from postroad.model import Address, Reply
 from postroad.network import SystemClock, SystemEntropy
 from postroad.ports import Clock, Deliverer, Directory, Entropy, LoginStore
 from postroad.runtime.config import Config
 from postroad.runtime.replies import make_classifier
-from postroad.runtime.rewriting import make_srs
+from postroad.runtime.rewriting import make_return_paths, make_srs, return_bases
 from postroad.service.accounts import Accounts
 from postroad.service.app_passwords import AppPasswords
 from postroad.service.desk import QueueDesk
@@ -27,6 +28,7 @@ from postroad.service.mail import Mail
 from postroad.service.passwords import Passwords
 from postroad.service.recipients import Recipients
 from postroad.service.reports import Reports
+from postroad.service.returns import ReturnAddresses
 from postroad.service.standing import StandingDesk
 from postroad.service.suppressions import Suppressions
 from postroad.storage.keys import FileKeys
@@ -92,11 +94,19 @@ class Office:
             entropy=entropy,
         )
         self._srs = make_srs(config)
+        self.return_paths = make_return_paths(config, store.secret)
+        self.return_addresses = ReturnAddresses(
+            self.return_paths,
+            clock,
+            bases=[address.folded for address in return_bases(config).values()],
+            complaints=config.bounces.complaints,
+        )
         self.recipients = Recipients(
             directory,
             hostname=config.server.hostname,
             monotonic=clock.monotonic,
             way_back=self._way_back if self._srs is not None else None,
+            returns=self.return_addresses.look if self.return_addresses else None,
         )
 
     def forwarding(
@@ -105,7 +115,12 @@ class Office:
         seal: Seal | None = None,
         contents: ContentAbove | None = None,
     ) -> Deliverer:
-        """Return a deliverer that passes others' mail on under a sender of ours, if that is wanted."""
+        """Return a deliverer that passes others' mail on under a sender of ours, and sends ours under
+        return paths, where that is wanted.
+        """
+        bases = return_bases(self.config)
+        if bases:
+            deliverer = ReturningToUs(deliverer, self.return_paths, bases, self.clock)
         if self._srs is None:
             return deliverer
         return Forwarding(deliverer, self._srs, self._is_ours, self.clock, seal, contents)

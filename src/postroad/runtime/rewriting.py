@@ -1,12 +1,15 @@
-"""The secret that signs the senders of forwarded mail."""
+"""The secrets that sign the senders of mail that we pass on, and the return paths of mail of ours."""
 
+import hmac
 import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
 
+from postroad.model import Address
 from postroad.ports import StorageError
 from postroad.runtime.config import Config
+from postroad.trust.return_path import ReturnPaths
 from postroad.trust.srs import Srs
 
 _SECRET_OCTETS = 32
@@ -29,6 +32,21 @@ def make_srs(config: Config) -> Srs | None:
         return Srs(_secret_in(path))
     except ValueError as error:
         raise StorageError(f"{path}: {error}; remove it, and a new one is made") from None
+
+
+def make_return_paths(config: Config, secret: bytes) -> ReturnPaths:
+    """Return what makes and reads return paths, with a secret derived from the store's."""
+    derived = hmac.digest(secret, b"postroad return paths", "sha256")
+    return ReturnPaths(derived, config.bounces.valid_days)
+
+
+def return_bases(config: Config) -> dict[str, Address]:
+    """Return what the return paths of a stream are made of, for the streams that have any."""
+    return {
+        name: Address.parse(section.return_path)
+        for name, section in config.streams.items()
+        if section.return_path
+    }
 
 
 def _secret_in(path: Path) -> bytes:

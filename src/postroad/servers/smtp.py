@@ -221,7 +221,7 @@ class SMTPConnection(Connection[SMTPServer]):
     def _takes(self, recipient: Recipient, targets: tuple[Target, ...]) -> bool:
         """An alias may lead outside; what the client itself named must be ours unless it logged in."""
         first = targets[0]
-        return first.is_local or self._may_relay or first.address != recipient.address
+        return first.is_ours or self._may_relay or first.address != recipient.address
 
     async def _rcpt(self, recipient: Recipient) -> Reply:
         service = self._service

@@ -10,7 +10,9 @@ from postroad.message.bounce.classify import Category, Classification, classify
 from postroad.model import (
     Accepted,
     Attempted,
+    Bounced,
     Change,
+    Complained,
     Delivered,
     Delivery,
     DeliveryState,
@@ -46,7 +48,7 @@ class JourneyLine(Struct, frozen=True):
     `what` is one of ``accepted``, ``check``, ``split``, the steps of an attempt (``lookup``,
     ``connect`` …), ``link`` (the rule that its link was under, and what came of it), ``delivered``,
     ``deferred``, ``bounced``, ``expired``, ``unknown``, ``deposited``, ``moved``, ``held``, ``retried``,
-    ``dropped``, ``reported``.
+    ``dropped``, ``reported``, ``delayed`` and ``complained`` (what came back later; so may ``bounced``).
     """
 
     at: float
@@ -212,6 +214,8 @@ def _words(
             what, text = words[type(change)]
             names = ", ".join(recipients.get(ordinal, "?") for _, ordinal in change.keys)
             yield change.at, what, f"{names}: {text}, by {change.by}"
+        case Bounced() | Complained():
+            yield change.at, *_came_back(change, recipients.get(change.ordinal, "?"))
         case _:
             return
 
@@ -300,6 +304,18 @@ def _result(result: Result, recipient: str, meant: str) -> tuple[str, str]:
             if result.state is DeliveryState.HELD:
                 text += "; held until an operator releases or drops it"
             return "unknown", text
+
+
+def _came_back(change: Bounced | Complained, recipient: str) -> tuple[str, str]:
+    reporter = change.reporter or "a server"
+    source = f"by {format_id(change.report)}"
+    if isinstance(change, Complained):
+        return "complained", f"{recipient}: {reporter} reports {change.feedback_type}, {source}"
+    said = f": {change.reply}" if change.reply is not None else ""
+    kind = "permanent" if change.permanent else "temporary"
+    meant = f" ({change.category}, {kind})" if change.category != Category.UNKNOWN.value else ""
+    what, word = ("bounced", "failure") if change.failed else ("delayed", "delay")
+    return what, f"{recipient}: {reporter} reports a {word}, {source}{said}{meant}"
 
 
 def _reply(outcome: Outcome) -> str:

@@ -17,6 +17,9 @@ from postroad.trust.srs import SrsInvalid, is_srs
 LOCAL = "local"
 """The destination of all mail that stays here."""
 
+RETURNS = "returns"
+"""The destination of what comes back to return paths of ours (`service.returns`)."""
+
 MAX_ALIAS_DEPTH = 10
 MAX_ALIAS_TARGETS = 1000
 
@@ -41,6 +44,11 @@ class Target(Struct, frozen=True):
         return self.mailbox is not None
 
     @property
+    def is_ours(self) -> bool:
+        """Whether we are who takes it, from anybody."""
+        return self.mailbox is not None or self.destination == RETURNS
+
+    @property
     def is_passed_on(self) -> bool:
         """Whether somebody here leads it to another place."""
         return self.mailbox is None and self.address != self.original
@@ -61,7 +69,9 @@ class Recipients:
     of a moment goes to few addresses. Refusals are not, so a new account has its mail at once. What was
     removed meanwhile is found out when the mail is delivered.
 
-    `way_back` opens local parts of forwarded mail's senders (SRS) and raises `SrsInvalid`.
+    `returns` knows the return paths that we make: it returns where one leads, its refusal, or None for
+    any other address. `way_back` opens local parts of forwarded mail's senders (SRS) and raises
+    `SrsInvalid`.
     """
 
     def __init__(
@@ -71,7 +81,9 @@ class Recipients:
         hostname: str,
         monotonic: Callable[[], float] | None = None,
         way_back: Callable[[str], Address] | None = None,
+        returns: Callable[[Address], tuple[Target, ...] | Reply | None] | None = None,
     ) -> None:
+        self._returns = returns
         self._way_back = way_back
         self._directory = directory
         self._hostname = hostname
@@ -102,6 +114,10 @@ class Recipients:
         return found
 
     async def _look_up(self, address: Address) -> tuple[Target, ...] | Reply:
+        if self._returns is not None:
+            found_path = self._returns(address)
+            if found_path is not None:
+                return found_path
         directory = self._directory
         domain = await directory.domain(address.domain)
         if domain is None:

@@ -84,6 +84,19 @@ def test_a_host_name_is_enough(tmp_path: Path) -> None:
             "domain is missing",
         ),
         (
+            LEAST + "[streams.a]\nsenders = 'a@b.test'\nreturn_path = 'bounce'\n",
+            "streams.a.return_path = \"bounce\": 'bounce' is no address: address has no @ and domain",
+        ),
+        (
+            LEAST + f"[streams.a]\nsenders = 'a@b.test'\nreturn_path = '{'b' * 28}@b.test'\n",
+            f"streams.a.return_path = \"{'b' * 28}@b.test\": '{'b' * 28}@b.test': the part before the @ "
+            "must be ASCII and leave room for a mark, so it may have 27 letters at most",
+        ),
+        (
+            LEAST + "[bounces]\ncomplaints = ['@b.test']\n",
+            "bounces.complaints = [\"@b.test\"]: '@b.test' is a whole domain; name an address",
+        ),
+        (
             LEAST + "[streams.codes]\nunknown = 'hold'\n",
             "streams: 'codes' has neither senders nor accounts, so no mail is in it",
         ),

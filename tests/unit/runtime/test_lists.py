@@ -1,5 +1,7 @@
 """A stream with a suppression list, on real servers: what is refused once is not sent again."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -7,6 +9,7 @@ import pytest
 
 from postroad.lab.world import World
 from postroad.message.bounce.classify import RulesInvalid
+from postroad.message.dsn import Action, RecipientReport, Report, build_dsn
 from postroad.model import Address, Reply, SuppressionReason, format_id
 from postroad.runtime.config import Config
 from postroad.runtime.lists import leave_out_suppressed
@@ -87,3 +90,106 @@ async def test_lists_need_rules_that_can_be_used(tmp_path: Any) -> None:
         inner: Any = object()
         with pytest.raises(RulesInvalid):
             leave_out_suppressed(inner, office)
+
+
+class TestReturnPaths:
+    @pytest.fixture
+    async def returning(self, world: World) -> World:
+        site = world.sites["sender.test"]
+        streams = Config.model_validate(
+            {
+                "server": {"hostname": "x.test"},
+                "streams": {
+                    "news": {
+                        "senders": [NEWS],
+                        "suppression": True,
+                        "return_path": "bounce@sender.test",
+                    }
+                },
+            }
+        ).streams
+        site.config = site.config.model_copy(update={"streams": streams})
+        await site.restart()
+        return world
+
+    async def say(self, world: World, recipient: str, data: bytes) -> list[str]:
+        """Hand a message with the null sender in at port 25; return the replies to RCPT and the dot."""
+        reader, writer = await asyncio.open_connection(*world.sites["sender.test"].mx)
+        replies = []
+        await reader.readline()
+        for line in (b"HELO mx.taker.test", b"MAIL FROM:<>", f"RCPT TO:<{recipient}>".encode()):
+            writer.write(line + b"\r\n")
+            replies.append((await reader.readline()).decode())
+        if replies[-1].startswith("250"):
+            writer.write(b"DATA\r\n")
+            await reader.readline()
+            writer.write(data + b"\r\n.\r\n")
+            replies.append((await reader.readline()).decode())
+        writer.close()
+        await writer.wait_closed()
+        return replies[2:]
+
+    async def test_a_bounce_that_comes_later_is_in_the_journey(self, returning: World) -> None:
+        world = returning
+        host = await world.host("mx.taker.test", domain="taker.test")
+        assert host is not None
+        sent = await world.send(NEWS, "jo@taker.test")
+        await world.settled(sent)
+        path = host.messages[-1].sender
+        assert path is not None
+        assert str(path).startswith("bounce+")
+        assert path.domain == "sender.test"
+        to = Address("jo", "taker.test")
+        notification = build_dsn(
+            Report(
+                id=1,
+                at=time.time(),
+                hostname="mx.taker.test",
+                to=path,
+                about=2,
+                arrived_at=time.time(),
+                recipients=(
+                    RecipientReport(
+                        recipient=to,
+                        original=to,
+                        action=Action.FAILED,
+                        reply=Reply(550, "5.1.1", "no such user"),
+                    ),
+                ),
+            )
+        )
+        assert [each[:3] for each in await self.say(world, str(path), notification.data)] == [
+            "250",
+            "250",
+        ]
+        journey = await world.journey_with(
+            sent, lambda journey: any(line.what == "bounced" for line in journey.lines)
+        )
+        text = next(line.text for line in journey.lines if line.what == "bounced")
+        assert text.startswith("jo@taker.test: mx.taker.test reports a failure, by ")
+        assert text.endswith(": 550 5.1.1 no such user (no-such-user, permanent)")
+        assert journey.deliveries[0].state.value == "delivered"
+        (entry,) = await world.sites["sender.test"].office.suppressions.find("news")
+        assert entry.address == to
+        # What is forged goes nowhere, and looks like any unknown user.
+        letter = "b" if str(path)[20] != "b" else "c"
+        forged = str(path)[:20] + letter + str(path)[21:]
+        assert await self.say(world, forged, b"") == [f"550 5.1.1 <{forged}> No such user here\r\n"]
+
+    async def test_other_streams_keep_their_sender(self, returning: World) -> None:
+        host = await returning.host("mx.taker.test", domain="taker.test")
+        assert host is not None
+        await returning.settled(await returning.send("alice@sender.test", "jo@taker.test"))
+        assert str(host.messages[-1].sender) == "alice@sender.test"
+
+    async def test_an_answer_by_a_person_is_refused(self, returning: World) -> None:
+        host = await returning.host("mx.taker.test", domain="taker.test")
+        assert host is not None
+        await returning.settled(await returning.send(NEWS, "jo@taker.test"))
+        path = host.messages[-1].sender
+        letter = b"From: jo@taker.test\r\nSubject: I am away\r\n\r\nback soon\r\n"
+        (_, taken) = await self.say(returning, str(path), letter)
+        number = taken.split("queued as ")[1].strip()
+        journey = await returning.settled(number)
+        assert journey.deliveries[0].state.value == "bounced"
+        assert "only bounces and complaints are taken" in journey.lines[-1].text

@@ -6,7 +6,9 @@ from postroad.model import (
     Accepted,
     Address,
     Attempted,
+    Bounced,
     Change,
+    Complained,
     ContentRef,
     Delivered,
     Delivery,
@@ -74,6 +76,27 @@ async def test_a_failure_is_told_with_what_it_means() -> None:
     journeys = Journeys(journey=store, queue=store)  # type: ignore[arg-type]
     last = (await journeys.of(7)).lines[-1]
     assert last.text == f"bob@receiver.test: {reply} (no-such-user, permanent (Google))"
+
+
+async def test_what_came_back_is_told() -> None:
+    no = Reply(550, "5.1.1", "no such user")
+    store = OneMessage(
+        Accepted(100.0, MESSAGE, (DELIVERY,)),
+        Bounced(110.0, 7, 0, 8, False, None, "unknown", False, "mx.receiver.test"),
+        Bounced(120.0, 7, 0, 9, True, no, "no-such-user", True),
+        Complained(130.0, 7, 0, 10, "abuse", "ISP/1"),
+    )
+    journeys = Journeys(journey=store, queue=store)  # type: ignore[arg-type]
+    lines = [(line.what, line.text) for line in (await journeys.of(7)).lines[-3:]]
+    assert lines == [
+        ("delayed", "bob@receiver.test: mx.receiver.test reports a delay, by 0000000000008"),
+        (
+            "bounced",
+            "bob@receiver.test: a server reports a failure, by 0000000000009: "
+            "550 5.1.1 no such user (no-such-user, permanent)",
+        ),
+        ("complained", "bob@receiver.test: ISP/1 reports abuse, by 000000000000A"),
+    ]
 
 
 async def test_deliveries_tell_the_category_of_their_last_reply() -> None:

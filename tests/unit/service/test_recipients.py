@@ -1,7 +1,7 @@
 import pytest
 
 from postroad.model import Address, Reply
-from postroad.service.recipients import LOCAL, Recipients
+from postroad.service.recipients import LOCAL, RETURNS, Recipients, Target
 from postroad.trust.srs import Srs
 from tests.unit.service.fakes import FakeDirectory
 
@@ -31,6 +31,35 @@ async def test_account_and_unknown(directory: FakeDirectory) -> None:
 
 async def test_other_domains_leave(directory: FakeDirectory) -> None:
     assert await resolve(directory, "eve@y.test") == [("eve@y.test", "y.test", False)]
+
+
+async def test_return_paths_of_ours_are_taken_whatever_else_is_there(
+    directory: FakeDirectory,
+) -> None:
+    ours = Address("bounce+1", "x.test")
+    elsewhere = Address("bounce+1", "not-in-the-directory.test")
+    forged = Address("bounce+2", "x.test")
+    directory.add_account("bounce@x.test")
+
+    def returns(address: Address) -> tuple[Target, ...] | Reply | None:
+        if address in (ours, elsewhere):
+            return (Target(address, address, RETURNS, None),)
+        return Reply(550, "5.1.1", "no such user") if address == forged else None
+
+    recipients = Recipients(directory, hostname="mx.x.test", returns=returns)
+
+    async def only(address: Address) -> Target:
+        found = await recipients.resolve(address)
+        assert not isinstance(found, Reply)
+        (target,) = found
+        return target
+
+    for address in (ours, elsewhere):
+        target = await only(address)
+        assert (target.destination, target.is_ours) == (RETURNS, True)
+    assert await recipients.resolve(forged) == Reply(550, "5.1.1", "no such user")
+    assert (await only(Address("bounce+3", "x.test"))).is_local
+    assert not (await only(Address("eve", "y.test"))).is_ours
 
 
 async def test_subaddress(directory: FakeDirectory) -> None:

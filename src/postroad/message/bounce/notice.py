@@ -7,6 +7,7 @@ from msgspec import Struct
 from postroad.message.bounce.delivery_status import DeliveryReport, read_delivery_status
 from postroad.message.bounce.feedback import FeedbackReport, read_feedback, returned_header
 from postroad.message.bounce.odd import read_odd_bounce
+from postroad.message.header import Header
 from postroad.message.parts import parts_of
 
 MAX_READ_OCTETS = 1_048_576
@@ -40,7 +41,8 @@ class Notice(Struct, frozen=True, kw_only=True):
     """A bounce or a complaint. `message_id` is that of the message it is about, with brackets, ``""``
     where it does not come with it; `envelope_id` and `reporting_mta` as in RFC 3464 §2.2.
 
-    `feedback_type` is that of a complaint (`FeedbackReport.feedback_type`).
+    `feedback_type` is that of a complaint (`FeedbackReport.feedback_type`), `return_paths` are those
+    that the mail complained of left under, as far as it tells.
     """
 
     form: Form
@@ -49,6 +51,7 @@ class Notice(Struct, frozen=True, kw_only=True):
     envelope_id: str = ""
     reporting_mta: str = ""
     feedback_type: str = ""
+    return_paths: tuple[str, ...] = ()
 
 
 def read_notice(message: bytes) -> Notice | None:
@@ -60,10 +63,11 @@ def read_notice(message: bytes) -> Notice | None:
     if message.count(b"\r\n") != message.count(b"\n"):  # a file from a system where lines end in LF
         message = message.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     parts = list(parts_of(message))
-    message_id = (returned_header(parts).get("message-id") or "")[:998]
+    returned = returned_header(parts)
+    message_id = (returned.get("message-id") or "")[:998]
     feedback = read_feedback(parts)
     if feedback is not None:
-        return _complaint(feedback, message_id)
+        return _complaint(feedback, message_id, returned)
     report = read_delivery_status(parts)
     if report is not None and report.recipients:
         return _bounce(report, message_id)
@@ -81,13 +85,15 @@ def read_notice(message: bytes) -> Notice | None:
     )
 
 
-def _complaint(report: FeedbackReport, message_id: str) -> Notice:
+def _complaint(report: FeedbackReport, message_id: str, returned: Header) -> Notice:
+    path = (returned.get("return-path") or "")[:998].strip("<> ")
     return Notice(
         form=Form.FEEDBACK,
         recipients=tuple(NoticeRecipient(address=each) for each in report.addresses),
         message_id=message_id,
         reporting_mta=report.reported_by,
         feedback_type=report.feedback_type,
+        return_paths=tuple(filter(None, (report.original_mail_from, path))),
     )
 
 

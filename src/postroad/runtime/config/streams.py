@@ -9,6 +9,7 @@ from postroad.model import Address, InvalidAddress, parse_domain
 from postroad.queue import UnknownPolicy
 from postroad.runtime.config.values import Section, Strings, Switch
 from postroad.service.streams import DEFAULT_STREAM
+from postroad.trust.return_path import MAX_BASE_OCTETS
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
@@ -27,6 +28,24 @@ def _folded(text: str) -> str:
 
 
 Addresses = Annotated[Strings, AfterValidator(_addresses)]
+
+
+def _return_path(text: str) -> str:
+    if not text:
+        return ""
+    try:
+        address = Address.parse(text)
+    except InvalidAddress as error:
+        raise ValueError(f"{text!r} is no address: {error}") from None
+    if len(address.local_part) > MAX_BASE_OCTETS or not address.is_ascii:
+        raise ValueError(
+            f"{text!r}: the part before the @ must be ASCII and leave room for a mark, so it may have "
+            f"{MAX_BASE_OCTETS} letters at most"
+        )
+    return str(address)
+
+
+ReturnPath = Annotated[str, AfterValidator(_return_path)]
 
 
 class StreamSection(Section):
@@ -53,6 +72,12 @@ class StreamSection(Section):
         default=False,
         description="Keep a list of addresses that get nothing of it any more: those that hard bounce "
         "or complain, and those of `postroad suppression add`.",
+    )
+    return_path: ReturnPath = Field(
+        default="",
+        description="An address like `bounce@example.org` under which its mail is to leave, each "
+        "message with a signed mark (`bounce+MARK@example.org`), so that what comes back is noted in "
+        "its journey. Mail for its domain must come to this server. Left out: under the sender.",
     )
 
 
