@@ -53,8 +53,8 @@ from postroad.model.change import (
     TlsCounted,
     TlsReported,
     Unsuppressed,
-    decode_change,
-    encode_change,
+    decode_changes,
+    encode_changes,
 )
 from postroad.model.client import client_key
 from postroad.model.delivery import Delivery, DeliveryState, LeasedDelivery
@@ -175,9 +175,9 @@ __all__ = [
     "Unknown",
     "Unsuppressed",
     "client_key",
-    "decode_change",
+    "decode_changes",
     "domain_to_ascii",
-    "encode_change",
+    "encode_changes",
     "format_id",
     "outcome_of",
     "parse_domain",

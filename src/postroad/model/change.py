@@ -5,6 +5,7 @@ values, so journey and state cannot disagree and the state can be rebuilt from t
 `at` is seconds since 1970 in each.
 """
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -368,14 +369,14 @@ class Group(Struct, frozen=True):
 
 
 _encoder = msgspec.json.Encoder()
-_decoder: msgspec.json.Decoder[Change] = msgspec.json.Decoder(Change)
+_decoder: msgspec.json.Decoder[list[Change]] = msgspec.json.Decoder(list[Change])
 
 
-def encode_change(change: Change) -> bytes:
-    """Return the change as JSON, tagged by ``type``, as the journey keeps it."""
-    return _encoder.encode(change)
+def encode_changes(changes: Sequence[Change]) -> bytes:
+    """Return the changes as a JSON array, each tagged by ``type``, as the journey keeps them."""
+    return _encoder.encode(changes)
 
 
-def decode_change(data: bytes) -> Change:
-    """Return the change that `encode_change` wrote. Raises `msgspec.DecodeError`."""
+def decode_changes(data: bytes | str) -> list[Change]:
+    """Return what `encode_changes` wrote. Raises `msgspec.DecodeError`."""
     return _decoder.decode(data)

@@ -72,8 +72,8 @@ from postroad.model import (
     TlsResult,
     Unknown,
     Unsuppressed,
-    decode_change,
-    encode_change,
+    decode_changes,
+    encode_changes,
 )
 
 BOB = Address("b ö b", "x.test")
@@ -144,7 +144,7 @@ CHANGES: list[Change] = [
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: type(change).__name__)
 def test_there_and_back(change: Change) -> None:
-    assert decode_change(encode_change(change)) == change
+    assert decode_changes(encode_changes([change])) == [change]
 
 
 def test_all_are_here() -> None:
@@ -153,4 +153,4 @@ def test_all_are_here() -> None:
 
 def test_garbage_is_refused() -> None:
     with pytest.raises(msgspec.DecodeError):
-        decode_change(b'{"type": "no such change"}')
+        decode_changes(b'[{"type": "no such change"}]')

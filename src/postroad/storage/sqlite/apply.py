@@ -26,7 +26,7 @@ from postroad.model import (
     Retried,
     Suppressed,
     Unsuppressed,
-    encode_change,
+    encode_changes,
 )
 from postroad.ports import Conflict
 from postroad.storage import conflicts
@@ -176,7 +176,9 @@ def write_journey(
 ) -> None:
     """Append a change to the journey."""
     kind = change.__struct_config__.tag
-    connection.execute(SQL["journey_insert"], (at, message, kind, encode_change(change).decode()))
+    connection.execute(
+        SQL["journey_insert"], (1, at, message, kind, encode_changes([change]).decode())
+    )
 
 
 # Deliveries.

@@ -12,7 +12,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from postroad.model import Accepted, Message, decode_change
+from postroad.model import Accepted, Change, Deposited, Message, decode_changes
 from postroad.ports import JourneyEvent
 from postroad.storage.search import bracketed, fold
 from postroad.storage.sqlite.apply import Sweep
@@ -38,7 +38,7 @@ class SqliteJourney:
         rows = await self._database.browse(
             lambda c: c.execute(SQL["journey_of_message"], (message,)).fetchall()
         )
-        return [_event(row) for row in rows]
+        return _events(rows)
 
     async def find(
         self,
@@ -65,7 +65,8 @@ class SqliteJourney:
         rows = await self._database.browse(
             lambda c: c.execute(SQL["journey_after"], (sequence, limit)).fetchall()
         )
-        return [_event(row) for row in rows]
+        events = _events(rows)  # the first row may have begun before
+        return [event for event in events if event.sequence > sequence][:limit]
 
     async def pages(self, until: float) -> AsyncIterator[list[JourneyEvent]]:
         """Yield what happened to deliveries up to `until`, page by page, each a short read."""
@@ -85,12 +86,27 @@ def _page(
 ) -> tuple[int | None, list[JourneyEvent]]:
     """Return the sequence that was looked at last (None at the journey's end), and the events."""
     rows: Any = connection.execute(SQL["journey_page"], values).fetchall()
-    return rows[-1][0] if rows else None, [_event(row) for row in rows if row[2] is not None]
+    until = values[1]
+    events = [
+        event
+        for event in _events(rows)
+        if event.at <= until and not isinstance(event.change, Deposited)
+    ]
+    return rows[-1][0] if rows else None, events
 
 
-def _event(row: Any) -> JourneyEvent:
-    sequence, at, change = row
-    return JourneyEvent(sequence, at, decode_change(change))
+def _events(rows: Any) -> list[JourneyEvent]:
+    """Return the events of rows of sequence, accepted and changes, each of which may be null."""
+    events = []
+    for last, accepted, text in rows:
+        changes: list[Change] = [] if accepted is None else [_decode_accepted(accepted)]
+        if text is not None:
+            changes += decode_changes(text)
+        first = last - len(changes) + 1
+        events += [
+            JourneyEvent(first + place, change.at, change) for place, change in enumerate(changes)
+        ]
+    return events
 
 
 async def prune(database: Database, writer: Writer, before: float) -> int:

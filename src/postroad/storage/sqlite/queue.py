@@ -33,7 +33,7 @@ from postroad.storage.sqlite.writer import Writer
 WALK_ROWS = 2000  # about 2 ms of the event loop's time
 
 _decode_accepted = msgspec.json.Decoder(Accepted).decode
-_decode_steering = msgspec.json.Decoder(Held | Retried | Dropped).decode
+_decode_steering = msgspec.json.Decoder(tuple[Held | Retried | Dropped]).decode
 _decode_reply = msgspec.json.Decoder(Reply).decode
 _STATES = {state.value: state for state in DeliveryState}
 
@@ -131,7 +131,7 @@ class SqliteQueue:
         if after is None:
             return self._database.read(SQL["journey_end"], ())[0][0], []
         rows = self._database.read(SQL["journey_by_operators"], (after,))
-        return rows[-1][0] if rows else after, [_decode_steering(text) for _, text in rows]
+        return rows[-1][0] if rows else after, [_decode_steering(text)[0] for _, text in rows]
 
 
 class _Accepted:

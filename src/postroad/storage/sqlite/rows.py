@@ -17,16 +17,15 @@ from postroad.model import (
     DeliveryState,
     Deposited,
     Group,
-    Reply,
     Staged,
-    encode_change,
+    encode_changes,
 )
 from postroad.storage.ordering import FREQUENT, deposits_first
 
 Row: TypeAlias = tuple[object, ...]
 Key: TypeAlias = tuple[int, int]
 
-_reply_encoder = msgspec.json.Encoder()
+_encode = msgspec.json.Encoder().encode
 _DUE, _LEASED = DeliveryState.DUE, DeliveryState.LEASED
 _WAITING = (_DUE, _LEASED)
 
@@ -37,11 +36,15 @@ class Rows:
     `keys` are the deliveries whose state these rows depend on; rows that touch the same delivery
     must not be merged. `ended` are messages of which a delivery ended and whose content may not be
     needed any more. `kept` are messages that came with their content and were deposited in the same
-    group. `_born` tells where the rows of deliveries are that the group itself accepted.
+    group. `_born` tells where the rows of deliveries are that the group itself accepted. `_told` are
+    changes of the message `_about`, one behind the other, that go into one row of the journey.
     """
 
     __slots__ = (
+        "_about",
         "_born",
+        "_brought",
+        "_told",
         "attempts",
         "contents",
         "deliveries",
@@ -63,6 +66,9 @@ class Rows:
         self.journey: list[Row] = []
         self.keys: set[Key] = set()
         self._born: dict[int, dict[int, int]] = {}
+        self._brought: set[int] = set()
+        self._about = 0
+        self._told: list[Accepted | Attempted | Deposited] = []
         self.kept: set[int] = set()
 
     def extend(self, other: "Rows") -> None:
@@ -80,26 +86,41 @@ class Rows:
     def add_staged(self, staged: Staged) -> None:
         """Add a content's row."""
         place = "file" if staged.data is None else "inline"
+        self._brought.add(staged.ref.id)
         self.contents.append((staged.ref.id, staged.ref.size, place, staged.data))
 
     def add(self, change: Accepted | Attempted | Deposited) -> None:
-        """Add a change's rows."""
+        """Add a change's rows. Call `seal` behind the last."""
         if type(change) is Accepted:
+            message = change.message.id
             self._accepted(change)
         elif type(change) is Attempted:
+            message = change.message
             self._attempted(change)
         else:
             assert isinstance(change, Deposited)
+            message = change.message
             self.deposits.append(change)
-            if change.message in self._born and self._brings(change.content.id):
-                self.kept.add(change.message)
-            self.keys.add((change.message, change.ordinal))
-            self.journey.append(
-                (change.at, change.message, "deposited", encode_change(change).decode())
-            )
+            if message in self._born and change.content.id in self._brought:
+                self.kept.add(message)
+            self.keys.add((message, change.ordinal))
+        if message != self._about:
+            self.seal()
+            self._about = message
+        self._told.append(change)
 
-    def _brings(self, content: int) -> bool:
-        return any(row[0] == content for row in self.contents)
+    def seal(self) -> None:
+        """Write down for the journey what was told so far."""
+        told = self._told
+        if not told:
+            return
+        first = told[0]
+        count, kind = len(told), first.__struct_config__.tag
+        if type(first) is Accepted:  # it is in the message's own row
+            del told[0]
+        changes = encode_changes(told).decode() if told else None
+        self.journey.append((count, first.at, self._about, kind, changes))
+        self._told = []
 
     def _accepted(self, change: Accepted) -> None:
         message = change.message
@@ -111,10 +132,9 @@ class Rows:
                 "" if sender is None else sender.folded,
                 message.message_id,
                 message.content.id,
-                encode_change(change).decode(),
+                _encode(change).decode(),
             )
         )
-        self.journey.append((change.at, message.id, "accepted", None))
         unfinished = False
         born = self._born[message.id] = {}
         for delivery in change.deliveries:
@@ -136,7 +156,7 @@ class Rows:
             ended = ended or final
             wake_at = result.due_at if state in _WAITING else None
             ended_at = change.at if final else None
-            last = _encode_reply(result.outcome.reply)
+            last = _encode(result.outcome.reply).decode()
             if born is not None and result.ordinal in born:
                 # Accepted in the same group: the row is written once, as it stands after the attempt.
                 at = born[result.ordinal]
@@ -168,7 +188,6 @@ class Rows:
             self.keys.add((message, result.ordinal))
         if ended and message not in self.kept:
             self.ended.append((message,))
-        self.journey.append((change.at, message, "attempted", encode_change(change).decode()))
 
 
 def plan(group: Group) -> Rows | list[Rows | Change]:
@@ -185,6 +204,9 @@ def plan(group: Group) -> Rows | list[Rows | Change]:
             last.add(change)
         else:
             steps.append(change)
+    for step in steps:
+        if isinstance(step, Rows):
+            step.seal()
     return rows if len(steps) == 1 else steps
 
 
@@ -207,7 +229,7 @@ def _delivery_row(delivery: Delivery, change: Accepted) -> Row:
         change.node if state is _LEASED else None,
         delivery.attempts,
         delivery.delay_notified,
-        None if delivery.last is None else _encode_reply(delivery.last),
+        None if delivery.last is None else _encode(delivery.last).decode(),
         change.at if state.final else None,
     )
 
@@ -215,7 +237,3 @@ def _delivery_row(delivery: Delivery, change: Accepted) -> Row:
 def _unless_same(original: Address, folded: str) -> str | None:
     text = original.folded
     return None if text == folded else text
-
-
-def _encode_reply(reply: Reply) -> str:
-    return _reply_encoder.encode(reply).decode()

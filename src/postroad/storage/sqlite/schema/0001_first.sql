@@ -4,7 +4,7 @@
 
 -- What we took responsibility for. Kept after its deliveries ended, until retention prunes it.
 -- `accepted` is the Accepted change: message, envelope and the deliveries as they were born. It is
--- kept here once, for the queue and the journey both: the journey's row of it has no `change`.
+-- kept here once, for the queue and the journey both: the journey's row of it leaves it out.
 CREATE TABLE message (
     id          INTEGER PRIMARY KEY,
     accepted_at REAL    NOT NULL,
@@ -53,13 +53,14 @@ CREATE TABLE content (
 );
 CREATE INDEX content_in_files ON content (id) WHERE place = 'file';  -- for the sweep at start
 
--- What happened, append-only. Leases are not in it.
+-- What happened, append-only. Leases are not in it. What one commit tells of a message is one row; its
+-- events have the places that end with `sequence`.
 CREATE TABLE journey (
     sequence INTEGER PRIMARY KEY,
-    at       REAL    NOT NULL,
+    at       REAL    NOT NULL,              -- of the first event
     message  INTEGER,                       -- null where it is about no message
-    kind     TEXT    NOT NULL,              -- the change's tag
-    change   TEXT                           -- JSON; null for 'accepted': see message.accepted
+    kind     TEXT    NOT NULL,              -- the first event's tag
+    changes  TEXT                           -- JSON array; 'accepted' is left out: see message.accepted
 );
 CREATE INDEX journey_by_message ON journey (message) WHERE message IS NOT NULL;
 CREATE INDEX journey_at         ON journey (at) WHERE message IS NULL;

@@ -1,16 +1,18 @@
 -- What happened to messages.
 
 -- :name journey_insert
-INSERT INTO journey (at, message, kind, change) VALUES (?, ?, ?, ?);
+-- A row takes as many places as it has events, and has the last of them.
+INSERT INTO journey (sequence, at, message, kind, changes)
+VALUES ((SELECT coalesce(max(sequence), 0) FROM journey) + ?, ?, ?, ?, ?);
 
 -- :name journey_of_message
-SELECT journey.sequence, journey.at, coalesce(journey.change, message.accepted)
+SELECT journey.sequence, CASE WHEN kind = 'accepted' THEN message.accepted END, journey.changes
 FROM journey LEFT JOIN message ON message.id = journey.message
 WHERE journey.message = ?1
 ORDER BY journey.sequence;
 
 -- :name journey_after
-SELECT journey.sequence, journey.at, coalesce(journey.change, message.accepted)
+SELECT journey.sequence, CASE WHEN kind = 'accepted' THEN message.accepted END, journey.changes
 FROM journey LEFT JOIN message ON message.id = journey.message
 WHERE journey.sequence > ?1
 ORDER BY journey.sequence
@@ -21,15 +23,17 @@ SELECT coalesce(max(sequence), 0) FROM journey;
 
 -- :name journey_by_operators
 -- What a running server has to learn of commands that were given beside it.
-SELECT sequence, change FROM journey INDEXED BY journey_by_operator
+SELECT sequence, changes FROM journey INDEXED BY journey_by_operator
 WHERE (kind = 'held' OR kind = 'retried' OR kind = 'dropped') AND sequence > ?1
 ORDER BY sequence LIMIT 1000;
 
 -- :name journey_page
--- All events in order, without the change where it is too new or about no delivery.
-SELECT journey.sequence, journey.at,
-       CASE WHEN journey.at <= ?2 AND kind IN ('accepted', 'attempted', 'held', 'retried', 'dropped')
-            THEN coalesce(journey.change, message.accepted) END
+-- All rows in order, without the changes where they are too new or about no delivery.
+SELECT journey.sequence,
+       CASE WHEN journey.at <= ?2 AND kind = 'accepted' THEN message.accepted END,
+       CASE WHEN journey.at <= ?2
+             AND kind IN ('accepted', 'attempted', 'deposited', 'held', 'retried', 'dropped')
+            THEN journey.changes END
 FROM journey LEFT JOIN message ON message.id = journey.message
 WHERE journey.sequence > ?1
 ORDER BY journey.sequence
