@@ -10,12 +10,11 @@ CREATE TABLE message (
     accepted_at REAL    NOT NULL,
     sender      TEXT    NOT NULL,           -- folded; '' is the null reverse-path
     message_id  TEXT    NOT NULL,           -- the header's, with angle brackets; '' where it has none
-    content     INTEGER NOT NULL,           -- content.id; the row there goes when nobody needs it
+    content     INTEGER NOT NULL,           -- content.id, of no other message; gone when nobody needs it
     accepted    TEXT    NOT NULL            -- JSON
 );
 CREATE INDEX message_by_message_id ON message (message_id) WHERE message_id <> '';
 CREATE INDEX message_by_sender     ON message (sender);
-CREATE INDEX message_by_content    ON message (content);
 
 -- The queue. What never changes of a delivery is in message.accepted; here is how it stands.
 --   due    -> leased                          a worker took it (Leased; or born leased by Accepted)

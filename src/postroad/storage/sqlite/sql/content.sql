@@ -17,16 +17,14 @@ SELECT id FROM content WHERE place = 'file';
 -- Called when a delivery of the message ended: remove its content unless somebody still needs it.
 DELETE FROM content
 WHERE id = (SELECT content FROM message WHERE id = ?1)
-  AND NOT EXISTS (SELECT 1 FROM message JOIN delivery ON delivery.message = message.id
-                  WHERE message.content = content.id AND delivery.ended_at IS NULL)
+  AND NOT EXISTS (SELECT 1 FROM delivery WHERE message = ?1 AND ended_at IS NULL)
   AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.content = content.id)
 RETURNING id, place;
 
 -- :name content_sweep
--- Called when an entry that referred to the content was removed.
+-- Called when an entry of the message, that referred to the content, was removed.
 DELETE FROM content
 WHERE id = ?1
-  AND NOT EXISTS (SELECT 1 FROM message JOIN delivery ON delivery.message = message.id
-                  WHERE message.content = content.id AND delivery.ended_at IS NULL)
+  AND NOT EXISTS (SELECT 1 FROM delivery WHERE message = ?2 AND ended_at IS NULL)
   AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.content = content.id)
 RETURNING id, place;

@@ -56,10 +56,10 @@ INSERT INTO mailbox (id, account, name, uid_validity, uid_next, modseq) VALUES (
 DELETE FROM mailbox WHERE account = ?1 RETURNING id;
 
 -- :name entry_delete
-DELETE FROM entry WHERE mailbox = ?1 AND uid = ?2 RETURNING content;
+DELETE FROM entry WHERE mailbox = ?1 AND uid = ?2 RETURNING content, message;
 
 -- :name entry_delete_mailbox
-DELETE FROM entry WHERE mailbox = ?1 RETURNING content;
+DELETE FROM entry WHERE mailbox = ?1 RETURNING content, message;
 
 -- :name entry_listing
 -- One row whatever the number of entries: two JSON lists, made without a step per entry.
