@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from postroad.message.newfield import NewField
-from postroad.model import Reply, Ruling, RulingKind
+from postroad.model import Reply, Ruling, RulingKind, ServerKind
 from postroad.policy import eager
 from postroad.policy.decision import NOTHING, Decision
 from postroad.policy.reading import NO_READINGS, MessageBegun, Readings, Reads
@@ -35,16 +35,24 @@ S = TypeVar("S", bound=Stage)
 
 
 class Check(Struct, frozen=True):
-    """A named function for one stage; `reads` makes what reads the body for it."""
+    """A named function for one stage; `reads` makes what reads the body for it.
+
+    `servers` are those whose mail it looks at; None: all.
+    """
 
     name: str
     stage: type[Any]
     function: Callable[[Any], Coroutine[Any, Any, Verdict]]
     reads: Reads | None = None
+    servers: frozenset[ServerKind] | None = None
 
 
 def check(
-    *, stage: type[S], name: str = "", reads: Reads | None = None
+    *,
+    stage: type[S],
+    name: str = "",
+    reads: Reads | None = None,
+    servers: Collection[ServerKind] | None = None,
 ) -> Callable[[Callable[[S], Coroutine[Any, Any, Verdict]]], Check]:
     """Make a `Check` of an async function.
 
@@ -59,7 +67,8 @@ def check(
     def decorate(function: Callable[[S], Coroutine[Any, Any, Verdict]]) -> Check:
         if not inspect.iscoroutinefunction(function):
             raise TypeError(f"{function!r} must be an async function")
-        return Check(name or function.__name__, stage, function, reads)
+        kinds = None if servers is None else frozenset(servers)
+        return Check(name or function.__name__, stage, function, reads, kinds)
 
     return decorate
 
@@ -91,6 +100,20 @@ class Policy:
             for stage in get_args(Stage)
         }
         self._readers = [(each.name, each.reads) for each in self.checks if each.reads is not None]
+        self._of: dict[ServerKind, Policy] = {}
+
+    def of(self, server: ServerKind) -> "Policy":
+        """Return the part of this policy that looks at mail of that server."""
+        part = self._of.get(server)
+        if part is None:
+            part = self._of[server] = Policy(
+                (each for each in self.checks if each.servers is None or server in each.servers),
+                deadline_seconds=self._deadline_seconds,
+                dry_run=self._dry_run,
+                now=self._now,
+                monotonic=self._monotonic,
+            )
+        return part
 
     def has(self, stage: type[Any]) -> bool:
         """Whether any check looks at this stage."""

@@ -68,7 +68,7 @@ class Doors:
                 machine=settings.smtp_machine(config, kind, tls=tls is not None, binding=binding),
                 intake=self._intake,
                 logins=self._logins,
-                policy=self._intake.policy,
+                policy=self._intake.policy.of(kind),
                 tls=context,
                 binding=binding,
                 limits=limits,

@@ -122,13 +122,13 @@ def sign_mail(ring: KeyRing, clock: Clock) -> Check:
     """Sign mail of our users, behind all other checks (RFC 6409 §8.5 lets a submission server)."""
 
     def read(begun: MessageBegun) -> SigningReader | None:
-        if begun.origin.server not in _SENDING or ring.empty:
+        if ring.empty:
             return None
         header = Header.parse(begun.added + begun.head)
         signer = _signer(ring, begun, header)
         return SigningReader(signer, header) if signer else None
 
-    @check(stage=MessageReceived, name="sign", reads=read)
+    @check(stage=MessageReceived, name="sign", reads=read, servers=_SENDING)
     async def sign_it(stage: MessageReceived) -> Verdict:
         reader = stage.reading(SigningReader)
         if reader is None:

@@ -239,3 +239,24 @@ def test_a_verdict_has_a_reply_of_its_kind() -> None:
         Defer(Reply(550, "5.7.1", "No"))
     with pytest.raises(ValueError, match="rejects nothing"):
         Reject(Reply(450, "4.7.1", "Later"))
+
+
+async def test_a_check_of_some_servers_is_asked_of_their_mail_alone() -> None:
+    def read(begun: MessageBegun) -> Collected:
+        return Collected()
+
+    class Collected:
+        def write(self, chunk: bytes) -> None: ...
+
+    @check(stage=MessageReceived, servers=[ServerKind.SUBMISSION], reads=read)
+    async def refuses(stage: MessageReceived) -> Verdict:
+        return NO
+
+    policy = Policy([refuses], dry_run=["other"])
+    mx, submission = policy.of(ServerKind.MX), policy.of(ServerKind.SUBMISSION)
+    assert not mx.has(MessageReceived)
+    assert not mx.reads
+    assert submission.reads
+    assert (await submission.ask(received(b"\r\n"))).refused == NO
+    assert (await mx.ask(received(b"\r\n"))) is NOTHING
+    assert policy.of(ServerKind.MX) is mx

@@ -40,11 +40,12 @@ class World:
         envelope = Envelope(Address.parse(sender) if sender else None)
         origin = Origin(server)
         head = b"From: %b\r\nSubject: x\r\n\r\n" % author.encode() if author else b"\r\n"
-        readings = self.policy.readings(MessageBegun(origin, envelope, head, added))
+        policy = self.policy.of(server)
+        readings = policy.readings(MessageBegun(origin, envelope, head, added))
         for start in range(0, len(BODY), 5):
             readings.write(BODY[start : start + 5])
         stage = MessageReceived(1, origin, envelope, head, 99, added, readings)
-        decision = await self.policy.ask(stage)
+        decision = await policy.ask(stage)
         assert decision.refused is None
         return b"".join(field.to_bytes() for field in decision.headers)
 
