@@ -159,7 +159,9 @@ class Incoming:
     ) -> None:
         self.id = intake.entropy.id()
         self._intake = intake
-        self._policy = intake.policy.of(origin.server)  # the same to the end, whatever a reload does
+        self._policy = intake.policy.of(
+            origin.server
+        )  # the same to the end, whatever a reload does
         self._readings = NO_READINGS
         self._earlier = earlier
         self._added = b""

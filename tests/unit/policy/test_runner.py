@@ -242,11 +242,11 @@ def test_a_verdict_has_a_reply_of_its_kind() -> None:
 
 
 async def test_a_check_of_some_servers_is_asked_of_their_mail_alone() -> None:
-    def read(begun: MessageBegun) -> Collected:
-        return Collected()
-
     class Collected:
         def write(self, chunk: bytes) -> None: ...
+
+    def read(begun: MessageBegun) -> Collected:
+        return Collected()
 
     @check(stage=MessageReceived, servers=[ServerKind.SUBMISSION], reads=read)
     async def refuses(stage: MessageReceived) -> Verdict:
