@@ -253,9 +253,6 @@ class Connection(asyncio.Protocol, Generic[M]):
                 self._resume()
         except Exception:
             self._failed()
-            return
-        if self._timer is None and not self._gone:
-            self._arm_timer()
 
     def _turn(self) -> Awaitable[object] | None:
         """Answer and write as far as that goes without waiting; return what is to be awaited before the
@@ -302,6 +299,8 @@ class Connection(asyncio.Protocol, Generic[M]):
             self.transport.resume_reading()
         if self._gone:
             self.lost()
+        elif self._timer is None:
+            self._arm_timer()
 
     def _resume(self, waited_for: "asyncio.Future[Any] | None" = None) -> None:
         """Go on with the answer until it has to wait; then this is called again.

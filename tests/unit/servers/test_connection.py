@@ -257,3 +257,25 @@ async def test_a_silent_client_is_timed_out(server: _Server) -> None:
     await asyncio.sleep(0.03)
     assert written(server) == b"atimeout"
     assert cast(Any, server.transport).closed
+
+
+async def test_silence_behind_an_answer_that_waited_is_timed_out(server: _Server) -> None:
+    server.data_received(b"w")
+    server.machine.times_out_at = asyncio.get_running_loop().time() + 0.01
+    server.gate.set_result(None)
+    await asyncio.sleep(0.03)
+    assert written(server) == b"wtimeout"
+    assert cast(Any, server.transport).closed
+
+
+async def test_a_timer_that_fires_while_an_answer_is_owed_is_set_again(server: _Server) -> None:
+    server.machine.times_out_at = asyncio.get_running_loop().time() + 0.01
+    server.data_received(b"a")
+    server.machine.times_out_at = None  # an answer is owed: the client is not the one who is late
+    server.data_received(b"w")
+    await asyncio.sleep(0.03)
+    server.machine.times_out_at = asyncio.get_running_loop().time() + 0.01
+    server.gate.set_result(None)
+    await asyncio.sleep(0.03)
+    assert written(server) == b"awtimeout"
+    assert cast(Any, server.transport).closed
