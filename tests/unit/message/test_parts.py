@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroad.message.parts import MAX_DEPTH, MAX_PARTS, parameter, parts_of
+from postroad.message.parts import MAX_DEPTH, MAX_PARTS, parts_of
 
 
 def test_what_the_library_writes_is_read() -> None:
@@ -41,6 +41,15 @@ def test_an_end_that_is_missing() -> None:
 def test_epilogue_and_preamble_are_no_parts() -> None:
     data = multipart(b"\r\none") + b"--b\r\n\r\nlate\r\n"
     assert [part.body for part in parts_of(data)] == [b"one"]
+
+
+def test_a_message_within_is_a_leaf() -> None:
+    inner = b"Subject: x\r\n\r\nhello"
+    data = multipart(b"Content-Type: message/rfc822\r\n\r\n" + inner, b"\r\nbehind")
+    assert [(part.media_type, part.body) for part in parts_of(data)] == [
+        ("message/rfc822", inner),
+        ("text/plain", b"behind"),
+    ]
 
 
 def test_a_boundary_within_another() -> None:
@@ -89,11 +98,3 @@ def test_base64(data: bytes) -> None:
     text = base64.encodebytes(data)
     (part,) = parts_of(b"Content-Transfer-Encoding: BASE64\n\n" + text)
     assert part.body == data
-
-
-def test_parameters() -> None:
-    value = 'multipart/mixed; Boundary="a=\\"b"; charset = utf-8; name=x'
-    assert parameter(value, "boundary") == 'a="b'
-    assert parameter(value, "charset") == "utf-8"
-    assert parameter(value, "name") == "x"
-    assert parameter(value, "filename") == ""
