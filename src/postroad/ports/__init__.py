@@ -20,6 +20,7 @@ from postroad.ports.mailbox import (
     MailboxStatus,
     MailboxStore,
 )
+from postroad.ports.moments import Moments
 from postroad.ports.network import ConnectFailed, Network, Stream, TlsFailed
 from postroad.ports.queue import QueueFilter, QueueItem, QueueStore
 from postroad.ports.resolver import Answer, AnswerStatus, Resolver
@@ -52,6 +53,7 @@ __all__ = [
     "MailboxLocks",
     "MailboxStatus",
     "MailboxStore",
+    "Moments",
     "Network",
     "QueueFilter",
     "QueueItem",

@@ -21,6 +21,7 @@ from postroad.runtime.replies import make_classifier
 from postroad.service.signing import KeyRing
 from postroad.storage.keys import FileKeys
 from postroad.storage.memory import MemoryStore
+from postroad.storage.moments import LocalMoments
 
 
 def problems_of(config: Config, path: Path) -> list[str]:
@@ -117,7 +118,7 @@ def _policy_problems(config: Config, path: Path) -> Iterator[str]:
     clock = SystemClock()
     ring = KeyRing(FileKeys(config.server.data_dir / "keys"), clock)
     try:
-        guards = Guards(clock, AsyncNetwork(), MemoryStore().standing)
+        guards = Guards(clock, AsyncNetwork(), MemoryStore().standing, LocalMoments())
         make_policy(config, clock, SystemEntropy(), DnsResolver(), ring, guards)
     except ChecksInvalid as error:
         for problem in error.problems:

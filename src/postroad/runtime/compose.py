@@ -22,7 +22,7 @@ from postroad.delivery.https import Fetcher
 from postroad.mailbox import LocalDeliverer
 from postroad.network import DnsResolver, ServerTls, TlsFilesInvalid
 from postroad.policy import Policy
-from postroad.ports import Clock, Deliverer, Entropy, Network, Resolver, StorageError
+from postroad.ports import Clock, Deliverer, Entropy, Moments, Network, Resolver, StorageError
 from postroad.queue import Queue
 from postroad.runtime import settings
 from postroad.runtime.addresses import own_endpoints
@@ -45,6 +45,7 @@ from postroad.service.maildrops import Maildrops
 from postroad.service.sealing import ForwardSealer
 from postroad.service.signing import KeyRing
 from postroad.service.tls_reports import TlsReports
+from postroad.storage.moments import LocalMoments
 from postroad.storage.spool import FileSpool
 
 log = structlog.get_logger("postroad.system")
@@ -82,6 +83,7 @@ class System:
         network: Network | None,
         listeners: Listeners | None,
         worker: int = 0,
+        moments: Moments | None = None,
     ) -> None:
         self.config = config = office.config
         self.office = office
@@ -99,7 +101,12 @@ class System:
         self._resolvers: list[DnsResolver] = []
         self._resolver = self._make_resolver(config)
         self._ring = KeyRing(office.key_store, office.clock)
-        self._guards = Guards(office.clock, network or make_network(config), store.standing)
+        self._guards = Guards(
+            office.clock,
+            network or make_network(config),
+            store.standing,
+            LocalMoments() if moments is None else moments,
+        )
         self.dmarc_reports = self._make_dmarc_reports(config)
         self._tls = _make_tls(config)
         self.tls_reports: TlsReports | None = None
@@ -181,16 +188,22 @@ class System:
         entropy: Entropy | None = None,
         listeners: Listeners | None = None,
         worker: int = 0,
+        moments: Moments | None = None,
     ) -> AsyncIterator["System"]:
         """Open the store and build everything; nothing is served yet. Leaving cuts what still runs.
 
         `listeners` are ports that were bound before (as root); `worker` is this process's number among
-        those that share them and the store. Raises `StorageError`,
+        those that share them, the store and `moments`. Raises `StorageError`,
         `TlsFilesInvalid`, `OSError` or `ValueError` (a password file).
         """
         async with Office.open(config, clock=clock, entropy=entropy) as office:
             system = cls(
-                office, resolver=resolver, network=network, listeners=listeners, worker=worker
+                office,
+                resolver=resolver,
+                network=network,
+                listeners=listeners,
+                worker=worker,
+                moments=moments,
             )
             try:
                 yield system

@@ -8,7 +8,7 @@ from postroad.policy.checks.rates import RateLimits, Rates, rate_checks
 from postroad.policy.checks.scanners import Scanner, clamav_check, rspamd_check
 from postroad.policy.checks.standing import Standings, StandingSettings, standing_check
 from postroad.policy.checks.strangers import Action, Strangers
-from postroad.ports import Clock, Network, Resolver, StandingStore
+from postroad.ports import Clock, Moments, Network, Resolver, StandingStore
 from postroad.runtime.config import Config
 from postroad.runtime.config.abuse import AbuseSection
 from postroad.runtime.config.values import Peer
@@ -17,7 +17,10 @@ from postroad.runtime.config.values import Peer
 class Guards:
     """Makes the checks that the configuration asks for."""
 
-    def __init__(self, clock: Clock, network: Network, store: StandingStore) -> None:
+    def __init__(
+        self, clock: Clock, network: Network, store: StandingStore, moments: Moments
+    ) -> None:
+        self._moments = moments
         self._clock = clock
         self._network = network
         self._store = store
@@ -84,7 +87,7 @@ class Guards:
             abuse.client_connections_per_minute,
         )
         if self._rates is None or self._rates.limits != limits:
-            self._rates = Rates(limits, self._clock)
+            self._rates = Rates(limits, self._clock, self._moments)
         return self._rates
 
     def _kept_greylist(self, abuse: AbuseSection) -> Greylist:
@@ -92,7 +95,7 @@ class Guards:
             abuse.greylist_seconds, abuse.greylist_window_seconds, abuse.greylist_known_seconds
         )
         if self._greylist is None or self._greylist.settings != settings:
-            self._greylist = Greylist(settings, self._clock)
+            self._greylist = Greylist(settings, self._clock, self._moments)
         return self._greylist
 
 

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import structlog
 
 from postroad.network import TlsFilesInvalid
-from postroad.ports import StorageError
+from postroad.ports import Moments, StorageError
 from postroad.runtime.checks import ChecksInvalid
 from postroad.runtime.compose import System
 from postroad.runtime.config import Config, ConfigInvalid, config_path, load_config
@@ -36,6 +36,7 @@ from postroad.runtime.privileges import (
     raise_file_limit,
 )
 from postroad.runtime.workers import Supervisor
+from postroad.storage.moments import LocalMoments, SharedMoments
 
 T = TypeVar("T")
 
@@ -76,21 +77,27 @@ def serve(path: Path | None) -> int:
         return EX_OSERR
     try:
         if config.server.workers > 1:
+            moments = SharedMoments()
             return Supervisor(
                 config.server.workers,
-                lambda worker, notify: _live(path, config, listeners, worker, notify),
+                lambda worker, notify: _live(path, config, listeners, worker, notify, moments),
             ).run()
-        return _live(path, config, listeners, 0, Notifier())
+        return _live(path, config, listeners, 0, Notifier(), LocalMoments())
     finally:
         listeners.close()
 
 
 def _live(
-    path: Path | None, config: Config, listeners: Listeners, worker: int, notify: Notifier
+    path: Path | None,
+    config: Config,
+    listeners: Listeners,
+    worker: int,
+    notify: Notifier,
+    moments: Moments,
 ) -> int:
     """Serve until told to stop; return a sysexits code."""
     try:
-        return run(_Process(path, config, listeners, worker, notify).live())
+        return run(_Process(path, config, listeners, worker, notify, moments).live())
     except TlsFilesInvalid as error:
         _complain([str(error)])
         return EX_CONFIG
@@ -140,7 +147,9 @@ class _Process:
         listeners: Listeners,
         worker: int,
         notify: Notifier,
+        moments: Moments,
     ) -> None:
+        self._moments = moments
         self._path = path
         self._config = config
         self._listeners = listeners
@@ -157,7 +166,10 @@ class _Process:
             loop.add_signal_handler(signum, self._asked_to_stop, signum)
         loop.add_signal_handler(signal.SIGHUP, self._reload_asked.set)
         async with System.open(
-            self._config, listeners=self._listeners, worker=self._worker
+            self._config,
+            listeners=self._listeners,
+            worker=self._worker,
+            moments=self._moments,
         ) as system:
             await system.start()
             _settle_down()

@@ -19,6 +19,7 @@ from postroad.runtime.guards import Guards
 from postroad.service.signing import KeyRing
 from postroad.storage.keys import FileKeys
 from postroad.storage.memory import MemoryStore
+from postroad.storage.moments import LocalMoments
 from tests.fake_dns import FakeDns
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -52,7 +53,7 @@ def config_of(tmp_path: Path, **policy: Any) -> Config:
 def policy_of(config: Config) -> Policy:
     clock = SystemClock()
     ring = KeyRing(FileKeys(config.server.data_dir / "keys"), clock)
-    guards = Guards(clock, AsyncNetwork(), MemoryStore().standing)
+    guards = Guards(clock, AsyncNetwork(), MemoryStore().standing, LocalMoments())
     return checks.make_policy(config, clock, SystemEntropy(), FakeDns({}), ring, guards)
 
 

@@ -10,6 +10,7 @@ from postroad.runtime.config import Config
 from postroad.runtime.config.describe import dump
 from postroad.runtime.guards import Guards
 from postroad.storage.memory import MemoryStore
+from postroad.storage.moments import LocalMoments
 from tests.fake_dns import FakeDns
 from tests.unit.policy.checks.asking import mail_from, passes
 from tests.unit.service.fakes import FakeClock
@@ -25,7 +26,7 @@ def config_of(**abuse: Any) -> Config:
 
 
 def guards() -> Guards:
-    return Guards(FakeClock(), AsyncNetwork(), MemoryStore().standing)
+    return Guards(FakeClock(), AsyncNetwork(), MemoryStore().standing, LocalMoments())
 
 
 def names(config: Config) -> list[str]:

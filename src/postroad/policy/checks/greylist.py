@@ -1,11 +1,10 @@
 """Greylisting: who comes for the first time is asked to come again, which much junk never does.
 
 What is remembered is a triple of client network, sender and recipient. A client network that came back
-is known, and its further mail passes at once. All is in memory: a restart asks everybody once more, and
-with several workers each asks for itself, which only costs time.
+is known, and its further mail passes at once. All is in memory, of all processes of a server: a restart
+asks everybody once more.
 """
 
-from collections import OrderedDict
 from ipaddress import ip_address, ip_network
 
 from msgspec import Struct
@@ -16,10 +15,8 @@ from postroad.policy.checks.strangers import Strangers
 from postroad.policy.runner import Check, check
 from postroad.policy.stages import RcptTo
 from postroad.policy.verdict import ACCEPT, Accept, Defer, Verdict
-from postroad.ports import Clock
+from postroad.ports import Clock, Moments
 
-MAX_TRIPLES = 100_000
-MAX_KNOWN = 100_000
 _DAY = 86400.0
 
 
@@ -34,43 +31,45 @@ class GreylistSettings(Struct, frozen=True):
 
 
 class Greylist:
-    """Remembers who came when."""
+    """Remembers who came when: of a triple its first try, of a network until when it is known."""
 
-    def __init__(self, settings: GreylistSettings, clock: Clock) -> None:
+    def __init__(self, settings: GreylistSettings, clock: Clock, moments: Moments) -> None:
         self.settings = self._settings = settings
         self._clock = clock
-        self._first: OrderedDict[tuple[str, str, str], float] = OrderedDict()
-        self._known: OrderedDict[str, float] = OrderedDict()
+        self._moments = moments
 
     def wait(self, client: str, sender: str, recipient: str) -> float:
         """Return 0.0 for mail that may pass, else in how many seconds it may."""
         settings = self._settings
         now = self._clock.monotonic()
         network = network_of(client)
-        until = self._known.get(network)
-        if until is not None and now < until:
-            self._know(network, now)
+        if self._is_known(network, now):
             return 0.0
-        key = (network, sender, recipient)
-        first = self._first.get(key)
-        if first is None or now - first > settings.window_seconds:
-            self._first[key] = now
-            self._first.move_to_end(key)
-            if len(self._first) > MAX_TRIPLES:
-                self._first.popitem(last=False)
-            return settings.seconds
-        left = first + settings.seconds - now
-        if left > 0:
-            return left
-        del self._first[key]
-        self._know(network, now)
-        return 0.0
+        wait = 0.0
 
-    def _know(self, network: str, now: float) -> None:
-        self._known[network] = now + self._settings.known_seconds
-        self._known.move_to_end(network)
-        if len(self._known) > MAX_KNOWN:
-            self._known.popitem(last=False)
+        def come(first: float | None) -> float | None:
+            nonlocal wait
+            if first is None or now - first > settings.window_seconds:
+                wait = settings.seconds
+                return now
+            wait = max(0.0, first + settings.seconds - now)
+            return first if wait else None
+
+        self._moments.change("greylisted", f"{network} {sender} {recipient}", come)
+        if not wait:
+            self._moments.change("known", network, lambda _: now + settings.known_seconds)
+        return wait
+
+    def _is_known(self, network: str, now: float) -> bool:
+        known = False
+
+        def come(until: float | None) -> float | None:
+            nonlocal known
+            known = until is not None and now < until
+            return now + self._settings.known_seconds if known else None
+
+        self._moments.change("known", network, come)
+        return known
 
 
 def greylist(memory: Greylist, strangers: Strangers) -> Check:

@@ -1,10 +1,8 @@
 """How much one account or one client may send.
 
 A limit of N an hour lets N pass at once and then one every 3600/N seconds. It costs one look into a
-dictionary; without limits there is no check at all. Counts are in memory and of this process alone.
+table; without limits there is no check at all. Counts are in memory, of all processes of a server.
 """
-
-from collections import OrderedDict
 
 from msgspec import Struct
 
@@ -13,9 +11,8 @@ from postroad.policy.checks.strangers import Strangers
 from postroad.policy.runner import Check, check
 from postroad.policy.stages import Connected, MailFrom, RcptTo
 from postroad.policy.verdict import ACCEPT, Defer, Verdict
-from postroad.ports import Clock
+from postroad.ports import Clock, Moments
 
-MAX_COUNTED = 100_000
 _HOUR = 3600.0
 _MINUTE = 60.0
 
@@ -33,44 +30,56 @@ class RateLimits(Struct, frozen=True):
 
 
 class Rate:
-    """One limit: `limit` in `seconds`, for any number of keys, of which the oldest are forgotten first.
+    """One limit: `limit` in `seconds`, for any number of keys; `space` is its own in `moments`.
 
     For each key only a moment is kept: when all that passed so far is paid for (GCRA).
     """
 
-    def __init__(self, limit: int, seconds: float, clock: Clock) -> None:
+    def __init__(
+        self, limit: int, seconds: float, clock: Clock, moments: Moments, space: str
+    ) -> None:
         self._limit = limit
         self._seconds = seconds
         self._price = seconds / limit if limit else 0.0
         self._clock = clock
-        self._paid_at: OrderedDict[str, float] = OrderedDict()
+        self._moments = moments
+        self._space = f"{space} {limit}"  # a limit that was changed counts anew
 
     def take(self, key: str) -> float:
         """Count one; return 0.0 where it may pass, else in how many seconds it may."""
         if not self._limit:
             return 0.0
         now = self._clock.monotonic()
-        paid_at = max(self._paid_at.get(key, now), now) + self._price
-        wait = paid_at - now - self._seconds
-        if wait > 1e-6:
-            return wait
-        self._paid_at[key] = paid_at
-        self._paid_at.move_to_end(key)
-        if len(self._paid_at) > MAX_COUNTED:
-            self._paid_at.popitem(last=False)
-        return 0.0
+        wait = 0.0
+
+        def pay(before: float | None) -> float | None:
+            nonlocal wait
+            paid_at = (now if before is None else max(before, now)) + self._price
+            wait = paid_at - now - self._seconds
+            if wait > 1e-6:
+                return before
+            wait = 0.0
+            return paid_at
+
+        self._moments.change(self._space, key, pay)
+        return wait
 
 
 class Rates:
     """All counts, apart from the checks, which a reload makes anew."""
 
-    def __init__(self, limits: RateLimits, clock: Clock) -> None:
+    def __init__(self, limits: RateLimits, clock: Clock, moments: Moments) -> None:
+        def rate(limit: int, seconds: float, space: str) -> Rate:
+            return Rate(limit, seconds, clock, moments, space)
+
         self.limits = limits
-        self.connections = Rate(limits.client_connections_per_minute, _MINUTE, clock)
-        self.account_messages = Rate(limits.account_messages_per_hour, _HOUR, clock)
-        self.client_messages = Rate(limits.client_messages_per_hour, _HOUR, clock)
-        self.account_recipients = Rate(limits.account_recipients_per_hour, _HOUR, clock)
-        self.client_recipients = Rate(limits.client_recipients_per_hour, _HOUR, clock)
+        self.connections = rate(limits.client_connections_per_minute, _MINUTE, "connections")
+        self.account_messages = rate(limits.account_messages_per_hour, _HOUR, "account messages")
+        self.client_messages = rate(limits.client_messages_per_hour, _HOUR, "client messages")
+        self.account_recipients = rate(
+            limits.account_recipients_per_hour, _HOUR, "account recipients"
+        )
+        self.client_recipients = rate(limits.client_recipients_per_hour, _HOUR, "client recipients")
 
 
 def rate_checks(rates: Rates, strangers: Strangers) -> list[Check]:

@@ -1,10 +1,8 @@
-import pytest
-
 from postroad.model import Address
 from postroad.policy import Defer
-from postroad.policy.checks import greylist as module
 from postroad.policy.checks.dns_lists import Listed
 from postroad.policy.checks.greylist import Greylist, GreylistSettings, greylist, network_of
+from postroad.storage.moments import LocalMoments
 from tests.unit.policy.checks.asking import ALL, ANN, BOB, origin, passes, rcpt_to, verdict
 from tests.unit.service.fakes import FakeClock
 
@@ -13,7 +11,7 @@ SETTINGS = GreylistSettings(seconds=300, window_seconds=3600, known_seconds=86_4
 
 def make() -> tuple[Greylist, FakeClock]:
     clock = FakeClock()
-    return Greylist(SETTINGS, clock), clock
+    return Greylist(SETTINGS, clock, LocalMoments(max_keys=10)), clock
 
 
 def ask(memory: Greylist, client: str = "192.0.2.1", recipient: str = "bob@us.test") -> float:
@@ -45,17 +43,14 @@ def test_who_comes_too_late_begins_anew() -> None:
     assert ask(memory) == 0.0
 
 
-def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_TRIPLES", 10)
-    monkeypatch.setattr(module, "MAX_KNOWN", 5)
+def test_memory_is_bounded() -> None:
     memory, clock = make()
     for number in range(50):
         ask(memory, f"10.0.{number}.1")
-    assert len(memory._first) == 10
     clock.at += 300
     for number in range(40, 50):
         assert ask(memory, f"10.0.{number}.1") == 0.0
-    assert (len(memory._first), len(memory._known)) == (0, 5)
+    assert ask(memory, "10.0.39.1") == 300, "forgotten"
 
 
 async def test_the_check() -> None:

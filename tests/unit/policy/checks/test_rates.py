@@ -3,9 +3,9 @@ import ipaddress
 import pytest
 
 from postroad.policy import Check, Defer
-from postroad.policy.checks import rates as module
 from postroad.policy.checks.rates import Rate, RateLimits, Rates, rate_checks
 from postroad.policy.checks.strangers import Strangers
+from postroad.storage.moments import LocalMoments
 from tests.unit.policy.checks.asking import (
     ALL,
     connected,
@@ -20,7 +20,7 @@ from tests.unit.service.fakes import FakeClock
 
 def checks(strangers: Strangers = ALL, **limits: int) -> tuple[list[Check], FakeClock]:
     clock = FakeClock()
-    return rate_checks(Rates(RateLimits(**limits), clock), strangers), clock
+    return rate_checks(Rates(RateLimits(**limits), clock, LocalMoments()), strangers), clock
 
 
 def test_without_limits_nobody_is_asked() -> None:
@@ -30,7 +30,7 @@ def test_without_limits_nobody_is_asked() -> None:
 
 def test_so_many_at_once_and_then_one_by_one() -> None:
     clock = FakeClock()
-    rate = Rate(3, 60.0, clock)
+    rate = Rate(3, 60.0, clock, LocalMoments(), "x")
     assert [rate.take("a") for _ in range(4)] == [0.0, 0.0, 0.0, 20.0]
     assert rate.take("b") == 0.0, "each for itself"
     clock.at += 19
@@ -41,14 +41,12 @@ def test_so_many_at_once_and_then_one_by_one() -> None:
     assert [rate.take("a") for _ in range(4)] == [0.0, 0.0, 0.0, pytest.approx(20.0)]
 
 
-def test_what_is_counted_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_COUNTED", 10)
-    rate = Rate(1, 60.0, FakeClock())
-    for number in range(50):
-        rate.take(str(number))
-    assert len(rate._paid_at) == 10
-    assert rate.take("49") > 0
-    assert rate.take("0") == 0.0
+def test_limits_count_apart() -> None:
+    moments = LocalMoments()
+    rates = [Rate(limit, 60.0, FakeClock(), moments, name) for limit, name in ((1, "x"), (1, "y"))]
+    assert [each.take("a") for each in rates] == [0.0, 0.0]
+    assert Rate(2, 60.0, FakeClock(), moments, "x").take("a") == 0.0, "another limit counts anew"
+    assert Rate(1, 60.0, FakeClock(), moments, "x").take("a") > 0
 
 
 async def test_connections() -> None:
