@@ -17,7 +17,8 @@ from postroad.cli.main import main
 from postroad.lab.dns import DnsFault
 from postroad.lab.mailworld import Engine, MailWorld
 from postroad.lab.zones import reverse_name
-from postroad.model import format_id
+from postroad.message.dsn import Action, RecipientReport, Report, build_dsn
+from postroad.model import Address, Reply, format_id
 from postroad.trust.dmarc_report import (
     AggregateReport,
     DkimAuth,
@@ -80,6 +81,28 @@ REPORT = AggregateReport(
         ),
     ),
 )
+
+
+BOUNCE = build_dsn(
+    Report(
+        id=7,
+        at=1_795_600_000.0,
+        hostname="mx.there.test",
+        to=Address("news", "example.org"),
+        about=6,
+        arrived_at=1_795_600_000.0,
+        recipients=(
+            RecipientReport(
+                recipient=Address("jo", "there.test"),
+                original=Address("jo", "there.test"),
+                action=Action.FAILED,
+                reply=Reply(550, "5.1.1", "no such user"),
+                remote_mta="aspmx.l.google.com",
+            ),
+        ),
+        returned=b"Message-ID: <20261125.1@example.org>\r\n\r\n",
+    )
+).data
 
 
 def only(*kinds: str) -> Callable[[str], str]:
@@ -287,8 +310,18 @@ class ProtectTheLink(Scene):
         self.excerpts["lab"] = only("lookup", "link")
 
 
+class HandleBounces(Scene):
+    """A bounce in a file, and a stream that keeps a list."""
+
+    def prepare(self) -> None:
+        Path("bounce.eml").write_bytes(BOUNCE)
+        with self.config.open("a") as file:
+            file.write('[streams.news]\nsenders = ["news@example.org"]\nsuppression = true\n')
+
+
 SCENES: dict[str, type[Scene]] = {
     "check-a-domain.md": CheckADomain,
+    "handle-bounces.md": HandleBounces,
     "protect-the-link.md": ProtectTheLink,
     "sign-your-mail.md": SignYourMail,
 }

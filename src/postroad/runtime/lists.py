@@ -13,8 +13,13 @@ def suppressing_streams(config: Config) -> list[str]:
 
 
 def make_returns(office: Office) -> Returns:
-    """Return what takes in bounces and complaints about mail of ours."""
+    """Return what takes in bounces and complaints about mail of ours.
+
+    Raises `OSError` and `RulesInvalid` where the rules for replies are no use.
+    """
     store = office.store
+    if office.return_addresses or office.config.bounces.rules:
+        office.load_rules()  # a server with broken rules does not start
     return Returns(
         office.return_addresses,
         content=store.content,

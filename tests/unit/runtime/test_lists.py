@@ -11,6 +11,7 @@ from postroad.lab.world import World
 from postroad.message.bounce.classify import RulesInvalid
 from postroad.message.dsn import Action, RecipientReport, Report, build_dsn
 from postroad.model import Address, Reply, SuppressionReason, format_id
+from postroad.runtime.compose import System
 from postroad.runtime.config import Config
 from postroad.runtime.lists import leave_out_suppressed
 from postroad.runtime.office import Office
@@ -90,6 +91,9 @@ async def test_lists_need_rules_that_can_be_used(tmp_path: Any) -> None:
         inner: Any = object()
         with pytest.raises(RulesInvalid):
             leave_out_suppressed(inner, office)
+    with pytest.raises(RulesInvalid):
+        async with System.open(config):
+            pass
 
 
 class TestReturnPaths:
