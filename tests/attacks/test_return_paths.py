@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 from postroad.model import (
     Accepted,
@@ -34,12 +33,9 @@ BASE, LOOP = Address("bounce", "us.test"), "fbl@us.test"
 async def sent(tmp_path: Path) -> AsyncIterator[tuple[System, int]]:
     """A server that has sent a message of the stream `news` to two recipients; its id."""
     streams = {"news": {"senders": [str(NEWS)], "return_path": str(BASE), "suppression": True}}
-    sections: dict[str, dict[str, Any]] = {
-        "streams": streams,
-        "bounces": {"complaints": [LOOP]},
-        "limits": {"tarpit_seconds": 0.01},
-    }
-    async with serving(tmp_path, **sections) as system:
+    limits = {"tarpit_seconds": 0.01}
+    bounces = {"complaints": [LOOP]}
+    async with serving(tmp_path, streams=streams, bounces=bounces, limits=limits) as system:
         number = system.office.entropy.id()
         writer = system.store.content.stage(number)
         writer.write(b"Subject: x\r\n\r\nhi\r\n")
