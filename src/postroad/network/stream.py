@@ -260,7 +260,9 @@ class AsyncNetwork:
     async def connect(
         self, address: str, port: int, *, source: str | None = None, timeout: float
     ) -> Stream:
-        """Connect to an IP address. Raises `ConnectFailed`."""
+        """Connect to an IP address, or to a path. Raises `ConnectFailed`."""
+        if address.startswith("/"):
+            return await self.connect_path(Path(address), timeout=timeout)
         loop = asyncio.get_running_loop()
         stream = AsyncStream(loop, self._tls)
         sock = _open_socket(address, source)

@@ -73,5 +73,7 @@ class Network(Protocol):
     async def connect(
         self, address: str, port: int, *, source: str | None = None, timeout: float
     ) -> Stream:
-        """Connect to an IP address, from the IP address `source` if given. Raises `ConnectFailed`."""
+        """Connect to an IP address, from the IP address `source` if given; or to a UNIX socket of this
+        machine by its path (``/run/…``), whatever the port. Raises `ConnectFailed`.
+        """
         ...

@@ -4,6 +4,7 @@ from postroad.policy import Check
 from postroad.policy.checks.clients import helo_check, reverse_dns_check
 from postroad.policy.checks.dns_lists import dns_lists, parse_dns_list
 from postroad.policy.checks.greylist import Greylist, GreylistSettings, greylist
+from postroad.policy.checks.milters import milter_check
 from postroad.policy.checks.rates import RateLimits, Rates, rate_checks
 from postroad.policy.checks.scanners import Scanner, clamav_check, rspamd_check
 from postroad.policy.checks.standing import Standings, StandingSettings, standing_check
@@ -11,7 +12,7 @@ from postroad.policy.checks.strangers import Action, Strangers
 from postroad.ports import Clock, Moments, Network, Resolver, StandingStore
 from postroad.runtime.config import Config
 from postroad.runtime.config.abuse import AbuseSection
-from postroad.runtime.config.values import Peer
+from postroad.runtime.config.values import Peer, parse_peer
 
 
 class Guards:
@@ -66,6 +67,14 @@ class Guards:
         if abuse.clamav is not None and abuse.clamav_action is not Action.OFF:
             scanner = _scanner(abuse, abuse.clamav)
             checks.append(clamav_check(scanner, strangers, self._network, self._clock))
+        for number, place in enumerate(abuse.milters, 1):
+            name = f"milter-{number}" if len(abuse.milters) > 1 else "milter"
+            peer = Peer(place, 0) if place.startswith("/") else parse_peer(place)
+            scanner = _scanner(abuse, peer)
+            hostname = config.server.hostname
+            checks.append(
+                milter_check(name, scanner, hostname, strangers, self._network, self._clock)
+            )
         return checks
 
     def last(self, config: Config) -> list[Check]:

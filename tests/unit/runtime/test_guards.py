@@ -69,6 +69,11 @@ def test_all_that_is_set_is_asked_the_cheapest_first() -> None:
     assert names(config_of(clamav="127.0.0.1:3310", clamav_action="off")) == []
 
 
+def test_each_milter_is_a_check() -> None:
+    assert names(config_of(milters="/run/a")) == ["milter"]
+    assert names(config_of(milters=["[::1]:8891", "/run/a"])) == ["milter-1", "milter-2"]
+
+
 async def test_a_reload_forgets_no_counts() -> None:
     made = guards()
     (first,) = made.early(config_of(client_messages_per_hour=1), DNS)
@@ -84,6 +89,10 @@ async def test_a_reload_forgets_no_counts() -> None:
     [
         ({"rspamd": "scanner.test:1"}, "is no IP address"),
         ({"clamav": "127.0.0.1"}, "has no port"),
+        ({"milters": ["filter.test:1"]}, "is no IP address"),
+        ({"milters": ["127.0.0.1"]}, "has no port"),
+        ({"milters": [f"/{'x' * 107}"]}, "is longer than"),
+        ({"milters": ["/a", "/a"]}, "is named twice"),
         ({"dns_block_lists": ["spamhaus"]}, "names no list"),
         ({"exempt": ["192.0.2.1/24"]}, "host bits"),
         ({"helo": "laugh"}, "'off', 'note', 'quarantine' or 'reject'"),
@@ -108,7 +117,7 @@ def test_the_examples_of_the_documentation() -> None:
 
     text = (ROOT / "docs/howto/keep-abuse-out.md").read_text(encoding="utf-8")
     examples = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
-    assert len(examples) == 2
+    assert len(examples) == 3
     for example in examples:
         assert names(config_of(**tomllib.loads(example)["abuse"]))
     documented = set(re.findall(r"`([a-z_]+)`", text))

@@ -47,7 +47,8 @@ class OnFailure(Enum):
 
 
 class Scanner(Struct, frozen=True):
-    """Where a scanner listens (an IP address), how long it may take, and up to what size it is asked.
+    """Where a scanner listens (an IP address, or a path of a UNIX socket), how long it may take, and up
+    to what size it is asked.
 
     `action` is for what ClamAV finds; `password` is rspamd's, if it wants one.
     """
@@ -61,6 +62,8 @@ class Scanner(Struct, frozen=True):
     password: str = ""
 
     def __str__(self) -> str:
+        if self.host.startswith("/"):
+            return self.host
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
@@ -97,7 +100,7 @@ class _ForClamav(WholeMessage):
 def rspamd_check(scanner: Scanner, strangers: Strangers, network: Network, clock: Clock) -> Check:
     """Do what rspamd says: reject, defer, or put into Junk what it would mark."""
 
-    @check(stage=MessageReceived, name="rspamd", reads=_reader(_ForRspamd, scanner, strangers))
+    @check(stage=MessageReceived, name="rspamd", reads=reader(_ForRspamd, scanner, strangers))
     async def rspamd(stage: MessageReceived) -> Verdict:
         message = stage.reading(_ForRspamd)
         if message is None:
@@ -118,9 +121,9 @@ def rspamd_check(scanner: Scanner, strangers: Strangers, network: Network, clock
             return read_rspamd(answer.body())
 
         try:
-            return _rspamd_verdict(await _talk(scanner, network, clock, talk))
+            return _rspamd_verdict(await ask(scanner, network, clock, talk))
         except ScanFailed as error:
-            return _failed("rspamd", scanner, error)
+            return unasked("rspamd", scanner, error)
 
     return rspamd
 
@@ -128,7 +131,7 @@ def rspamd_check(scanner: Scanner, strangers: Strangers, network: Network, clock
 def clamav_check(scanner: Scanner, strangers: Strangers, network: Network, clock: Clock) -> Check:
     """Refuse, or put into Junk, what ClamAV finds something in."""
 
-    @check(stage=MessageReceived, name="clamav", reads=_reader(_ForClamav, scanner, strangers))
+    @check(stage=MessageReceived, name="clamav", reads=reader(_ForClamav, scanner, strangers))
     async def clamav(stage: MessageReceived) -> Verdict:
         message = stage.reading(_ForClamav)
         if message is None:
@@ -148,20 +151,22 @@ def clamav_check(scanner: Scanner, strangers: Strangers, network: Network, clock
             return read_clamav(answer).found
 
         try:
-            found = await _talk(scanner, network, clock, talk)
+            found = await ask(scanner, network, clock, talk)
         except ScanFailed as error:
-            return _failed("clamav", scanner, error)
+            return unasked("clamav", scanner, error)
         if not found:
             return ACCEPT
-        reply = Reply(550, "5.7.1", f"Malware found: {_ascii(found)}")
+        reply = Reply(550, "5.7.1", f"Malware found: {printed(found)}")
         return act(scanner.action, reply, f"found {found}")
 
     return clamav
 
 
-def _reader(
+def reader(
     kind: type[WholeMessage], scanner: Scanner, strangers: Strangers
 ) -> Callable[[MessageBegun], WholeMessage | None]:
+    """Return what keeps messages for a scanner, except those of exempt clients."""
+
     def read(begun: MessageBegun) -> WholeMessage | None:
         if strangers.exempts(begun.origin.client):
             return None
@@ -170,7 +175,7 @@ def _reader(
     return read
 
 
-async def _talk(
+async def ask(
     scanner: Scanner,
     network: Network,
     clock: Clock,
@@ -229,7 +234,7 @@ def _rspamd_verdict(found: RspamdAnswer) -> Verdict:
     reason = f"{found.action}, {found.score:.2f} of {found.required:.2f}"
     if found.symbols:
         reason += f": {' '.join(found.symbols)}"
-    words = _ascii(found.message)
+    words = printed(found.message)
     match found.action:
         case "reject":
             return Reject(Reply(550, "5.7.1", words or "This looks like junk mail"), reason)
@@ -242,7 +247,8 @@ def _rspamd_verdict(found: RspamdAnswer) -> Verdict:
     return Accept(f"{reason} (an action that is not known here)")
 
 
-def _failed(name: str, scanner: Scanner, error: ScanFailed) -> Verdict:
+def unasked(name: str, scanner: Scanner, error: ScanFailed) -> Verdict:
+    """Return the verdict where a scanner said nothing that can be used."""
     reason = f"{name} at {scanner}: {error}"
     if scanner.failure is OnFailure.ACCEPT:
         return Accept(f"not checked: {reason}")
@@ -250,5 +256,6 @@ def _failed(name: str, scanner: Scanner, error: ScanFailed) -> Verdict:
     return Defer(Reply(451, "4.3.0", "A check failed here, try again later"), reason)
 
 
-def _ascii(text: str) -> str:
+def printed(text: str) -> str:
+    """Return a scanner's words as far as they fit into a reply."""
     return "".join(letter if " " <= letter <= "~" else "?" for letter in text)

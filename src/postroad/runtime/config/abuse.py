@@ -12,6 +12,7 @@ from postroad.runtime.config.values import Octets, Peer, Seconds, Section, Strin
 
 _DAY = 86_400
 _MOST = 100_000_000
+_MAX_PATH_OCTETS = 107  # sun_path has room for 108 with its NUL
 
 
 def _to_networks(value: Any) -> Any:
@@ -35,6 +36,17 @@ def _known_lists(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+def _known_places(values: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError("a milter is named twice")
+    for value in values:
+        if not value.startswith("/"):
+            _is_address(parse_peer(value))
+        elif len(value.encode()) > _MAX_PATH_OCTETS:
+            raise ValueError(f"{value!r} is longer than {_MAX_PATH_OCTETS} octets")
+    return values
+
+
 def _is_address(peer: Peer | None) -> Peer | None:
     if peer is not None:
         try:
@@ -53,6 +65,7 @@ Networks = Annotated[
     BeforeValidator(_to_networks),
     PlainSerializer(lambda value: [str(each) for each in value]),
 ]
+Milters = Annotated[Strings, AfterValidator(_known_places)]
 DnsLists = Annotated[Strings, AfterValidator(_known_lists)]
 Scanner = Annotated[
     Peer | None,
@@ -163,12 +176,17 @@ class AbuseSection(Section):
     clamav_action: Action = Field(
         default=Action.REJECT, description="What follows where it finds something (550 5.7.1)."
     )
+    milters: Milters = Field(
+        default=(),
+        description="Where milters listen, as `127.0.0.1:8891` or `/run/opendkim/opendkim.sock`; "
+        "they are asked in this order, when the message is here.",
+    )
     scan_max_octets: Octets = Field(
         default=5 * 2**20,
         ge=1024,
         le=2**30,
-        description="Messages up to this size are shown to rspamd and ClamAV; they are in memory "
-        "while they arrive.",
+        description="Messages up to this size are shown to rspamd, ClamAV and milters; they are in "
+        "memory while they arrive.",
     )
     scan_seconds: Seconds = Field(
         default=20.0, ge=0.1, le=600, description="How long each may take for one message."

@@ -1,4 +1,6 @@
-"""What is said to programs that judge messages, without I/O: rspamd by HTTP, ClamAV by INSTREAM."""
+"""What is said to programs that judge messages, without I/O: rspamd by HTTP, ClamAV by INSTREAM,
+milters (`wire.scan.milter`) by the protocol of Sendmail.
+"""
 
 from postroad.wire.scan.clamav import ClamavAnswer, instream, read_clamav
 from postroad.wire.scan.failed import ScanFailed
