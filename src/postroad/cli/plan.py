@@ -135,6 +135,13 @@ def _show(made: "Plan") -> None:
         if needed
     ]
     print_line(f"sender      {made.sender or '<>'}")
+    if made.stream:
+        print_line(f"stream      {made.stream}")
+    if made.return_path is not None:
+        base = made.return_path
+        print_line(
+            f"leaves as   {base.quoted_local_part}+MARK@{base.domain}: what comes back is noted"
+        )
     print_line(
         f"size        {made.traits.octets} octets{', needs ' * bool(needs)}{', '.join(needs)}"
     )
@@ -163,6 +170,8 @@ def _show_leg(leg: "Leg") -> None:
     print_line(f"split       {lead.address.local_part} at {lead.address.domain}")
     if lead.mailbox is not None:
         print_line("way         a mailbox here")
+    elif lead.ours:
+        print_line("way         taken here: bounces and complaints about mail of ours")
     if route is not None:
         print_line(f"way         by {route.kind.value}, TLS {route.tls.value} by the settings")
         for host in route.hosts:
@@ -212,8 +221,12 @@ def _show_preview(each: "Preview") -> None:
 
 
 def _to_plain(made: "Plan") -> dict[str, Any]:
+    from postroad.service.streams import shown
+
     return {
         "sender": str(made.sender) if made.sender else None,
+        "stream": shown(made.stream),
+        "return_path": str(made.return_path) if made.return_path else None,
         "octets": made.traits.octets,
         "eight_bit": made.traits.eight_bit,
         "smtputf8": made.traits.utf8_header,

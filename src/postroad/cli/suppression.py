@@ -20,7 +20,7 @@ app = typer.Typer(
     help="Who gets nothing of a stream any more, where streams.NAME.suppression is on.",
 )
 
-MAX_FILE_OCTETS = 1024 * 1024 * 1024
+MAX_FILE_OCTETS = 256 * 1024 * 1024
 
 Addresses = Annotated[list[str], typer.Argument(metavar="ADDRESS...")]
 Stream = Annotated[str, typer.Option("--stream", metavar="NAME", help="The list of this stream.")]
@@ -119,7 +119,7 @@ def import_(
     """Add what a CSV file names in its columns address and stream (reason, evidence and since may
     follow). Where a line is wrong, nothing is added.
     """
-    data = sys.stdin.buffer.read() if str(file) == "-" else _read(file)
+    data = _read(file)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -143,9 +143,16 @@ def export(stream: AnyStream = None, config: ConfigFile = None) -> None:
 
 
 def _read(file: Path) -> bytes:
-    if file.stat().st_size > MAX_FILE_OCTETS:
-        raise CommandFailed(f"{file} is larger than {MAX_FILE_OCTETS} octets", Exit.DATAERR)
-    return file.read_bytes()
+    if str(file) == "-":
+        data = sys.stdin.buffer.read(MAX_FILE_OCTETS + 1)
+    else:
+        with file.open("rb") as opened:
+            data = opened.read(MAX_FILE_OCTETS + 1)
+    if len(data) > MAX_FILE_OCTETS:
+        raise CommandFailed(
+            f"{file} is larger than {MAX_FILE_OCTETS} octets; import it in parts", Exit.DATAERR
+        )
+    return data
 
 
 def _folded(text: str | None) -> str | None:

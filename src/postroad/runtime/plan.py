@@ -16,6 +16,7 @@ from postroad.network import SystemClock, SystemEntropy
 from postroad.ports import Clock, Network, QueueFilter, Resolver, RouteFailed, StorageError
 from postroad.runtime import settings
 from postroad.runtime.config import Config
+from postroad.runtime.leaving import leaving
 from postroad.runtime.lookup import Found, Lead, look_up
 from postroad.runtime.office import Office
 from postroad.runtime.outbound import make_network
@@ -87,7 +88,9 @@ class Leg(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """The whole forecast. `refused` are recipients that RCPT would refuse; `problems` concern all."""
+    """The whole forecast. `refused` are recipients that RCPT would refuse; `problems` concern all.
+    `return_path` is what it would leave under (with a mark), None for the sender.
+    """
 
     sender: Address | None
     traits: Traits
@@ -96,6 +99,8 @@ class Plan(Struct, frozen=True):
     previews: tuple[Preview, ...]
     problems: tuple[str, ...]
     store: str = ""
+    stream: str = ""
+    return_path: Address | None = None
 
     @property
     def fails(self) -> bool:
@@ -143,8 +148,15 @@ async def make_plan(
     found = [await look_up(config, each, resolver) for each in recipients]
     waiting = await _waiting(config, found)
     prober = _Prober(config, network or make_network(config), resolver, clock) if probe else None
+    leads = [lead.address for each in found for lead in each.leads]
+    left = await leaving(config, sender, leads)
     legs = [
-        replace(await _leg(each, lead, traits, waiting, prober, clock.now()), links=_links(lead))
+        _spared(
+            replace(
+                await _leg(each, lead, traits, waiting, prober, clock.now()), links=_links(lead)
+            ),
+            left.spared.get(lead.address),
+        )
         for each in found
         for lead in each.leads
     ]
@@ -155,7 +167,12 @@ async def make_plan(
         outgoing = tuple(addresses) or await outgoing_addresses(config, resolver)
         previews = [
             await preview(
-                signed, sender, address=one, helo=helo, resolver=resolver, now=clock.now()
+                signed,
+                left.return_path or sender,
+                address=one,
+                helo=helo,
+                resolver=resolver,
+                now=clock.now(),
             )
             for one in outgoing[:_MAX_ADDRESSES]
         ]
@@ -167,7 +184,16 @@ async def make_plan(
         tuple(previews),
         tuple(_own_limits(config, message, traits)),
         next((each.store for each in found if each.store), ""),
+        left.stream,
+        left.return_path,
     )
+
+
+def _spared(leg: Leg, refusal: Reply | None) -> Leg:
+    if refusal is None:
+        return leg
+    never = "never: it would come back at once"
+    return replace(leg, expected=never, problems=(*leg.problems, str(refusal)))
 
 
 def _signed(config: Config, message: bytes, sender: Address | None, clock: Clock) -> bytes:
@@ -221,8 +247,8 @@ async def _leg(
     prober: "_Prober | None",
     now: float,
 ) -> Leg:
-    queued = waiting.get(lead.address.domain if lead.mailbox is None else "local", Waiting())
-    if lead.mailbox is not None:
+    queued = waiting.get("local" if lead.ours else lead.address.domain, Waiting())
+    if lead.ours:
         return Leg(found.address, lead, "at once", queued)
     if lead.refusal is not None:
         if lead.refusal.transient:
@@ -285,7 +311,7 @@ def _reaches_by_mx(route: Route | None) -> bool:
 
 async def _waiting(config: Config, found: Sequence[Found]) -> dict[str, Waiting]:
     """What waits, by destination; nothing where there is no store."""
-    domains = {lead.address.domain for each in found for lead in each.leads if lead.mailbox is None}
+    domains = {lead.address.domain for each in found for lead in each.leads if not lead.ours}
     if not domains or any(each.store for each in found):
         return {}
     try:

@@ -2,8 +2,9 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import islice
 
 from postroad.model import (
     MAX_EVIDENCE,
@@ -80,7 +81,12 @@ class Suppressions:
 
         Raises `Refused` that names the line, `StorageError`.
         """
-        return await self._put(list(self._rows(text)), by)
+        for _ in self._rows(text):
+            pass  # all lines must be right; none is kept, since there may be millions
+        rows, fresh = self._rows(text), 0
+        while batch := list(islice(rows, _BATCH)):
+            fresh += await self._put(batch, by)
+        return fresh
 
     async def write_csv(self, stream: str | None = None) -> AsyncIterator[str]:
         """Yield the lists (of one stream) as CSV, line by line. Raises `Refused`, `StorageError`."""
@@ -109,11 +115,8 @@ class Suppressions:
         return name
 
     async def _put(self, entries: list[Suppression], by: str) -> int:
-        fresh = 0
-        for start in range(0, len(entries), _BATCH):
-            batch = entries[start : start + _BATCH]
-            fresh += len(await self._missing(batch))
-            await self._ledger.commit(Group((Suppressed(self._clock.now(), tuple(batch), by),)))
+        fresh = len(await self._missing(entries))
+        await self._ledger.commit(Group((Suppressed(self._clock.now(), tuple(entries), by),)))
         return fresh
 
     async def _missing(self, batch: list[Suppression]) -> set[tuple[str, str]]:
@@ -124,7 +127,7 @@ class Suppressions:
                 missing.discard((stream, known.address.folded))
         return missing
 
-    def _rows(self, text: str) -> Iterable[Suppression]:
+    def _rows(self, text: str) -> Iterator[Suppression]:
         now = self._clock.now()
         reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
         try:

@@ -1,10 +1,12 @@
 """``postroad suppression``: the lists of streams from the command line."""
 
 import json
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
 
+from postroad.cli import suppression
 from postroad.cli.main import main
 
 
@@ -52,6 +54,16 @@ def test_export_and_import(cli: Cli, tmp_path: Path) -> None:
     file.write_bytes(cli("export", "--stream", "news").encode())
     assert b"jo@there.test,news,unsubscribe,," in file.read_bytes()
     assert cli("import", str(file)) == "0 addresses added\n"
+
+
+def test_from_standard_input(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = b"address,stream\njo@there.test,news\nann@there.test,news\n"
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(text)))
+    assert cli("import", "-") == "2 addresses added\n"
+    monkeypatch.setattr(suppression, "MAX_FILE_OCTETS", len(text) - 1)
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(text)))
+    cli("import", "-", code=65)
+    assert "import it in parts" in cli.error
 
 
 def test_what_is_wrong_is_said(cli: Cli, tmp_path: Path) -> None:

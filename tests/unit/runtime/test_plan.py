@@ -1,6 +1,7 @@
 """The forecast for a message, compared with what servers of the lab really are."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,8 +9,10 @@ import pytest
 
 from postroad.lab.world import World
 from postroad.model import Address
+from postroad.runtime.config import Config
 from postroad.runtime.outbound import make_resolver
 from postroad.runtime.plan import Plan, make_plan, traits_of
+from postroad.trust.return_path import ReturnTo
 
 MESSAGE = b"From: orders@shop.test\r\nTo: x@there.test\r\nSubject: x\r\n\r\nhello\r\n"
 
@@ -119,6 +122,52 @@ async def test_a_message_that_does_not_fit(world: World) -> None:
     await small.stop()
     made = await plan(world, "x@small.test", probe=True)
     assert "connection refused" in made.legs[0].problems[0]
+
+
+async def streamed(world: World) -> None:
+    """From now on orders@shop.test sends by a stream with a list and return paths."""
+    site = world.sites["shop.test"]
+    news = {
+        "senders": ["orders@shop.test"],
+        "suppression": True,
+        "return_path": "bounce@back.test",
+    }
+    values = {"server": {"hostname": "x.test"}, "streams": {"news": news}}
+    streams = Config.model_validate(values).streams
+    site.config = site.config.model_copy(update={"streams": streams})
+    await site.restart()
+
+
+async def test_what_its_stream_would_do(world: World) -> None:
+    await streamed(world)
+    there = Address("x", "there.test")
+    made = await plan(world, "x@there.test", "y@there.test")
+    assert (made.stream, made.return_path) == ("news", Address("bounce", "back.test"))
+    # Receivers look at the return path: nobody may send for it.
+    world.dns.zones.add_zone("back.test")
+    world.dns.zones.add("back.test", "TXT", "v=spf1 -all")
+    (said,) = (await plan(world, "x@there.test")).previews
+    assert said.spf.result.value == "fail"
+    assert not any(leg.problems for leg in made.legs)
+    site = world.sites["shop.test"]
+    await site.office.suppressions.add([there], "news", by="op")
+    listed, other = (await plan(world, "x@there.test", "y@there.test")).legs
+    assert "on the suppression list of stream news" in listed.problems[0]
+    assert listed.expected == "never: it would come back at once"
+    assert other.problems == ()
+    made = await plan(world, "x@there.test", sender="staff@shop.test")
+    assert (made.stream, made.return_path) == ("", None)
+    assert made.legs[0].problems == ()
+
+
+async def test_what_comes_back_is_taken_here(world: World) -> None:
+    await streamed(world)
+    paths = world.sites["shop.test"].office.return_paths
+    path = paths.make(Address("bounce", "back.test"), ReturnTo(7, 0), time.time())
+    (leg,) = (await plan(world, str(path), sender="staff@shop.test")).legs
+    assert leg.lead.ours
+    assert leg.problems == ()
+    assert leg.expected == "at once"
 
 
 async def test_what_waits_for_the_same_place(world: World) -> None:
