@@ -7,6 +7,7 @@ strangers, so each is read within the bounds of `trust.dmarc_report`, and at mos
 import hashlib
 from enum import Enum
 
+import structlog
 from msgspec import Struct
 
 from postroad.message.parts import parts_of
@@ -25,6 +26,8 @@ from postroad.trust.dmarc_report import (
 )
 from postroad.trust.tls_report import GZIP_MAGIC, TlsReport, TlsReportInvalid, unpack
 from postroad.trust.tls_report import read_report as read_tls_report
+
+log = structlog.get_logger("postroad.reports")
 
 # RFC 8460 §5.3, §5.1
 _TLS_TYPES = frozenset({"application/tlsrpt+json", "application/tlsrpt+gzip"})
@@ -58,20 +61,29 @@ class ReceivedReport(Struct, frozen=True):
 
 
 def read_report(data: bytes, source: str) -> ReceivedReport | None:
-    """Return the report in a mail message or in a file of its own; None where there is none."""
+    """Return the report in a mail message or in a file of its own; None where there is none.
+
+    One that cannot be read, for whatever reason, is broken: it does not keep others from being read.
+    """
     if len(data) > MAX_MESSAGE_OCTETS:
         problem = f"more than {MAX_MESSAGE_OCTETS} octets"
         return ReceivedReport("", ReportKind.BROKEN, source, problem=problem)
     key = hashlib.sha256(data).hexdigest()[:10]
     try:
-        aggregate = None
-        tls = _tls_report(data)
-        if tls is None:
-            aggregate = read_aggregate(data) if _is_bare(data) else read_message(data)
+        return _read(data, key, source)
     except (ReportInvalid, TlsReportInvalid) as error:
         return ReceivedReport(key, ReportKind.BROKEN, source, problem=str(error))
+    except Exception as error:  # strangers write them
+        log.exception("a report cannot be read", source=source, key=key)
+        problem = f"cannot be read: {type(error).__name__}: {error}".rstrip(": ")
+        return ReceivedReport(key, ReportKind.BROKEN, source, problem=problem)
+
+
+def _read(data: bytes, key: str, source: str) -> ReceivedReport | None:
+    tls = _tls_report(data)
     if tls is not None:
         return ReceivedReport(key, ReportKind.TLS, source, tls=tls)
+    aggregate = read_aggregate(data) if _is_bare(data) else read_message(data)
     if aggregate is not None:
         return ReceivedReport(key, ReportKind.AGGREGATE, source, aggregate=aggregate)
     failure = read_failure_report(data)

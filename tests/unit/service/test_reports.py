@@ -2,7 +2,12 @@
 
 import base64
 import gzip
+import io
+import zipfile
 
+import pytest
+
+from postroad.service import reports
 from postroad.service.reports import ReportKind, read_report
 from postroad.trust.dmarc_report import Letter, write_aggregate, write_letter
 from tests.unit.trust.dmarc_report.scene import REPORT
@@ -47,3 +52,31 @@ def test_tls_reports() -> None:
     broken = read_report(head, "x")
     assert broken is not None
     assert broken.kind is ReportKind.BROKEN
+
+
+@pytest.mark.parametrize("error", [IndexError("x"), MemoryError(), RecursionError("deep")])
+def test_a_report_that_breaks_its_reader_keeps_no_other_from_being_read(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def read(message: bytes) -> None:
+        raise error
+
+    monkeypatch.setattr(reports, "read_message", read)
+    broken = read_report(b"From: a@b.c\r\n\r\nhello", "x")
+    assert broken is not None
+    assert broken.kind is ReportKind.BROKEN
+    assert type(error).__name__ in broken.problem
+    assert read_report(TLS, "y") is not None
+    caplog.clear()
+
+
+def test_a_zip_file_of_a_method_that_no_report_uses() -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("report.xml", write_aggregate(REPORT))
+    broken = read_report(buffer.getvalue(), "x")
+    assert broken is not None
+    assert (broken.kind, broken.problem) == (
+        ReportKind.BROKEN,
+        "a zip file packed by method 14",
+    )

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import random
 import tracemalloc
 import zipfile
 
@@ -11,9 +12,12 @@ from postroad.trust.dmarc_report.report import ReportInvalid
 from postroad.trust.dmarc_report.unpacking import MAX_PACKED_OCTETS, MAX_REPORT_OCTETS, unpack
 
 
-def zipped(**files: bytes) -> bytes:
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+
+
+def zipped(method: int = zipfile.ZIP_DEFLATED, /, **files: bytes) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w", method) as archive:
         for name, data in files.items():
             archive.writestr(name.replace("_", "."), data)
     return buffer.getvalue()
@@ -23,6 +27,7 @@ def test_all_three_kinds() -> None:
     assert unpack(b"<x/>") == b"<x/>"
     assert unpack(gzip.compress(b"<x/>")) == b"<x/>"
     assert unpack(zipped(a_txt=b"no", b_xml=b"<x/>")) == b"<x/>"
+    assert unpack(zipped(zipfile.ZIP_STORED, b_xml=b"<x/>")) == b"<x/>"
 
 
 def test_a_checksum_that_is_cut_off() -> None:
@@ -36,6 +41,9 @@ def test_a_checksum_that_is_cut_off() -> None:
         b"PK\x03\x04nonsense",
         zipped(**{f"f{number}": b"" for number in range(20)}),
         zipped(),
+        zipped(zipfile.ZIP_BZIP2, b_xml=b"<x/>"),
+        zipped(zipfile.ZIP_LZMA, b_xml=b"<x/>"),
+        zipped(**{f"d{number}/": b"" for number in range(200)}, b_xml=b"<x/>"),
         b"x" * (MAX_PACKED_OCTETS + 1),
     ],
 )
@@ -66,3 +74,29 @@ def test_bombs_are_not_held() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 3 * MAX_REPORT_OCTETS
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_damaged_archives(method: int) -> None:
+    """What the library raises for what is broken is of many kinds, and is one kind here."""
+    chance = random.Random(4)
+    whole = zipped(method, r_xml=b"<feedback>" + chance.randbytes(300) + b"</feedback>")
+    for _ in range(1500):
+        damaged = bytearray(whole)
+        for _ in range(chance.choice((1, 1, 2, 4))):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        try:
+            unpack(bytes(damaged))
+        except ReportInvalid:
+            continue
+
+
+def test_small_bombs_of_other_methods_are_not_held() -> None:
+    """Both libraries unpack the whole of what they are given, however little is asked for."""
+    packed = zipped(zipfile.ZIP_BZIP2, a_xml=bytes(64 * 2**20))
+    tracemalloc.start()
+    with pytest.raises(ReportInvalid, match="packed by method 12"):
+        unpack(packed)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**20
