@@ -1,13 +1,16 @@
 """Floods and junk, over real sockets and a real DNS server: what the section `abuse` makes of them."""
 
+import asyncio
 import ssl
 from base64 import b64encode
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from postroad.lab.dns import DnsServer
 from postroad.runtime.compose import System
@@ -150,3 +153,42 @@ async def test_a_domain_whose_mail_was_junk_before(tmp_path: Path) -> None:
         else:
             raise AssertionError("what was judged is not written")
         assert [(each.domain, round(each.junk)) for each in worst] == [("good.test", 2)]
+
+
+async def test_guesses_on_many_connections_at_once(tmp_path: Path) -> None:
+    """They come before the first is judged, and are no more than if they came one by one."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    async with serving(tmp_path, limits={"login_failure_seconds": 0.0}) as system:
+
+        async def guess(client: Client, number: int) -> str:
+            plain = b64encode(f"\0{BOB}\0guess {number}".encode()).decode()
+            return (await codes(client, "EHLO x.test", f"AUTH PLAIN {plain}"))[0]
+
+        async with AsyncExitStack() as stack:
+            clients = [
+                await stack.enter_async_context(connected(system, "submissions", tls=context))
+                for _ in range(15)
+            ]
+            said = await asyncio.gather(*(guess(each, n) for n, each in enumerate(clients)))
+        assert (said.count("535 5.7.8"), said.count("454 4.7.0")) == (5, 10), said
+
+
+async def test_bad_tokens_without_a_name_keep_nobody_else_out(tmp_path: Path) -> None:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    key = Ed25519PrivateKey.generate().public_key()
+    path = tmp_path / "issuer.pem"
+    path.write_bytes(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    oauth = {"issuer": "https://id.example", "audience": "mail", "keys": [str(path)]}
+    limits = {"login_failure_seconds": 0.0, "max_login_failures": 100}
+    bearer = b64encode(b"n,,\x01auth=Bearer forged\x01\x01").decode()
+    plain = b64encode(f"\0{BOB}\0{PASSWORD}".encode()).decode()
+    async with (
+        serving(tmp_path, limits=limits, oauth=oauth) as system,
+        connected(system, "submissions", tls=context) as client,
+    ):
+        one = (f"AUTH OAUTHBEARER {bearer}", "AQ==")
+        said = await codes(client, "EHLO x.test", *one * 5, one[0], f"AUTH PLAIN {plain}")
+    assert said[1:10:2] == ["535 5.7.8"] * 5
+    assert said[10:] == ["454 4.7.0", "235 2.7.0"]

@@ -25,7 +25,7 @@ from postroad.model import (
 from postroad.ports import Clock, Directory, TokenVerifier
 from postroad.service.logins import LoginBook
 from postroad.service.passwords import MAX_PASSWORD_OCTETS, Passwords
-from postroad.service.throttle import Throttle, Throttled, ThrottleSettings
+from postroad.service.throttle import Attempt, Throttle, Throttled, ThrottleSettings
 
 MAX_NAME_LETTERS = 320
 
@@ -95,7 +95,12 @@ class Authenticator:
         `username` is the account's address. Raises `Throttled` without looking at the password.
         """
         name = folded(username)
-        await self._admit(name, visit)
+        with await self._attempt(name, visit):
+            return await self._judge_password(name, username, password, visit)
+
+    async def _judge_password(
+        self, name: str, username: str, password: str, visit: Visit
+    ) -> Account | None:
         account = await self._account(username)
         if len(password.encode()) > MAX_PASSWORD_OCTETS:
             account, password = None, ""
@@ -146,6 +151,12 @@ class Authenticator:
         keys, which = zip(*fitting, strict=True)
         return ScramOffer(name, keys, which, account)
 
+    async def scram_attempt(self, offer: ScramOffer, visit: Visit) -> Attempt:
+        """Let a proof be judged when it is its turn: within what is returned, `scram_proven` or
+        `scram_failed` is told what came of it. Raises `Throttled`.
+        """
+        return await self._turn(offer.name, visit)
+
     def scram_proven(self, offer: ScramOffer, which: int, visit: Visit) -> Account | None:
         """The client has the password of the keys at `which`: return the account."""
         if offer.account is None:
@@ -163,7 +174,10 @@ class Authenticator:
         which is nobody's failure.
         """
         name = folded(username)
-        await self._admit(name, visit)
+        with await self._attempt(name, visit):
+            return await self._judge_token(name, token, visit)
+
+    async def _judge_token(self, name: str, token: str, visit: Visit) -> Account | None:
         user = None if self._tokens is None else await self._tokens.user(token)
         if user is None or (name and folded(user) != name):
             self._turn_away(name, visit, LoginResult.WRONG)
@@ -180,6 +194,17 @@ class Authenticator:
     async def _admit(self, name: str, visit: Visit) -> None:
         try:
             await self._throttle.admit(visit.client, name)
+        except Throttled:
+            self._note(name, visit, LoginResult.THROTTLED)
+            raise
+
+    async def _attempt(self, name: str, visit: Visit) -> Attempt:
+        await self._admit(name, visit)
+        return await self._turn(name, visit)
+
+    async def _turn(self, name: str, visit: Visit) -> Attempt:
+        try:
+            return await self._throttle.attempt(visit.client, name)
         except Throttled:
             self._note(name, visit, LoginResult.THROTTLED)
             raise

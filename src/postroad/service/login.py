@@ -40,6 +40,7 @@ class SaslLogin:
         self._server = make_server(visit.mechanism, plus_offered=plus_offered, binding=binding)
         self._discovery_url = discovery_url
         self._offer: ScramOffer | None = None
+        self._is_judged = False
         self.username = ""
         """What the client calls itself, as far as it said; for the log."""
 
@@ -49,6 +50,14 @@ class SaslLogin:
 
         Raises `SaslMalformed`, `Throttled`, `StorageError` and `TokensUnjudged`, which end the exchange.
         """
+        if self._offer is None:
+            return await self._step(response)
+        if self._is_judged:  # the client only confirms what it heard
+            return self._proof(self._offer, response)
+        with await self._authenticator.scram_attempt(self._offer, self._visit):
+            return self._proof(self._offer, response)
+
+    async def _step(self, response: bytes | None) -> Challenge | Account | None:
         server, visit, authenticator = self._server, self._visit, self._authenticator
         step = server.step(response)
         match step:
@@ -70,11 +79,17 @@ class SaslLogin:
                 offer = self._offer = await authenticator.scram_offer(step.username, visit)
                 nonce = self._entropy.token(_NONCE_OCTETS)
                 return server.offer(offer.keys, nonce, real=offer.account is not None)
+        return None
+
+    def _proof(self, offer: ScramOffer, response: bytes | None) -> Challenge | Account | None:
+        """What follows an offer; it is judged without waiting."""
+        match self._server.step(response):
+            case Challenge() as challenge:
+                self._is_judged = True
+                return challenge
             case Proven(which=which):
-                assert self._offer is not None
-                return authenticator.scram_proven(self._offer, which, visit)
-        if self._offer is not None:
-            authenticator.scram_failed(self._offer, visit)
+                return self._authenticator.scram_proven(offer, which, self._visit)
+        self._authenticator.scram_failed(offer, self._visit)
         return None
 
     def _named(self, username: str, authorization_id: str = "") -> None:

@@ -1,3 +1,4 @@
+import asyncio
 import hashlib
 from collections.abc import Iterator
 
@@ -272,6 +273,17 @@ async def test_scram_looks_the_same_for_who_does_not_exist(world: World) -> None
     assert world.authenticator.scram_proven(offers[0], 0, visit()) is None
     other = await world.passwords.scram_keys("right", scram_salt_of(SECRET, Address.parse(BOB)))
     assert other == real, "an account made again under its name has its salt again"
+
+
+async def test_guesses_at_once_are_no_more_than_one_after_the_other(world: World) -> None:
+    outcomes = await asyncio.gather(
+        *(world.verify(BOB, f"guess {number}") for number in range(20)), return_exceptions=True
+    )
+    assert outcomes.count(None) == 2
+    assert sum(isinstance(each, Throttled) for each in outcomes) == 18
+    world.clock.at += 1000
+    right = await asyncio.gather(*(world.verify(BOB, "right") for _ in range(20)))
+    assert all(each is not None for each in right)
 
 
 async def test_scram_is_throttled_too(world: World) -> None:

@@ -1,5 +1,6 @@
 """Whole exchanges: our client against the authenticator."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 
@@ -10,6 +11,7 @@ from postroad.network import SystemEntropy
 from postroad.service.authenticate import Visit
 from postroad.service.login import SaslLogin, SaslLogins
 from postroad.service.passwords import Passwords
+from postroad.service.throttle import Throttled
 from postroad.wire.sasl import Challenge, SaslClient, SaslMalformed
 from postroad.wire.sasl.bearer import write_oauthbearer, write_xoauth2
 from postroad.wire.sasl.client import LoginClient, PlainClient, ScramClient
@@ -92,3 +94,19 @@ async def test_only_as_oneself(world: World) -> None:
     with pytest.raises(SaslMalformed, match="only as yourself"):
         await begin(world, "SCRAM-SHA-256").step(b"n,a=eve@x.test,n=bob@x.test,r=1")
     assert isinstance(await begin(world, "PLAIN").step(b"BOB@x.test\0bob@x.test\0right"), Account)
+
+
+async def test_proofs_are_judged_as_guesses_are(world: World) -> None:
+    """Exchanges may all have begun before the first was found to be wrong."""
+    exchanges = []
+    for number in range(6):
+        client = ScramClient(BOB, f"guess {number}", "cnonce")
+        login = begin(world, client.mechanism)
+        offered = await login.step(client.first)
+        assert isinstance(offered, Challenge)
+        exchanges.append((login, client.answer(offered.data)))
+    outcomes = await asyncio.gather(
+        *(login.step(proof) for login, proof in exchanges), return_exceptions=True
+    )
+    assert outcomes[:2] == [None, None]
+    assert all(isinstance(each, Throttled) for each in outcomes[2:])

@@ -200,6 +200,13 @@ class AuthSection(Section):
     max_wait_seconds: Seconds = Field(
         default=900.0, ge=0, le=86_400, description="The longest wait."
     )
+    turn_seconds: Seconds = Field(
+        default=10.0,
+        ge=0.1,
+        le=60,
+        description="How long a login may wait for its turn: of one client no more are judged at once "
+        "than may fail before it has to wait.",
+    )
     remember_seconds: Seconds = Field(
         default=300.0,
         ge=0,

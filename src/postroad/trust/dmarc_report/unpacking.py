@@ -1,6 +1,6 @@
 """Reports come packed: gzip (RFC 1952) or zip, never to grow beyond a bound.
 
-Of the methods of zip only the two are taken that its reports use and that can be unpacked piece by piece:
+Of the methods of zip only the two are taken that its reports use and that can be unpacked in pieces:
 stored and deflated. bzip2 and LZMA make gigabytes of one piece.
 """
 

@@ -11,7 +11,6 @@ import pytest
 from postroad.trust.dmarc_report.report import ReportInvalid
 from postroad.trust.dmarc_report.unpacking import MAX_PACKED_OCTETS, MAX_REPORT_OCTETS, unpack
 
-
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 
 
