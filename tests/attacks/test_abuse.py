@@ -118,6 +118,21 @@ async def test_greylisting(tmp_path: Path) -> None:
         assert await said(system, MAIL, RCPT, source="127.0.1.1") == ["250 2.1.0", "451 4.7.1"]
 
 
+async def test_recipients_that_are_only_deferred_are_no_harvest(tmp_path: Path) -> None:
+    limits = {"free_refusals": 1, "max_refusals": 3, "tarpit_seconds": 60.0}
+    abuse = {"greylist": True, "client_recipients_per_hour": 8}
+    async with serving(tmp_path, limits=limits, abuse=abuse) as system:
+        said = await codes_of(system, *(f"RCPT TO:<bob+{number}@us.test>" for number in range(12)))
+        assert set(said) == {"451 4.7.1", "450 4.7.1"}
+        assert len(said) == 12
+        unknown = await codes_of(system, "RCPT TO:<nobody@us.test>")
+        assert unknown == ["550 5.1.1"]
+
+
+async def codes_of(system: System, *recipients: str) -> list[str]:
+    return (await said(system, MAIL, *recipients))[1:]
+
+
 async def test_what_is_only_suspected_goes_into_junk(tmp_path: Path) -> None:
     lists = {"dns_block_lists": ["bl.test"], "dns_block_action": "quarantine"}
     async with guarded(tmp_path, **lists) as system:

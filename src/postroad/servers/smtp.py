@@ -80,8 +80,8 @@ _TOO_MANY_UNKNOWN = Reply(421, "4.7.0", "Too many unknown recipients, closing")
 
 
 class SMTPLimits(Struct, frozen=True):
-    """What a client may try: after `free_refusals` refused recipients each further one waits
-    `tarpit_seconds`; after `max_refusals` the connection is closed. A failed login waits
+    """What a client may try: after `free_refusals` recipients refused for good (5xx) each further one
+    waits `tarpit_seconds`; after `max_refusals` the connection is closed. A failed login waits
     `login_failure_seconds`; `max_login_failures` close the connection.
     """
 
@@ -252,7 +252,12 @@ class SMTPConnection(Connection[SMTPServer]):
         return _RECIPIENT_OK
 
     async def _refuse_recipient(self, reply: Reply) -> Reply:
-        """Harvesters ask for many: each refusal past the free ones costs time, then the connection."""
+        """Harvesters ask for many: each refusal past the free ones costs time, then the connection.
+
+        Who may come again with the same recipient (greylisting, a rate) is no harvester.
+        """
+        if not reply.permanent:
+            return reply
         self._refusals += 1
         limits = self._service.limits
         if self._refusals >= limits.max_refusals:

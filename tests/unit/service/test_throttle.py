@@ -1,4 +1,5 @@
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -6,7 +7,7 @@ from postroad.service.throttle import MAX_REMEMBERED, Throttle, Throttled, Throt
 from tests.unit.service.fakes import FakeClock
 
 
-def make(**settings: float) -> tuple[Throttle, FakeClock]:
+def make(**settings: Any) -> tuple[Throttle, FakeClock]:
     clock = FakeClock()
     return Throttle(clock, ThrottleSettings(**settings)), clock
 

@@ -113,10 +113,10 @@ class LimitsSection(Section):
         default=5,
         ge=0,
         le=10_000,
-        description="Refused recipients of a connection that are answered at once.",
+        description="Recipients refused for good (5xx) that a connection is told of at once.",
     )
     max_refusals: int = Field(
-        default=20, ge=1, le=10_000, description="Refused recipients before 421."
+        default=20, ge=1, le=10_000, description="Recipients refused for good before 421."
     )
     tarpit_seconds: Seconds = Field(
         default=1.0, ge=0, le=60, description="The wait for each refusal beyond the free ones."

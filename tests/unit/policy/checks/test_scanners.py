@@ -51,13 +51,18 @@ def make(kind: str, where: Scanner, strangers: Strangers = ALL) -> Check:
     return factory(where, strangers, AsyncNetwork(), SystemClock())
 
 
-async def ask(check: Check, body: bytes = BODY, given: Origin | None = None) -> Decision:
+async def ask(
+    check: Check,
+    body: bytes = BODY,
+    given: Origin | None = None,
+    standing: Standing = Standing.CONFIRMED,
+) -> Decision:
     policy = Policy([check])
     given = given or origin()
     envelope = Envelope(ANN, (Recipient(BOB), Recipient(ANN)))
     readings = policy.readings(MessageBegun(given, envelope, HEAD))
     readings.write(body)
-    facts = (ClientName("mx.sender.test", Standing.CONFIRMED),)
+    facts = (ClientName("mx.sender.test", standing),)
     stage = MessageReceived(7, given, envelope, HEAD, 0, readings=readings, facts=facts)
     loop = asyncio.get_running_loop()
     begun: asyncio.Future[Any] = loop.create_future()
@@ -160,6 +165,15 @@ async def talks_nonsense(reader: asyncio.StreamReader, writer: asyncio.StreamWri
 async def never_ends(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await reader.read(1)
     await asyncio.sleep(60)
+
+
+@pytest.mark.parametrize("standing", [Standing.UNCONFIRMED, Standing.UNKNOWN])
+async def test_rspamd_is_not_told_a_name_that_nothing_confirms(standing: Standing) -> None:
+    seen: list[bytes] = []
+    async with scanner(rspamd_says("no action", seen)) as where:
+        await ask(make("rspamd", where), standing=standing)
+    assert b"Helo: mx.sender.test\r\n" in seen[0]
+    assert b"Hostname: mx.sender.test" not in seen[0]
 
 
 @pytest.mark.parametrize("kind", ["rspamd", "clamav"])
