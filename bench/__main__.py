@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ EXIT_MISSED = 1
 EXIT_USAGE = 64
 EXIT_UNAVAILABLE = 69
 EXIT_FAILED = 70
+EXIT_TERMINATED = 128 + signal.SIGTERM
 FAILED = "failed:"
 
 
@@ -139,6 +141,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PeerUnavailable as error:
         console.print(f"bench: {error}", markup=False)
         return EXIT_UNAVAILABLE
+    # Ended by others, too, servers are stopped and their data removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))
     # Every server of every side makes its directory below this (tempfile reads it once).
     os.environ["TMPDIR"] = str(directory)
     machine = describe(directory)

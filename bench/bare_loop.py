@@ -3,11 +3,12 @@
 ``python -m bench.bare_loop ADDRESS PORT DATABASE [--relay HOST:PORT]``
 
 An asyncio protocol that speaks just enough SMTP for a benign client, and one writer thread that
-commits whatever waits as one group: content, delivery and journey, `synchronous=FULL`. A second
-group commit then writes the outcome with an entry in a mailbox or, with `--relay`, the outcome
-after the message went out over kept, pipelined connections, and removes the content. There are no
-limits, no checks, no time-outs, no addresses, no header fields, no retries: what a real server
-spends beyond this is the price of being one.
+commits whatever waits as one group, with our own schema and statements, `synchronous=FULL`: message,
+content, delivery and journey, and for a mailbox here its entry in the same commit. With `--relay` a
+second group commit writes the outcome, after the message went out over kept, pipelined connections, and
+removes the content. There are no limits, no checks, no time-outs, no addresses, no header fields, no
+retries, and what is written is made up once: what a real server spends beyond this is the price of
+being one.
 """
 
 import argparse
@@ -16,31 +17,25 @@ import itertools
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
 import apsw
 import uvloop
 
+from postroad.storage.sqlite.migrations import load_migrations, migrate
+from postroad.storage.sqlite.statements import SQL
+
 RELAY_CONNECTIONS = 20
 _END = b"\r\n.\r\n"
-_SCHEMA = """
-CREATE TABLE content (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
-CREATE TABLE delivery (
-  message INTEGER NOT NULL, ordinal INTEGER NOT NULL, sender TEXT, recipient TEXT NOT NULL,
-  destination TEXT NOT NULL, state TEXT NOT NULL, due_at REAL NOT NULL,
-  PRIMARY KEY (message, ordinal)
-) WITHOUT ROWID;
-CREATE INDEX delivery_due ON delivery (due_at) WHERE state = 'due';
-CREATE TABLE journey (
-  sequence INTEGER PRIMARY KEY, message INTEGER NOT NULL, at REAL NOT NULL, change BLOB NOT NULL
-);
-CREATE INDEX journey_message ON journey (message);
-CREATE TABLE entry (
-  mailbox INTEGER NOT NULL, uid INTEGER NOT NULL, content INTEGER NOT NULL, size INTEGER NOT NULL,
-  prefix BLOB NOT NULL, PRIMARY KEY (mailbox, uid)
-) WITHOUT ROWID;
-"""
+_INBOX = 1
+# What a message of the benchmark leaves in the journey, by its length.
+_ACCEPTED = "x" * 560
+_ATTEMPTED = "x" * 190
+_DELIVERED = "x" * 440
+_REPLY = '{"code":250,"enhanced":"2.0.0","text":"Ok"}'
+_PREFIX = b"Return-Path: <sender@source.test>\r\nDelivered-To: user@bench.test\r\n"
 
 
 class Job:
@@ -61,10 +56,13 @@ class Writer:
         self._loop = loop
         self._relay = relay
         self._database = apsw.Connection(str(path))
+        self._database.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=FULL")
         self._database.execute("PRAGMA wal_autocheckpoint=4000")
-        self._database.execute(_SCHEMA)
+        migrate(self._database, path, load_migrations())
+        self._database.execute(SQL["mailbox_insert"], (_INBOX, 1, "INBOX", 1))
+        self._uid_next = 1
         self._condition = threading.Condition()
         self._accepted: list[Job] = []
         self._sent: list[Job] = []
@@ -95,40 +93,62 @@ class Writer:
 
     def _commit(self, accepted: list[Job], sent: list[Job]) -> None:
         now = time.time()
-        database = self._database
-        with database:
+        with self._database:
             if accepted:
-                database.executemany(
-                    "INSERT INTO content VALUES (?, ?)", [(job.id, job.data) for job in accepted]
-                )
-                database.executemany(
-                    "INSERT INTO delivery VALUES (?, 0, ?, ?, ?, 'leased', ?)",
-                    [(job.id, "a@b.test", "c@d.test", "d.test", now) for job in accepted],
-                )
-                self._tell(accepted, now, b'{"type":"accepted","at":%f,"message":{"id":%d}}')
+                self._accept(accepted, now)
             if sent:
-                ids = [(job.id,) for job in sent]
-                database.executemany(
-                    "UPDATE delivery SET state = 'delivered' WHERE message = ? AND ordinal = 0", ids
-                )
-                if self._relay is not None:
-                    database.executemany("DELETE FROM content WHERE id = ?", ids)
-                else:
-                    database.executemany(
-                        "INSERT INTO entry VALUES (1, ?, ?, ?, ?)",
-                        [
-                            (job.id, job.id, len(job.data), b"Return-Path: <a@b>\r\n")
-                            for job in sent
-                        ],
-                    )
-                    self._tell(sent, now, b'{"type":"deposited","at":%f,"message":%d}')
-                self._tell(sent, now, b'{"type":"attempted","at":%f,"message":%d}')
+                self._sent_off(sent, now)
 
-    def _tell(self, jobs: list[Job], now: float, change: bytes) -> None:
-        self._database.executemany(
-            "INSERT INTO journey (message, at, change) VALUES (?, ?, ?)",
-            [(job.id, now, change % (now, job.id)) for job in jobs],
+    def _accept(self, jobs: list[Job], now: float) -> None:
+        many = self._database.executemany
+        local = self._relay is None
+        many(
+            SQL["content_insert"],
+            [(job.id, len(job.data), "inline", job.data) for job in jobs],
         )
+        if local:
+            self._deposit(jobs, now)
+        many(
+            SQL["message_insert"],
+            [
+                (job.id, now, "sender@source.test", f"<{job.id:x}@source.test>", job.id, _ACCEPTED)
+                for job in jobs
+            ],
+        )
+        state: Sequence[object] = (
+            ("local", "delivered", now, None, None, 1, False, _REPLY, now)
+            if local
+            else ("sink.test", "leased", now, now + 900, "node", 0, False, None, None)
+        )
+        many(
+            SQL["delivery_insert"],
+            [(job.id, 0, "user@bench.test", None, *state) for job in jobs],
+        )
+        told = (3, now, _DELIVERED) if local else (1, now, None)
+        many(
+            SQL["journey_insert"],
+            [(told[0], told[1], job.id, "accepted", told[2]) for job in jobs],
+        )
+
+    def _deposit(self, jobs: list[Job], now: float) -> None:
+        rows = []
+        for uid, job in enumerate(jobs, self._uid_next):
+            size = len(job.data)
+            rows.append(
+                (_INBOX, uid, uid, job.id, job.id, size, size + len(_PREFIX), 1, now, _PREFIX)
+            )
+        self._uid_next += len(jobs)
+        self._database.executemany(SQL["entry_deposit"], rows)
+        self._database.execute(SQL["mailbox_grown"], (_INBOX, len(jobs)))
+
+    def _sent_off(self, jobs: list[Job], now: float) -> None:
+        many = self._database.executemany
+        many(
+            SQL["delivery_attempted"],
+            [("delivered", None, None, now, False, _REPLY, job.id, 0) for job in jobs],
+        )
+        many(SQL["journey_insert"], [(1, now, job.id, "attempted", _ATTEMPTED) for job in jobs])
+        many(SQL["content_sweep_message"], [(job.id,) for job in jobs]).fetchall()
 
     def _acknowledge(self, jobs: list[Job]) -> None:
         relay = self._relay
@@ -136,8 +156,6 @@ class Writer:
             job.peer.acknowledge(job)
             if relay is not None:
                 relay.give(job)
-            else:
-                self.sent(job)
 
 
 class Sink(asyncio.Protocol):

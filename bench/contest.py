@@ -1,6 +1,6 @@
 """A contest: two sides that do the same work in turns, and the rows that come of it.
 
-A contest starts its servers once, runs each side once to warm up, and then runs ours, theirs, ours,
+A contest starts its servers once, runs each side until it is warm, and then runs ours, theirs, ours,
 theirs … so that whatever the machine does meanwhile hits both. A run gives one figure per row.
 """
 
@@ -11,6 +11,10 @@ from contextlib import ExitStack
 from msgspec import Struct
 
 from bench.figures import Better, Figures, Goal, Met, median, met, ratio
+
+WARM_UP_RUNS = 4
+STEADY = 0.1
+"""By how much two runs of a side that is warm may differ."""
 
 Side = Callable[[], Sequence[float]]
 """One run of one side: a figure for each row of the contest."""
@@ -84,9 +88,9 @@ def run(contest: Contest, scale: Scale, progress: Callable[[str], None]) -> list
         us, peer = contest.open(stack, scale)
         if contest.warm_up:
             progress("warming up")
-            us()
+            _warm_up(us)
             if peer is not None:
-                peer()
+                _warm_up(peer)
         for number in range(1, runs + 1):
             progress(f"run {number} of {runs}")
             ours.append(us())
@@ -102,6 +106,15 @@ def run(contest: Contest, scale: Scale, progress: Callable[[str], None]) -> list
         )
         for index, row in enumerate(contest.rows)
     ]
+
+
+def _warm_up(side: Side) -> None:
+    """Run until the first figures of two runs agree, or that has gone on for long enough."""
+    last = side()[0]
+    for _ in range(WARM_UP_RUNS - 1):
+        before, last = last, side()[0]
+        if abs(last - before) <= STEADY * max(last, before):
+            return
 
 
 def result(row: Row, figures: Figures) -> Result:

@@ -110,13 +110,15 @@ Written by `make bench`; the figures are in [results.json](results.json), every 
 {table}{missing}
 A ratio says how many times better we are than the peer, by the medians; above 1 is better for us, also
 where less is better. `must` is what we hold ourselves to, `aim` what would be splendid. `spread` is the
-distance of the extremes from each other, as a share of the median, ours / peer.
+distance of the extremes from each other, as a share of the median, ours / peer; where it is beyond a
+quarter (!), a figure says less than it seems to.
 
 {pictures}## Machine
 {machine}
 ## How it is measured
 - Each row starts both servers afresh, as real processes with data directories of their own on the
-  same disk, runs each side once to warm up, and then {runs} times in turns: ours, peer, ours, peer.
+  same disk, warms each side up until two runs of it agree within a tenth (four runs at most), and
+  then runs {runs} times in turns: ours, peer, ours, peer. Rows that say so had fewer runs.
   The client is the same for both. Client and servers share the cores.
 - Both are durable: Postfix fsyncs before its 250, we commit (SQLite, WAL, `synchronous=FULL`)
   before ours. Neither signs or encrypts, and there is no content filter.
@@ -129,8 +131,10 @@ distance of the extremes from each other, as a share of the median, ours / peer.
 - Postfix is tuned for the test (process limit 200, no in-flow delay, no rate limits); its settings
   are in `peers/postfix_config.py`, Dovecot's in `peers/dovecot.py`, ours in `bench/ours.py`.
 - aiosmtpd stores nothing: what it says 250 to is gone. We are durable in that row as in all.
-- The bare loop (`bench/bare_loop.py`) makes the same kind of commits in the same process model,
-  without being a mail server; the ratio is the share of it that we reach.
+- The bare loop (`bench/bare_loop.py`) makes the same commits, by our statements in our schema, in the
+  same process model, without being a mail server; the ratio is the share of it that we reach.
+- Postfix writes some lines of log for a message, as it always does (`postlogd`, to a file); we log
+  warnings only, and keep what happened in the journey.
 - POP3 rows read the same bytes on both sides with a client of our own (`bench/pop3_client.py`).
   Dovecot has them in a Maildir whose file names hold the sizes, its best case; ours are marked as
   free of dots at line starts, as most mail that comes by SMTP is. *Cold* is after a restart of

@@ -7,6 +7,10 @@ from rich.table import Table
 from bench.contest import Result
 from bench.figures import Met, spread
 
+NOISY = 0.25
+"""A spread beyond which a figure says little."""
+USUAL_RUNS = 5
+
 _STYLES = {Met.AIM: "bold green", Met.MUST: "green", Met.MISSED: "bold red", Met.NO_GOAL: ""}
 _WORDS = {Met.AIM: "aim", Met.MUST: "must", Met.MISSED: "missed", Met.NO_GOAL: ""}
 
@@ -51,7 +55,11 @@ def goal(result: Result, value: float | None) -> str:
 
 def _spreads(result: Result) -> str:
     parts = [runs for runs in (result.runs_ours, result.runs_peer) if len(runs) > 1]
-    return " / ".join(f"{spread(runs):.0%}" for runs in parts)
+    if not parts:
+        return "" if result.skipped else "1 run"
+    said = " / ".join(f"{spread(runs):.0%}{'!' if spread(runs) > NOISY else ''}" for runs in parts)
+    count = len(result.runs_ours)
+    return said if count >= USUAL_RUNS else f"{said}, {count} runs"
 
 
 def terminal(results: Sequence[Result]) -> Table:
