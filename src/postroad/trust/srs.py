@@ -103,7 +103,8 @@ def is_srs(local_part: str) -> bool:
 
 def _hash(secret: bytes, kind: str, inner: str) -> str:
     digest = hmac.digest(secret, f"SRS{kind}={inner.lower()}".encode(), "sha256")
-    return base64.b32encode(digest).decode("ascii")[:HASH_LETTERS].lower()
+    # Five octets are eight letters.
+    return base64.b32encode(digest[:5]).decode("ascii")[:HASH_LETTERS].lower()
 
 
 def _day(now: float) -> str:

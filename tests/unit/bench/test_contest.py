@@ -32,13 +32,24 @@ class Recorded(Contest):
 def test_sides_run_in_turns_after_a_warm_up() -> None:
     contest = Recorded()
     first, second = run(contest, Scale(runs=2), lambda _: None)
-    assert contest.calls == ["ours", "peer"] * 3 + ["closed"]
-    # The first pair warmed up and does not count.
-    assert first.runs_ours == (6.0, 10.0)
-    assert first.runs_peer == (4.0, 6.0)
-    assert first.ours == 8
-    assert first.ratio == pytest.approx(8 / 5)
+    # Both grow faster and faster, so each is warmed up for as long as that may take.
+    assert contest.calls == ["ours"] * 4 + ["peer"] * 4 + ["ours", "peer"] * 2 + ["closed"]
+    assert first.runs_ours == (18.0, 22.0)
+    assert first.runs_peer == (10.0, 12.0)
+    assert first.ours == 20
+    assert first.ratio == pytest.approx(20 / 11)
     assert second.ratio == 2
+
+
+def test_a_steady_side_is_warm_after_two_runs() -> None:
+    class Steady(Recorded):
+        def _side(self, who: str, factor: float) -> Callable[[], Sequence[float]]:
+            once = super()._side(who, factor)
+            return lambda: (100.0 + once()[0], factor)
+
+    contest = Steady()
+    run(contest, Scale(runs=1), lambda _: None)
+    assert contest.calls == ["ours"] * 2 + ["peer"] * 2 + ["ours", "peer", "closed"]
 
 
 def test_servers_are_stopped_when_a_side_fails() -> None:
