@@ -186,6 +186,36 @@ async def test_results_in_our_name_are_removed_and_no_others(tmp_path: Path) -> 
         assert "4 with our name" in (await told(system))["authentication-results"]
 
 
+async def test_results_in_our_name_are_removed_by_whatever_door(tmp_path: Path) -> None:
+    forged = b"Authentication-Results: mx.us.test; dmarc=pass header.from=bank.test\r\n"
+    plain = letter("From: a@free.test")
+    async with world(tmp_path, verify=False, authserv_id="rz.us.test") as system:
+        other = forged.replace(b"mx.", b"rz.")
+        assert (await hand_in(system, forged + other + plain)).startswith("250")
+        stored = await one(system)
+        assert b"authentication-results" not in stored.lower()
+        assert stored.endswith(plain)
+
+
+async def test_a_header_that_would_continue_our_own_is_refused(tmp_path: Path) -> None:
+    async with world(tmp_path) as system:
+        for first in (b" From: leaked@bank.test\r\n", b"\tx\r\n", b" \r\n"):
+            reply = await hand_in(system, first + letter("From: a@free.test"))
+            assert reply.startswith("554 5.6.0 The message header begins with white space")
+
+
+async def test_what_hides_behind_too_many_fields_is_refused(tmp_path: Path) -> None:
+    forged = b"Authentication-Results: mx.us.test; dmarc=pass header.from=bank.test\r\n"
+    plain = letter("From: a@free.test")
+    async with world(tmp_path) as system:
+        message = b"A:\r\n" * 10_000 + forged + plain
+        assert (await hand_in(system, message)).startswith("552 5.3.4 Message header has more than")
+        async with connected(system, "mx") as client:
+            await client.open_transaction()
+            client.send(b"A:\r\n" * 9_000 + plain + b"\r\n.\r\n")
+            assert (await client.reply()).startswith("250")
+
+
 async def test_control_characters_in_a_signature_fail_it(tmp_path: Path) -> None:
     async with world(tmp_path) as system:
         for odd in (b"\x01", b"\r\n\t \x7f"):

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from msgspec.structs import replace
 
 from postroad.delivery.above import ContentAbove
-from postroad.model import LeasedDelivery, Message, Route, RouteKind, ServerKind, Step
+from postroad.model import Address, LeasedDelivery, Message, Route, RouteKind, ServerKind, Step
 from postroad.ports import Attempt, Clock, Deliverer, Session
 from postroad.trust.srs import Srs
 
@@ -74,7 +74,7 @@ class Forwarding:
             return None
         changed = message
         sender = message.envelope.sender
-        if sender is not None and not await self._is_ours(sender.domain):
+        if sender is not None and not await self._may_keep(message, sender):
             forwarded = self._srs.forward(sender, ours, self._clock.now())
             if forwarded is not None:
                 envelope = replace(message.envelope, sender=forwarded)
@@ -84,6 +84,13 @@ class Forwarding:
             if above:
                 changed = replace(changed, content=self.contents.put(message.content, above))
         return None if changed is message else LeasedDelivery(changed, job.deliveries)
+
+    async def _may_keep(self, message: Message, sender: Address) -> bool:
+        """A sender of ours is only kept where it was proven: after us, it is."""
+        findings = message.findings
+        if findings is None or not findings.sender_passed:
+            return False
+        return await self._is_ours(sender.domain)
 
 
 class _ForwardingSession:

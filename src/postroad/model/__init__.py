@@ -61,7 +61,7 @@ from postroad.model.delivery import Delivery, DeliveryState, LeasedDelivery
 from postroad.model.envelope import Body, Envelope, Notify, Recipient, Ret
 from postroad.model.ids import InvalidId, format_id, parse_id
 from postroad.model.login import Login, LoginResult
-from postroad.model.message import ContentRef, Message, Origin, ServerKind, Staged
+from postroad.model.message import ContentRef, Findings, Message, Origin, ServerKind, Staged
 from postroad.model.outcome import (
     Delivered,
     Outcome,
@@ -118,6 +118,7 @@ __all__ = [
     "Dropped",
     "Envelope",
     "Expunged",
+    "Findings",
     "Group",
     "Held",
     "Host",

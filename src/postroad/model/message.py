@@ -55,12 +55,24 @@ class Origin(Struct, frozen=True, omit_defaults=True):
     account: str | None = None
 
 
+class Findings(Struct, frozen=True, omit_defaults=True):
+    """What checks found of the sender of a message from outside, for when it is passed on.
+
+    It is kept as data, beside the bytes, where no stranger can write. `results` is the value of our
+    Authentication-Results (RFC 8601); `sender_passed`: SPF passed for the envelope's sender.
+    """
+
+    results: str = ""
+    sender_passed: bool = False
+
+
 class Message(Struct, frozen=True, omit_defaults=True):
     """An accepted message.
 
     `id` is the queue id; `accepted_at` is in seconds since 1970; `message_id` is the header's
     Message-ID with its angle brackets, or ``""``; `about` is the id of the message that a DSN tells of;
-    `stream` is the kind of outgoing mail that it belongs to, ``""`` for the default.
+    `stream` is the kind of outgoing mail that it belongs to, ``""`` for the default; `findings` are
+    there where mail from outside is passed on.
     """
 
     id: int
@@ -71,3 +83,4 @@ class Message(Struct, frozen=True, omit_defaults=True):
     message_id: str = ""
     about: int | None = None
     stream: str = ""
+    findings: Findings | None = None

@@ -363,7 +363,6 @@ class System:
             resolver=self._resolver,
             clock=self.office.clock,
             key_of=self._ring.sealing_key,
-            authserv_id=self.config.server.hostname,
         )
         seal = sealer.seal if self.config.trust.sign and self.config.trust.verify else None
         return self.office.forwarding(remote, seal, self._contents)

@@ -119,7 +119,7 @@ def intake(config: Config) -> IntakeSettings:
         hostname=config.server.hostname,
         max_header_octets=config.limits.max_header_octets,
         add_missing_headers=config.submission.add_missing_headers,
-        authserv_ids=(authserv_id(config),) if config.trust.verify else (),
+        authserv_ids=(authserv_id(config), config.server.hostname),
         pass_on_quarantined=config.forwarding.quarantined == "forward",
         streams=Streams(
             StreamRule(name, section.senders, section.accounts)

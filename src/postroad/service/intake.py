@@ -47,14 +47,14 @@ from postroad.ports import (
 )
 from postroad.queue import Queue
 from postroad.service.completion import message_id_of, missing_fields
+from postroad.service.passing_on import domains_passing_on, findings_of
 from postroad.service.recipients import Accepted, Recipients
+from postroad.service.soundness import refusal_of_header
 from postroad.service.streams import Streams
 from postroad.service.suspected import put_aside, refusal_of
 from postroad.trust.results import without_forged
 
 log = structlog.get_logger("postroad.intake")
-
-_NUL_IN_HEADER = Reply(554, "5.6.0", "NUL character in the message header")
 
 
 class IntakeSettings(Struct, frozen=True):
@@ -259,26 +259,23 @@ class Incoming:
         """Keep what begins with the header, which ends at `end`."""
         if self._readings:
             self._readings.write(data[end:])
-        ids = self._intake.settings.authserv_ids
-        if ids:
-            head, removed = without_forged(self._header, ids)
-            if removed:
-                self._note_forged(removed)
-                self._keep(head)
-                data = data[end:]
+        head, count = without_forged(self._header, self._intake.settings.authserv_ids)
+        if count:
+            reason = (
+                f"{count} with our name, or one that cannot be read, were there and are removed"
+            )
+            ruling = Ruling("authentication-results", RulingKind.ACCEPT, reason, self._at, 0.0)
+            self._earlier = self._earlier.plus(Decision(rulings=(ruling,)))
+            self._keep(head)
+            data = data[end:]
         self._keep(data)
-
-    def _note_forged(self, count: int) -> None:
-        reason = f"{count} with our name were there already and are removed"
-        ruling = Ruling("authentication-results", RulingKind.ACCEPT, reason, self._at, 0.0)
-        self._earlier = self._earlier.plus(Decision(rulings=(ruling,)))
 
     def _begin_content(self, header: bytes) -> None:
         """The header is known: write what we put above it."""
         self._head = None
         self._header = header
-        if b"\0" in header:
-            self._refuse(_NUL_IN_HEADER)
+        if (refusal := refusal_of_header(header)) is not None:
+            self._refuse(refusal)
             return
         settings = self._intake.settings
         only = self._accepted[0].recipient.address if len(self._accepted) == 1 else None
@@ -305,8 +302,7 @@ class Incoming:
         decision = self._earlier
         if self._policy.has(MessageReceived):
             decision = decision.plus(await self._policy.ask(self._received(decision.facts)))
-            refused = decision.refused
-            if refused is not None:
+            if (refused := decision.refused) is not None:
                 log.info(
                     "message refused",
                     id=format_id(self.id),
@@ -326,6 +322,14 @@ class Incoming:
                 return self._refuse(aside)
             self._accepted = aside.accepted
             decision = decision.plus(aside.told(self._at))
+        findings = None
+        if passing_on := domains_passing_on(self._origin, self._accepted):
+            sender, name = self._envelope.sender, intake.settings.hostname
+            kept = await findings_of(decision.facts, sender, passing_on, intake.recipients, name)
+            if isinstance(kept, Reply):
+                log.info("forged message not passed on", id=format_id(self.id))
+                return self._refuse(kept)
+            findings = kept
         above = b"".join(field.to_bytes() for field in decision.headers)
         if len(above) > MAX_ABOVE_OCTETS:
             log.error("checks add too many headers; deferred", id=format_id(self.id))
@@ -340,6 +344,7 @@ class Incoming:
             accepted_at=self._at,
             message_id=message_id_of(self._header) or message_id_of(self._added),
             stream=streams.of(self._envelope.sender, self._origin) if streams else "",
+            findings=findings,
         )
         self._handed_over = True
         deliveries = self._deliveries(decision.quarantined)

@@ -136,6 +136,10 @@ class Recipients:
             return refusal
         return tuple(found.values())
 
+    async def hosts(self, domain: str) -> bool:
+        """Whether mailboxes of that domain are here."""
+        return await self._directory.domain(domain) is not None
+
     async def place(self, address: Address) -> tuple[str, int | None] | None:
         """Return (destination, mailbox) of the first target, None where nobody has the address.
 

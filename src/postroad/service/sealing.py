@@ -1,8 +1,8 @@
 """Seals mail that we pass on (ARC, RFC 8617 §5.1): what we found when it came stays provable after us.
 
-Our findings are those that stand in the message's Authentication-Results of ours; who takes mail in
-removes all others of that name (RFC 8601 §5). Without findings there is nothing to seal. A seal is a
-help to others and no check: where it cannot be made, the mail goes on without.
+Our findings come with the message as data (`Message.findings`): no header is asked, in which a stranger
+could have written. Without findings there is nothing to seal. A seal is a help to others and no check:
+where it cannot be made, the mail goes on without.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,6 @@ from postroad.model import Message, format_id
 from postroad.ports import Clock, ContentStore, Resolver, StorageError
 from postroad.trust.arc import ChainVerification, Sealer
 from postroad.trust.dkim import SigningKey
-from postroad.trust.results import read_authserv_id
 
 log = structlog.get_logger("postroad.sealing")
 
@@ -32,27 +31,25 @@ class ForwardSealer:
         resolver: Resolver,
         clock: Clock,
         key_of: Callable[[str], SigningKey | None],
-        authserv_id: str,
     ) -> None:
         self._content = content
         self._resolver = resolver
         self._clock = clock
         self._key_of = key_of
-        self._authserv_id = authserv_id.lower()
 
     async def seal(self, message: Message, domain: str) -> bytes:
         """Return the fields to put on top of a message that `domain` passes on; ``b""``: none."""
         key = self._key_of(domain)
-        if key is None:
+        if key is None or message.findings is None:
             return b""
         try:
-            return await self._seal(message, key)
+            return await self._seal(message, message.findings.results.encode(), key)
         except StorageError as error:
             # Sending it will meet the same error, and defer.
             log.warning("not sealed", id=format_id(message.id), error=str(error))
             return b""
 
-    async def _seal(self, message: Message, key: SigningKey) -> bytes:
+    async def _seal(self, message: Message, results: bytes, key: SigningKey) -> bytes:
         ref = message.content
         head = b""
         end = -1
@@ -65,9 +62,6 @@ class ForwardSealer:
         if end < 0:
             return b""
         header = Header.parse(head)
-        results = self._results(header)
-        if results is None:
-            return b""
         sealer = Sealer(key)
         body, chain = sealer.body_hasher(), ChainVerification(header)
         offset, piece = len(head), head[end:]
@@ -84,14 +78,3 @@ class ForwardSealer:
         if found.temporary:
             return b""  # a seal would make a failure of the DNS last
         return sealer.seal(header, body, results, found, self._clock.now())
-
-    def _results(self, header: Header) -> bytes | None:
-        """The value of our own field, as it stands there."""
-        for field in header.fields:
-            if field.name.lower() != "authentication-results":
-                continue
-            value = field.raw.partition(b":")[2]
-            name = read_authserv_id(value)
-            if name is not None and name.lower() == self._authserv_id:
-                return value.strip()
-        return None

@@ -22,7 +22,10 @@ _PVALUE = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`{|}~@/:]+\Z")
 _KEYWORD = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\Z")
 _UNSAFE = re.compile(r"[^ -~\xa0-\U0010ffff]|[\u2028\u2029]")
 _SPACE = b" \t\r\n"
-_ID_END = re.compile(rb"[ \t\r\n;(]")
+_ID = re.compile(rb"[^\0-\x20()<>@,;:\\\"/\[\]?=\x7f]+")  # RFC 2045 §5.1 token, and UTF-8
+_QUOTED_ID = re.compile(rb'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
+_VERSION = re.compile(rb"[0-9]+(?=[ \t\r\n;(]|\Z)")
+_NAMED = re.compile(rb"authentication-results[ \t\r\n]*:", re.IGNORECASE)
 _SPACES = re.compile(rb"[ \t\r\n]+")
 _COMMENT_PARTS = re.compile(rb"\\.|[()]", re.DOTALL)
 _MAX_TEXT = 200
@@ -110,9 +113,14 @@ def results_value(authserv_id: str, findings: Sequence[Finding]) -> bytes:
     return ";\r\n\t".join([_value(authserv_id, _TOKEN), *pieces]).encode()
 
 
-def authentication_results(authserv_id: str, findings: Sequence[Finding]) -> bytes:
+def results_field(value: bytes) -> bytes:
     """Return the whole field, with its line end."""
-    return b"Authentication-Results: " + results_value(authserv_id, findings) + b"\r\n"
+    return b"Authentication-Results: " + value + b"\r\n"
+
+
+def authentication_results(authserv_id: str, findings: Sequence[Finding]) -> bytes:
+    """Return the whole field for these findings, with its line end."""
+    return results_field(results_value(authserv_id, findings))
 
 
 def _finding(finding: Finding) -> str:
@@ -165,7 +173,7 @@ def without_forged(head: bytes, authserv_ids: Collection[str]) -> tuple[bytes, i
     kept = [
         field.raw
         for field in header.fields
-        if field.name.lower() != _FIELD or not _claims(field.raw, ours)
+        if not _NAMED.match(field.raw) or not _claims(field.raw, ours)
     ]
     removed = len(header.fields) - len(kept)
     if not removed:
@@ -180,27 +188,38 @@ def _claims(raw: bytes, ours: set[str]) -> bool:
 
 
 def read_authserv_id(value: bytes) -> str | None:
-    """Return the authserv-id of a field's value (RFC 8601 §2.2), None where it cannot be read."""
+    """Return the authserv-id of a field's value (RFC 8601 §2.2), None where it cannot be read.
+
+    It is a token or a quoted string; behind it are at most a version and the ``;`` of the first result.
+    """
     rest = _without_comments(value)
     if rest is None:
         return None
-    if rest.startswith(b'"'):
-        match = re.match(rb'"((?:[^"\\]|\\.)*+)"', rest, re.DOTALL)
-        if match is None:
-            return None
+    match = _QUOTED_ID.match(rest)
+    if match is not None:
         name = re.sub(rb"\\(.)", rb"\1", match[1], flags=re.DOTALL)
         name = re.sub(rb"[\r\n]", b"", name)
-        rest = rest[match.end() :]
-        if rest and not _ID_END.match(rest):
-            return None
     else:
-        name = _ID_END.split(rest, 1)[0]
-    if not name or re.search(rb"[\0-\x1f\x7f\"\\]", name):
+        match = _ID.match(rest)
+        name = match[0] if match is not None else b""
+    if match is None or not name or re.search(rb"[\0-\x1f\x7f\"\\]", name):
+        return None
+    if not _ends_there(rest[match.end() :]):
         return None
     try:
         return name.decode()
     except UnicodeDecodeError:
         return None
+
+
+def _ends_there(rest: bytes) -> bool:
+    behind = _without_comments(rest)
+    if behind is None:
+        return False
+    version = _VERSION.match(behind)
+    if version is not None and behind != rest:
+        behind = _without_comments(behind[version.end() :])
+    return behind is not None and behind[:1] in (b"", b";")
 
 
 def _without_comments(value: bytes) -> bytes | None:

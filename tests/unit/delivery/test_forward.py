@@ -13,6 +13,7 @@ from postroad.model import (
     Delivered,
     Delivery,
     Envelope,
+    Findings,
     LeasedDelivery,
     Message,
     Origin,
@@ -70,10 +71,14 @@ class Inner:
 
 
 def job(
-    *, sender: Address | None = JO, original: Address = ALIAS, server: ServerKind = ServerKind.MX
+    *,
+    sender: Address | None = JO,
+    original: Address = ALIAS,
+    server: ServerKind = ServerKind.MX,
+    findings: Findings | None = None,
 ) -> LeasedDelivery:
     envelope = Envelope(sender=sender, recipients=(Recipient(original),))
-    message = Message(1, envelope, ContentRef(1, 10), Origin(server), 0.0)
+    message = Message(1, envelope, ContentRef(1, 10), Origin(server), 0.0, findings=findings)
     return LeasedDelivery(message, (Delivery(1, 0, AWAY, original, "away.test"),))
 
 
@@ -109,13 +114,25 @@ async def test_mail_that_is_passed_on() -> None:
     [
         {"server": ServerKind.SUBMISSION},
         {"server": ServerKind.DSN},
-        {"sender": Address("jo", "here.test")},
+        {"sender": Address("jo", "here.test"), "findings": Findings(sender_passed=True)},
         {"sender": Address("a" * 60, "there.test")},  # its rewritten form would be too long
     ],
 )
 async def test_mail_that_keeps_its_sender(changes: dict[str, Any]) -> None:
     inner, _ = await run(job(**changes))
     assert inner.senders == [changes.get("sender", JO)]
+
+
+@pytest.mark.parametrize("findings", [None, Findings("x"), Findings(sender_passed=True)])
+async def test_a_sender_of_ours_is_kept_where_it_is_proven(findings: Findings | None) -> None:
+    boss = Address("boss", "here.test")
+    inner, _ = await run(job(sender=boss, findings=findings))
+    (sender,) = inner.senders
+    assert sender is not None
+    if findings is not None and findings.sender_passed:
+        assert sender == boss
+    else:
+        assert SRS.back(sender.local_part, Clock().now()) == boss
 
 
 async def test_lmtp_is_a_mailbox() -> None:

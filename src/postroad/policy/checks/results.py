@@ -3,6 +3,7 @@
 from msgspec.structs import replace
 
 from postroad.message.newfield import fields_of
+from postroad.model import Findings
 from postroad.policy.checks.recognition import Recognition
 from postroad.policy.checks.signatures import Signatures
 from postroad.policy.runner import Check, check
@@ -13,16 +14,17 @@ from postroad.trust.dmarc import DmarcCheck
 from postroad.trust.results import (
     Finding,
     arc_finding,
-    authentication_results,
     dkim_findings,
     dmarc_findings,
+    results_field,
+    results_value,
     spf_finding,
 )
-from postroad.trust.spf import Identity, SpfCheck, received_spf
+from postroad.trust.spf import Identity, SpfCheck, SpfResult, received_spf
 
 
 def write_results(settings: Recognition) -> Check:
-    """Put the fields on top of the message (RFC 8601 §4.1, RFC 7208 §9.1)."""
+    """Put the fields on top of the message (RFC 8601 §4.1, RFC 7208 §9.1). The fact is `Findings`."""
 
     @check(stage=MessageReceived, name="authentication-results")
     async def results(stage: MessageReceived) -> Verdict:
@@ -46,8 +48,14 @@ def write_results(settings: Recognition) -> Check:
         dmarc = stage.fact(DmarcCheck)
         if dmarc is not None:
             findings += dmarc_findings(dmarc)
+        value = results_value(settings.authserv_id, findings)
         return Accept(
-            headers=fields_of(authentication_results(settings.authserv_id, findings) + above)
+            headers=fields_of(results_field(value) + above),
+            fact=Findings(value.decode(), _sender_passed(spf)),
         )
 
     return results
+
+
+def _sender_passed(spf: SpfCheck | None) -> bool:
+    return spf is not None and (spf.identity, spf.result) == (Identity.MAIL_FROM, SpfResult.PASS)

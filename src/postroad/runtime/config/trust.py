@@ -56,8 +56,8 @@ class TrustSection(Section):
         default="",
         pattern=r"^[A-Za-z0-9._-]*$",
         max_length=200,
-        description="The name in Authentication-Results (RFC 8601 §2.5); such fields with this name are "
-        "removed from what comes in. Left empty: `server.hostname`.",
+        description="The name in Authentication-Results (RFC 8601 §2.5). Left empty: "
+        "`server.hostname`. Such fields with either name are always removed from what comes in.",
     )
     received_spf: bool = Field(
         default=False, description="Write Received-SPF, too (RFC 7208 §9.1)."
