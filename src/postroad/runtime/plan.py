@@ -201,7 +201,7 @@ def _signed(config: Config, message: bytes, sender: Address | None, clock: Clock
     if not config.trust.sign or sender is None:
         return message
     ring = KeyRing(FileKeys(config.server.data_dir / "keys"), clock)
-    return ring.sign_whole(message, sender.domain) + message
+    return ring.sign_whole(message, sender.domain, own=True) + message
 
 
 def _own_limits(config: Config, message: bytes, traits: Traits) -> list[str]:

@@ -1,8 +1,9 @@
 """Signing what is sent from here, while it comes in: the queue holds the final bytes (RFC 6376 §5).
 
 The domain of the envelope's sender signs, which a client that logged in cannot choose freely: no user of
-one domain can have another domain sign, whatever the From says. For programs of this machine it is the
-domain of the author. A subdomain without keys is signed for by the domain above it.
+one domain can have another domain sign, whatever the From says; nor the domain above, whose key would
+prove any author of it. For programs of this machine it is the domain of the author, or the nearest above
+it that has keys.
 """
 
 from collections.abc import Hashable
@@ -50,15 +51,22 @@ class KeyRing:
             self._signers[domain] = self._find(domain) if self._stored else None
         return self._signers[domain]
 
+    def own_signer(self, domain: str) -> Signer | None:
+        """Return who signs for a domain by its own keys; None: nobody."""
+        found = self.signer(domain)
+        return found if found is not None and found.keys[0].domain == domain else None
+
     @property
     def empty(self) -> bool:
         """Whether there is no key at all, so that nothing has to be found out about a message."""
         self._refresh()
         return not self._stored
 
-    def sign_whole(self, message: bytes, domain: str) -> bytes:
-        """Return the fields to put on top of a whole message of our own, ``b""`` where nobody signs."""
-        signer = self.signer(domain)
+    def sign_whole(self, message: bytes, domain: str, *, own: bool = False) -> bytes:
+        """Return the fields to put on top of a whole message of our own, ``b""`` where nobody signs;
+        with `own` as for a user of the domain.
+        """
+        signer = self.own_signer(domain) if own else self.signer(domain)
         return sign(message, signer.keys, self._clock.now()) if signer else b""
 
     def sealing_key(self, domain: str) -> SigningKey | None:
@@ -145,12 +153,12 @@ def sign_mail(ring: KeyRing, clock: Clock) -> Check:
 def _signer(ring: KeyRing, begun: MessageBegun, header: Header) -> Signer | None:
     sender = begun.envelope.sender
     domains = [] if sender is None else [sender.domain]
-    if begun.origin.server is ServerKind.LOCAL:
-        author = author_of(header)
-        if author.problem is None and len(author.domains) == 1:
-            domains.insert(
-                0, author.domains[0]
-            )  # who is on this machine may send in any name of ours
+    if begun.origin.server is not ServerKind.LOCAL:
+        return ring.own_signer(domains[0]) if domains else None
+    author = author_of(header)
+    if author.problem is None and len(author.domains) == 1:
+        # Who is on this machine may send in any name of ours.
+        domains.insert(0, author.domains[0])
     for domain in domains:
         signer = ring.signer(domain)
         if signer is not None:

@@ -74,7 +74,7 @@ def world(tmp_path: Path) -> World:
         ("Ann <ann@a.test>", "ann@a.test", ServerKind.SUBMISSION, "a.test"),
         # Nobody of a.test makes b.test vouch for what it did not send.
         ("ann@b.test", "ann@a.test", ServerKind.SUBMISSION, "a.test"),
-        ("ann@mail.a.test", "ann@mail.a.test", ServerKind.SUBMISSION, "a.test"),
+        ("ann@mail.a.test", "root@host.test", ServerKind.LOCAL, "a.test"),
         ("ann@b.test", "root@host.test", ServerKind.LOCAL, "b.test"),
     ],
 )
@@ -95,6 +95,8 @@ async def test_who_signs(
     [
         ("ann@a.test", "ann@a.test", ServerKind.MX),
         ("ann@c.test", "ann@c.test", ServerKind.SUBMISSION),
+        ("boss@a.test", "eve@sub.a.test", ServerKind.SUBMISSION),
+        ("eve@sub.a.test", "eve@sub.a.test", ServerKind.SUBMISSION),
         ("ann@a.test", "", ServerKind.SUBMISSION),
         ("", "ann@a.test", ServerKind.SUBMISSION),
     ],
@@ -137,3 +139,5 @@ async def test_a_report_of_our_own_is_signed(world: World) -> None:
     fields = world.ring.sign_whole(message, "mail.a.test")
     assert await world.domains(fields, "ann@a.test") == ["a.test"]
     assert world.ring.sign_whole(message, "mail.c.test") == b""
+    assert world.ring.sign_whole(message, "mail.a.test", own=True) == b""
+    assert world.ring.sign_whole(message, "a.test", own=True) != b""
