@@ -126,8 +126,13 @@ class Suppressing:
         )
         if not dead:
             return attempt
+        seconds = max(0.0, attempt.ended_at - attempt.started_at)
+        steps = [
+            Step(seconds, "suppressed", f"{each.address}: gets nothing of this stream from now on")
+            for each in dead
+        ]
         change = Suppressed(attempt.ended_at, dead)
-        return replace(attempt, changes=(*attempt.changes, change))
+        return replace(attempt, changes=(*attempt.changes, change), steps=(*attempt.steps, *steps))
 
 
 class Look(Struct, frozen=True):

@@ -89,7 +89,7 @@ class Step(Struct, frozen=True, array_like=True):
 
     `what` is one of ``lookup``, ``connect``, ``tls``, ``greeting``, ``hello``, ``auth``, ``mail``,
     ``rcpt``, ``data``, ``end``, ``deposit``, ``close``, ``report`` (a DSN was made, or could not be),
-    ``suppressed`` (a recipient is on the list of its stream).
+    ``suppressed`` (a recipient is on the list of its stream, or is put on it).
     """
 
     seconds: float

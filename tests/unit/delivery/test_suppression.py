@@ -151,6 +151,9 @@ async def test_a_refusal_of_a_dead_address_puts_it_on_the_list() -> None:
     hard = SuppressionReason.HARD_BOUNCE
     assert made.changes == (Suppressed(2.0, (Suppression(JO, "news", hard, evidence, 2.0),)),)
     assert made.outcomes == ((0, GONE),)
+    assert [(step.what, step.text) for step in made.steps] == [
+        ("suppressed", "Jo@there.test: gets nothing of this stream from now on")
+    ]
 
 
 async def test_other_refusals_do_not() -> None:

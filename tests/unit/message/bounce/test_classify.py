@@ -40,6 +40,11 @@ def test_every_rule_and_category_is_met_by_a_reply() -> None:
     }
 
 
+def test_the_howto_tells_of_every_category() -> None:
+    page = (Path(__file__).resolve().parents[4] / "docs/howto/handle-bounces.md").read_text()
+    assert [each.value for each in Category if f"`{each.value}`" not in page] == []
+
+
 def test_what_no_rule_knows_is_unknown() -> None:
     assert OURS.classify(Reply(550, "", "42")) == Classification(Category.UNKNOWN, True)
     assert OURS.classify(Reply(450, "", "42")) == Classification(Category.UNKNOWN, False)
