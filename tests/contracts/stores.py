@@ -39,6 +39,7 @@ from postroad.ports import (
     ContentStore,
     Directory,
     JourneyStore,
+    JunkStore,
     Ledger,
     LoginStore,
     MailboxLocks,
@@ -80,6 +81,8 @@ class Store(Protocol):
     def standing(self) -> StandingStore: ...
     @property
     def suppressions(self) -> SuppressionStore: ...
+    @property
+    def junk(self) -> JunkStore: ...
     @property
     def logins(self) -> LoginStore: ...
     @property

@@ -38,6 +38,7 @@ from postroad.model import (
     Group,
     Held,
     Judged,
+    JunkLearned,
     Leased,
     LoggedIn,
     Login,
@@ -200,6 +201,17 @@ CHANGES = st.one_of(
         st.just(10.0),
         st.integers(0, 3),
     ),
+    st.builds(
+        JunkLearned,
+        TIMES,
+        ACCOUNTS,
+        st.sampled_from([b"1", b"2", b"3"]),
+        st.booleans(),
+        st.lists(st.sampled_from("abcd"), max_size=3).map(tuple),
+        st.integers(0, 4),
+        st.integers(0, 2),
+        st.booleans(),
+    ),
     st.builds(AppPasswordRemoved, TIMES, ACCOUNTS, st.sampled_from(["phone", "desk"])),
     st.builds(
         LoggedIn,
@@ -312,6 +324,10 @@ class StoresAgree(RuleBasedStateMachine):
         self.both(picture)
         self.both(lambda store: store.queue.find(QueueFilter(states=tuple(DeliveryState))))
         for account in (1, 2, 3):
+            self.both(lambda store, number=account: store.junk.totals(number))
+            self.both(lambda store, number=account: store.junk.most(number, 9))
+            for digest in (b"1", b"2", b"3"):
+                self.both(lambda store, key=(account, digest): store.junk.lesson(*key))
             self.both(lambda store, number=account: store.mailboxes.of_account(number))
         self.both(lambda store: store.queue.next_due())
         self.both(lambda store: store.queue.next_due({"local"}))

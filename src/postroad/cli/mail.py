@@ -103,7 +103,10 @@ def mail_move(
     ] = "Junk",
     config: ConfigFile = None,
 ) -> None:
-    """Move messages into another mailbox of the account."""
+    """Move messages into another mailbox of the account.
+
+    What moves into Junk, or out of it, teaches the account what is junk (see: postroad junk).
+    """
     from postroad.model import Address, parse_mailbox_name
 
     parsed = Address.parse(address)

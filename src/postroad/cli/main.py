@@ -13,6 +13,7 @@ from postroad.cli import (
     config,
     domain_check,
     journey,
+    junk,
     key,
     mail,
     mta_sts,
@@ -54,6 +55,7 @@ people.domains.command("records")(domain_check.records)
 app.add_typer(people.domains, name="domain")
 app.add_typer(people.aliases, name="alias")
 app.add_typer(mail.mail, name="mail")
+app.add_typer(junk.junk, name="junk")
 app.add_typer(reports.app, name="reports")
 app.add_typer(certificate.app, name="certificate")
 app.add_typer(key.app, name="key")

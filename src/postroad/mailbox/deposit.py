@@ -4,26 +4,31 @@ A deposit is only a change, committed by the queue in one group with the outcome
 once. The content is referred to, not copied; each entry has its own prefix of trace fields.
 
 A mailbox found missing or disabled fails for good; the look at it is remembered for a short while. If a
-mailbox goes just then, the commit of that one attempt fails, and the next attempt looks again.
+mailbox goes just then, the commit of that one attempt fails, and the next attempt looks again. With that
+look comes whether its owner taught what is junk: only then is a message read before it is deposited.
 """
 
 from collections.abc import Sequence
 
 from postroad.mailbox.folders import Folders
+from postroad.mailbox.junk import JunkFilter
 from postroad.message.trace import return_path
 from postroad.model import (
+    JUNK,
     Address,
     Delivered,
     Delivery,
     Deposited,
     LeasedDelivery,
     MailboxAdded,
+    Message,
     Outcome,
     PermanentFailure,
     Reply,
     Route,
     RouteKind,
     RouteTaken,
+    Step,
     TemporaryFailure,
 )
 from postroad.ports import (
@@ -61,6 +66,7 @@ class LocalDeliverer:
         directory: Directory,
         clock: Clock,
         entropy: Entropy,
+        junk: JunkFilter | None = None,
         batch: int = BATCH,
     ) -> None:
         self._mailboxes = mailboxes
@@ -68,6 +74,8 @@ class LocalDeliverer:
         self._clock = clock
         self._batch = batch
         self._usable: dict[int, float] = {}
+        self._junk = junk
+        self._taught: dict[int, int] = {}  # mailboxes whose owner taught what is junk: the account
         self._folders = Folders(mailboxes, clock, entropy)
 
     async def route(self, destination: str) -> Route:
@@ -80,27 +88,47 @@ class LocalDeliverer:
         """Return a session; nothing has to be opened."""
         return LocalSession(self, self._batch)
 
-    async def at_once(self, job: LeasedDelivery) -> Attempt:
-        """Deposit one message into the mailboxes of its deliveries."""
+    async def at_once(self, job: LeasedDelivery) -> Attempt | None:
+        """Deposit one message, whose content need not be stored yet, into the mailboxes of its
+        deliveries. None where its text decides into which.
+        """
+        return await self._deposit(job, stored=False)
+
+    async def deposit(self, job: LeasedDelivery) -> Attempt:
+        """Deposit one message whose content is stored."""
+        attempt = await self._deposit(job, stored=True)
+        assert attempt is not None, "its text can be read"
+        return attempt
+
+    async def _deposit(self, job: LeasedDelivery, *, stored: bool) -> Attempt | None:
         message = job.message
         started_at = self._clock.now()
         prefix = return_path(message.envelope.sender)
         outcomes: list[tuple[int, Outcome]] = []
         changes: list[Deposited] = []
         made: list[MailboxAdded] = []
+        steps: list[Step] = []
+        tokens: list[tuple[str, ...]] = []
         for delivery in job.deliveries:
             problem = await self._problem(delivery)
             if problem is not None:
                 outcomes.append((delivery.ordinal, problem))
                 continue
-            mailbox = delivery.mailbox
+            mailbox, folder = delivery.mailbox, delivery.folder
             assert mailbox is not None, "a delivery without a mailbox is a problem"
-            if delivery.folder:
-                try:
-                    mailbox = await self._folders.place(mailbox, delivery.folder, made)
-                except StorageError as error:
-                    outcomes.append((delivery.ordinal, _unreadable(error)))
-                    continue
+            try:
+                if self._taught and mailbox in self._taught and not folder:
+                    if not stored:
+                        return None
+                    folder = await self._judged(mailbox, message, started_at, tokens, steps)
+                if folder:
+                    mailbox = await self._folders.place(mailbox, folder, made)
+            except StorageError as error:
+                outcomes.append((delivery.ordinal, _unreadable(error)))
+                continue
+            except Exception as error:
+                outcomes.append((delivery.ordinal, _not_judged(error)))
+                continue
             fields = prefix + delivered_to(delivery.recipient)
             outcomes.append((delivery.ordinal, _DELIVERED))
             changes.append(
@@ -119,9 +147,32 @@ class LocalDeliverer:
             ended_at=self._clock.now(),
             outcomes=tuple(outcomes),
             taken=_TAKEN,
+            steps=tuple(steps),
             changes=tuple(changes),
             made=tuple(made),
         )
+
+    async def _judged(
+        self,
+        mailbox: int,
+        message: Message,
+        started_at: float,
+        tokens: list[tuple[str, ...]],
+        steps: list[Step],
+    ) -> str:
+        """Return the folder for a message by what the mailbox's owner taught, ``""`` for the INBOX.
+
+        `tokens` keeps those of the message, for others that it goes to; `steps` gets the reasons.
+        """
+        junk = self._junk
+        assert junk is not None, "without it, nothing is taught"
+        began = self._clock.monotonic()
+        if not tokens:
+            tokens.append(await junk.tokens(message.content))
+        judgement = await junk.judge(self._taught[mailbox], tokens[0])
+        text = junk.in_words(judgement, self._clock.monotonic() - began)
+        steps.append(Step(self._clock.now() - started_at, "check", text))
+        return JUNK if junk.is_junk(judgement) else ""
 
     async def _problem(self, delivery: Delivery) -> Outcome | None:
         """Return why nothing can be deposited, None where it can."""
@@ -148,7 +199,14 @@ class LocalDeliverer:
         account = await self._directory.account_by_id(found.account)
         if account is None:
             return _UNKNOWN
-        return None if account.enabled else _DISABLED
+        if not account.enabled:
+            return _DISABLED
+        if self._junk is not None:
+            if await self._junk.ready(account.id):
+                self._taught[mailbox] = account.id
+            else:
+                self._taught.pop(mailbox, None)
+        return None
 
 
 class LocalSession:
@@ -170,7 +228,7 @@ class LocalSession:
 
     async def attempt(self, jobs: Sequence[LeasedDelivery]) -> list[Attempt]:
         """Make one attempt for each job."""
-        return [await self._deliverer.at_once(job) for job in jobs]
+        return [await self._deliverer.deposit(job) for job in jobs]
 
     async def close(self) -> None:
         """There is nothing to end."""
@@ -183,6 +241,12 @@ def delivered_to(recipient: Address) -> bytes:
 
 def _unreadable(error: StorageError) -> Outcome:
     return TemporaryFailure(Reply(451, "4.3.0", _one_line(f"mailbox unreadable: {error}")))
+
+
+def _not_judged(error: Exception) -> Outcome:
+    """What cannot be judged waits: nothing is let through unseen, and nothing is dropped."""
+    reason = f"the junk filter failed: {type(error).__name__}"
+    return TemporaryFailure(Reply(451, "4.3.0", _one_line(reason)))
 
 
 def _one_line(text: str) -> str:

@@ -40,6 +40,7 @@ from postroad.model.change import (
     Expunged,
     Group,
     Held,
+    JunkLearned,
     Leased,
     LoggedIn,
     MailboxAdded,
@@ -60,6 +61,7 @@ from postroad.model.client import client_key
 from postroad.model.delivery import Delivery, DeliveryState, LeasedDelivery
 from postroad.model.envelope import Body, Envelope, Notify, Recipient, Ret
 from postroad.model.ids import InvalidId, format_id, parse_id
+from postroad.model.junk import JunkTotals, TokenCount
 from postroad.model.login import Login, LoginResult
 from postroad.model.message import ContentRef, Findings, Message, Origin, ServerKind, Staged
 from postroad.model.outcome import (
@@ -127,6 +129,8 @@ __all__ = [
     "InvalidMailboxName",
     "InvalidReply",
     "Judged",
+    "JunkLearned",
+    "JunkTotals",
     "KeyState",
     "Leased",
     "LeasedDelivery",
@@ -173,6 +177,7 @@ __all__ = [
     "TlsPolicy",
     "TlsReported",
     "TlsResult",
+    "TokenCount",
     "Unknown",
     "Unsuppressed",
     "client_key",

@@ -234,6 +234,25 @@ class DomainsJudged(Struct, frozen=True, tag="domains_judged"):
     keep: int
 
 
+class JunkLearned(Struct, frozen=True, tag="junk_learned", omit_defaults=True):
+    """An account's owner taught that a message is `spam`, or ham; or took that back (`undo`).
+
+    `digest` tells the message among others: one that was learned is not learned again before that was
+    taken back, and what was not learned so is not taken back; nothing changes then. Of all tokens of the
+    account, the `keep_tokens` last taught are kept, and so many messages to take back as `keep_lessons`.
+    Not written to the journey: tokens are words of letters.
+    """
+
+    at: float
+    account: int
+    digest: bytes
+    spam: bool
+    tokens: tuple[str, ...]
+    keep_tokens: int
+    keep_lessons: int
+    undo: bool = False
+
+
 class AliasAdded(Struct, frozen=True, tag="alias_added"):
     """An alias was added, or its targets replaced."""
 
@@ -349,6 +368,7 @@ Change: TypeAlias = (
     | AppPasswordRemoved
     | LoggedIn
     | DomainsJudged
+    | JunkLearned
     | AliasAdded
     | AliasRemoved
     | StsPolicyKept

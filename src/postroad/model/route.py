@@ -89,7 +89,8 @@ class Step(Struct, frozen=True, array_like=True):
 
     `what` is one of ``lookup``, ``connect``, ``tls``, ``greeting``, ``hello``, ``auth``, ``mail``,
     ``rcpt``, ``data``, ``end``, ``deposit``, ``close``, ``report`` (a DSN was made, or could not be),
-    ``suppressed`` (a recipient is on the list of its stream, or is put on it).
+    ``suppressed`` (a recipient is on the list of its stream, or is put on it), ``check`` (a mailbox's
+    junk filter).
     """
 
     seconds: float

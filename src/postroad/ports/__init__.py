@@ -9,6 +9,7 @@ from postroad.ports.content import MAX_ABOVE_OCTETS, ContentStore, ContentWriter
 from postroad.ports.deliverer import Attempt, Deliverer, RouteFailed, Session
 from postroad.ports.directory import Directory
 from postroad.ports.journey import JourneyEvent, JourneyStore
+from postroad.ports.junk import JunkStore
 from postroad.ports.keys import KeyStore
 from postroad.ports.ledger import Conflict, Ledger, StorageError, StorageFull
 from postroad.ports.logins import LoginStore
@@ -46,6 +47,7 @@ __all__ = [
     "Entry",
     "JourneyEvent",
     "JourneyStore",
+    "JunkStore",
     "KeyStore",
     "Ledger",
     "Listing",

@@ -60,6 +60,7 @@ _NEEDS_RESTART = (
     "pop3",
     "auth",
     "oauth",
+    "junk",
     "forwarding",
     "bounces",
     "tls_reports",
@@ -115,6 +116,7 @@ class System:
             directory=store.directory,
             clock=office.clock,
             entropy=office.entropy,
+            junk=office.junk_filter,
         )
         self._contents = ContentAbove(store.content)
         self._deliverer = LocalOrRemote(

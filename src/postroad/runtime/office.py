@@ -10,10 +10,12 @@ from functools import cached_property
 from postroad.delivery.above import ContentAbove
 from postroad.delivery.forward import Forwarding, Seal
 from postroad.delivery.return_path import ReturningToUs
+from postroad.mailbox.junk import JunkFilter
 from postroad.message.bounce.classify import Classification, Classifier
 from postroad.model import Address, Reply
 from postroad.network import SystemClock, SystemEntropy
 from postroad.ports import Clock, Deliverer, Directory, Entropy, LoginStore
+from postroad.runtime import settings
 from postroad.runtime.config import Config
 from postroad.runtime.replies import make_classifier
 from postroad.runtime.rewriting import make_return_paths, make_srs, return_bases
@@ -23,6 +25,7 @@ from postroad.service.desk import QueueDesk
 from postroad.service.domains import Aliases, Domains
 from postroad.service.history import History
 from postroad.service.journeys import Journeys
+from postroad.service.junk import JunkDesk
 from postroad.service.keys import Keys
 from postroad.service.mail import Mail
 from postroad.service.passwords import Passwords
@@ -85,6 +88,19 @@ class Office:
         self.reports = Reports(
             directory=directory, mailboxes=store.mailboxes, content=store.content
         )
+        junk = settings.junk(config)
+        self.junk = JunkDesk(
+            ledger=ledger,
+            directory=directory,
+            mailboxes=store.mailboxes,
+            content=store.content,
+            store=store.junk,
+            clock=clock,
+            settings=junk,
+        )
+        self.junk_filter: JunkFilter | None = None
+        if config.junk.learn:
+            self.junk_filter = JunkFilter(store=store.junk, content=store.content, settings=junk)
         self.mail = Mail(
             ledger=ledger,
             directory=directory,
@@ -92,6 +108,7 @@ class Office:
             content=store.content,
             clock=clock,
             entropy=entropy,
+            lessons=self.junk if config.junk.learn else None,
         )
         self._srs = make_srs(config)
         self.return_paths = make_return_paths(config, store.secret)

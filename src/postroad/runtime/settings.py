@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from postroad.delivery.https import Fetcher, FetchSettings
 from postroad.delivery.settings import DeliverySettings, RelayHost
 from postroad.mailbox import ReadAhead
+from postroad.mailbox.junk import JunkSettings
 from postroad.model import Address, ServerKind
 from postroad.network import ResolverSettings, SystemClock, parse_nameserver
 from postroad.network.acme import (
@@ -110,6 +111,18 @@ def queue(config: Config, node: str, worker: int = 0) -> QueueSettings:
             for name, section in config.streams.items()
         },
         **_same_names(config.queue, QueueSettings),
+    )
+
+
+def junk(config: Config) -> JunkSettings:
+    """How mail is judged by what accounts learned."""
+    section = config.junk
+    return JunkSettings(
+        threshold=section.threshold,
+        min_messages=section.min_messages,
+        max_tokens=section.max_tokens,
+        max_lessons=section.max_lessons,
+        message_tokens=section.max_message_tokens,
     )
 
 

@@ -8,6 +8,8 @@ from msgspec import Struct, to_builtins
 
 from postroad.message.bounce.classify import Category, Classification, classify
 from postroad.model import (
+    INBOX,
+    JUNK,
     Accepted,
     Attempted,
     Bounced,
@@ -40,6 +42,9 @@ from postroad.service.streams import shown
 
 Classify: TypeAlias = Callable[[Reply, str], Classification]
 """Returns what a reply of a server, whose name may be ``""``, means."""
+
+
+_Places: TypeAlias = Mapping[int, tuple[int | None, str]]  # of each ordinal: mailbox, folder
 
 
 class JourneyLine(Struct, frozen=True):
@@ -110,11 +115,11 @@ class Journeys:
             )
         deliveries = await self._queue.deliveries(message)
         recipients = {delivery.ordinal: str(delivery.recipient) for delivery in deliveries}
-        folders = {each.ordinal: each.folder for each in deliveries if each.folder}
+        places = {each.ordinal: (each.mailbox, each.folder) for each in deliveries}
         lines = [
             line
             for event in await self._journey.events(message)
-            for line in _lines(event.change, found.accepted_at, recipients, folders, self._classify)
+            for line in _lines(event.change, found.accepted_at, recipients, places, self._classify)
         ]
         lines.sort(key=lambda line: line.at)  # stable: equal times keep the order of commits
         categories = tuple(category_of(each, self._classify) for each in deliveries)
@@ -157,17 +162,17 @@ def _lines(
     change: Change,
     accepted_at: float,
     recipients: Mapping[int, str],
-    folders: Mapping[int, str],
+    places: _Places,
     classify: Classify,
 ) -> Iterator[JourneyLine]:
-    for at, what, text in _words(change, recipients, folders, classify):
+    for at, what, text in _words(change, recipients, places, classify):
         yield JourneyLine(at, round(at - accepted_at, 6), what, text)
 
 
 def _words(
     change: Change,
     recipients: Mapping[int, str],
-    folders: Mapping[int, str],
+    places: _Places,
     classify: Classify,
 ) -> Iterator[tuple[float, str, str]]:
     match change:
@@ -197,7 +202,9 @@ def _words(
                 )
         case Deposited():
             recipient = recipients.get(change.ordinal, "?")
-            folder = folders.get(change.ordinal, "INBOX")
+            inbox, folder = places.get(change.ordinal, (change.mailbox, ""))
+            if not folder:  # where it was not to go beside the INBOX, only the junk filter sends it
+                folder = INBOX if change.mailbox == inbox else JUNK
             yield change.at, "deposited", f"in the {folder} of {recipient}, {change.size} octets"
         case Moved():
             yield (

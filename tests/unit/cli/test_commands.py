@@ -149,6 +149,30 @@ def test_mail_is_listed_and_moved(cli: Cli) -> None:
     cli("mail", "list", "no@here.test", code=65)
 
 
+def test_junk_is_taught_and_shown(cli: Cli, tmp_path: Path) -> None:
+    cli("domain", "add", "here.test")
+    cli("account", "add", "jo@here.test")
+    assert cli.json("junk", "show", "jo@here.test")["active"] is False
+    assert "not judged before it learned 20 of each kind" in cli("junk", "show", "jo@here.test")
+    mbox = tmp_path / "mbox"
+    mbox.write_bytes(b"".join(b"From x\nSubject: pills %d\n\nbuy\n\n" % n for n in range(25)))
+    assert cli("junk", "learn", "jo@here.test", "--spam", str(mbox)) == "25 learned as spam\n"
+    assert cli("junk", "learn", "jo@here.test", "--spam", str(mbox)) == "0 learned as spam\n"
+    deliver(cli.config, "jo@here.test", *(b"Subject: lunch %d\r\n\r\nhi\r\n" % n for n in range(3)))
+    learned = cli("junk", "learn", "jo@here.test", "--ham", "--mailbox", "INBOX")
+    assert learned == "3 learned as ham\n"
+    cli("mail", "move", "jo@here.test", "1", "--to", "Junk")
+    found = cli.json("junk", "show", "jo@here.test")
+    assert (found["spam"], found["ham"], found["active"]) == (25, 2, False), "one taken back"
+    assert {"buy", "subject:pills"} <= {each["token"] for each in found["spam_words"]}
+    assert "subject:lunch" in cli("junk", "show", "jo@here.test")
+    cli("junk", "learn", "jo@here.test", str(mbox), code=64)
+    assert "--spam or --ham" in cli.error
+    cli("junk", "learn", "jo@here.test", "--spam", code=64)
+    cli("junk", "learn", "jo@here.test", "--spam", str(tmp_path / "none"), code=66)
+    cli("junk", "learn", "no@here.test", "--spam", str(mbox), code=65)
+
+
 def test_keys_from_their_making_to_their_end(cli: Cli) -> None:
     cli("domain", "add", "here.test")
     assert cli("key", "list") == ""

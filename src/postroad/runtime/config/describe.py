@@ -63,7 +63,8 @@ or `"50 MiB"`, times are seconds or `"5m"`.
 
 `postroad config check` finds mistakes, `postroad config dump` prints what is in force. SIGHUP
 (`systemctl reload postroad`) brings changes into force for new connections; `server`, `storage`,
-`queue`, `streams`, `pop3`, `auth`, `oauth`, `forwarding`, `bounces` and `dmarc_reports` need a restart.
+`queue`, `streams`, `pop3`, `auth`, `oauth`, `junk`, `forwarding`, `bounces` and `dmarc_reports` need a
+restart.
 """
 
 

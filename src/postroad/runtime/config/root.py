@@ -9,6 +9,7 @@ from postroad.runtime.config.acme import AcmeSection
 from postroad.runtime.config.bounces import BouncesSection
 from postroad.runtime.config.delivery import DeliverySection, Routes
 from postroad.runtime.config.forwarding import ForwardingSection
+from postroad.runtime.config.junk import JunkSection
 from postroad.runtime.config.limits import AuthSection, LimitsSection, MxSection, SubmissionSection
 from postroad.runtime.config.mail import Pop3Section, QueueSection, StorageSection
 from postroad.runtime.config.mta_sts import MtaStsSection
@@ -39,6 +40,7 @@ class Config(Section):
     submission: SubmissionSection = Field(default_factory=SubmissionSection)
     trust: TrustSection = Field(default_factory=TrustSection)
     abuse: AbuseSection = Field(default_factory=AbuseSection)
+    junk: JunkSection = Field(default_factory=JunkSection)
     policy: PolicySection = Field(default_factory=PolicySection)
     pop3: Pop3Section = Field(default_factory=Pop3Section)
     auth: AuthSection = Field(default_factory=AuthSection)

@@ -26,6 +26,7 @@ from postroad.model import (
     Expunged,
     Group,
     Held,
+    JunkLearned,
     Leased,
     LoggedIn,
     LoginResult,
@@ -46,6 +47,7 @@ from postroad.model import (
 from postroad.ports import Entry, JourneyEvent
 from postroad.storage import conflicts
 from postroad.storage.bounds import TLS_RESULTS_PER_DAY
+from postroad.storage.memory import junk
 from postroad.storage.memory.moves import moved
 from postroad.storage.memory.state import QueuedDelivery, State, StoredMailbox, Undo, with_state
 from postroad.storage.ordering import deposits_first
@@ -285,6 +287,7 @@ def _account_removed(do: Application, change: AccountRemoved) -> None:
     if change.account not in state.accounts:
         raise conflicts.no_account(change.account)
     do.undo.delete(state.accounts, change.account)
+    junk.forget(do, change.account)
     for key in [key for key in state.app_passwords if key[0] == change.account]:
         do.undo.delete(state.app_passwords, key)
     for number, stored in list(state.mailboxes.items()):
@@ -439,6 +442,7 @@ _APPLY: dict[type, Any] = {
     AppPasswordRemoved: _app_password_removed,
     LoggedIn: _logged_in,
     DomainsJudged: _domains_judged,
+    JunkLearned: junk.learn,
     Bounced: _came_back,
     Complained: _came_back,
     Suppressed: _suppressed,

@@ -63,6 +63,9 @@ class State:
         self.aliases: dict[str, Alias] = {}
         self.mailboxes: dict[int, StoredMailbox] = {}
         self.entries: dict[int, dict[int, Entry]] = {}
+        self.junk_totals: dict[int, tuple[int, int]] = {}
+        self.junk_tokens: dict[tuple[int, str], tuple[int, int, float]] = {}
+        self.junk_lessons: dict[tuple[int, bytes], tuple[bool, float]] = {}
         self.sts_policies: dict[str, StsPolicy] = {}
         self.tls_results: dict[tuple[str, str], dict[TlsResult, int]] = {}
         self.next_sequence = 1

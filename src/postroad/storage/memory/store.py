@@ -1,5 +1,6 @@
 """The memory store: all storage ports on one state."""
 
+from postroad.storage.memory.junk import MemoryJunk
 from postroad.storage.memory.ports import (
     BeforeCommit,
     MemoryContents,
@@ -38,6 +39,7 @@ class MemoryStore:
         self.secret = b"memory"
         self.logins = MemoryLogins(self.state)
         self.standing = MemoryStanding(self.state)
+        self.junk = MemoryJunk(self.state)
         self.suppressions = MemorySuppressions(self.state)
         self.journey = MemoryJourney(self.state)
         self.security = MemorySecurity(self.state)

@@ -19,6 +19,7 @@ from postroad.model import (
     Dropped,
     Expunged,
     Held,
+    JunkLearned,
     Leased,
     LoggedIn,
     Moved,
@@ -33,7 +34,7 @@ from postroad.storage import conflicts
 from postroad.storage.sqlite import apply_directory as directory
 from postroad.storage.sqlite import apply_logins as logins
 from postroad.storage.sqlite import apply_moves as moves
-from postroad.storage.sqlite import security
+from postroad.storage.sqlite import junk, security
 from postroad.storage.sqlite.rows import Row, Rows
 from postroad.storage.sqlite.standing import write_judged
 from postroad.storage.sqlite.statements import SQL
@@ -241,6 +242,7 @@ def _moved(connection: apsw.Connection, change: Moved, sweep: Sweep) -> None:
 
 def _account_removed(connection: apsw.Connection, change: AccountRemoved, sweep: Sweep) -> None:
     mailboxes = directory.account_removed(connection, change)
+    junk.forget(connection, change.account)
     contents = [
         row
         for mailbox in mailboxes
@@ -275,6 +277,10 @@ def _unsuppressed(connection: apsw.Connection, change: Unsuppressed, sweep: Swee
         write_journey(connection, written, written.at)
 
 
+def _junk_learned(connection: apsw.Connection, change: JunkLearned, sweep: Sweep) -> None:
+    junk.learn(connection, change)
+
+
 def _directory(connection: apsw.Connection, change: Any, sweep: Sweep) -> None:
     try:
         directory.APPLY[type(change)](connection, change)
@@ -299,6 +305,7 @@ _APPLY: dict[type, Any] = {
     AccountRemoved: _account_removed,
     LoggedIn: _logged_in,
     DomainsJudged: _domains_judged,
+    JunkLearned: _junk_learned,
     Bounced: _came_back,
     Complained: _came_back,
     Suppressed: _suppressed,

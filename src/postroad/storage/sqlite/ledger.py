@@ -1,6 +1,6 @@
 """`ports.Ledger`: groups become rows at once, and wait for the writer."""
 
-from postroad.model import AccountRemoved, Expunged, Group, Moved
+from postroad.model import AccountRemoved, Expunged, Group, JunkLearned, Moved
 from postroad.storage.sqlite.rows import Rows, plan
 from postroad.storage.sqlite.writer import Writer
 
@@ -34,6 +34,6 @@ class SqliteLedger:
 
 def _is_long(change: object) -> bool:
     """Whether applying it would keep the event loop from its work for too long."""
-    return isinstance(change, AccountRemoved) or (
+    return isinstance(change, AccountRemoved | JunkLearned) or (
         isinstance(change, Expunged | Moved) and len(change.uids) > LONG_EXPUNGE_UIDS
     )

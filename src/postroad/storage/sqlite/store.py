@@ -8,6 +8,7 @@ from postroad.storage.sqlite.content import SqliteContents
 from postroad.storage.sqlite.database import Database
 from postroad.storage.sqlite.directory import SqliteDirectory
 from postroad.storage.sqlite.journey import SqliteJourney, prune
+from postroad.storage.sqlite.junk import SqliteJunk
 from postroad.storage.sqlite.ledger import SqliteLedger
 from postroad.storage.sqlite.locks import FileLocks
 from postroad.storage.sqlite.logins import SqliteLogins
@@ -55,6 +56,7 @@ class SqliteStore:
         self.security = SqliteSecurity(database)
         self.logins = SqliteLogins(database)
         self.standing = SqliteStanding(database)
+        self.junk = SqliteJunk(database)
         self.suppressions = SqliteSuppressions(database)
         self.node = ""
         self.secret = b""

@@ -177,6 +177,33 @@ CREATE TABLE entry (
 CREATE UNIQUE INDEX entry_by_uid ON entry (mailbox, uid, size);  -- with size, so that a listing reads only this
 CREATE INDEX entry_by_content    ON entry (content);
 
+-- What owners of accounts taught of junk (JunkLearned): how many messages, in how many of them each token
+-- was, and which messages, so that it can be taken back.
+CREATE TABLE junk_total (
+    account INTEGER PRIMARY KEY,
+    spam    INTEGER NOT NULL,
+    ham     INTEGER NOT NULL
+);
+
+CREATE TABLE junk_token (
+    account INTEGER NOT NULL,
+    token   TEXT    NOT NULL,
+    spam    INTEGER NOT NULL,
+    ham     INTEGER NOT NULL,
+    at      REAL    NOT NULL,               -- when it was last taught
+    PRIMARY KEY (account, token)
+) WITHOUT ROWID;
+CREATE INDEX junk_token_by_at ON junk_token (account, at, token);
+
+CREATE TABLE junk_lesson (
+    account INTEGER NOT NULL,
+    digest  BLOB    NOT NULL,
+    spam    INTEGER NOT NULL,
+    at      REAL    NOT NULL,
+    PRIMARY KEY (account, digest)
+) WITHOUT ROWID;
+CREATE INDEX junk_lesson_by_at ON junk_lesson (account, at, digest);
+
 -- MTA-STS policies of other domains (RFC 8461), until they run out.
 CREATE TABLE sts_policy (
     domain     TEXT PRIMARY KEY,
