@@ -17,7 +17,7 @@ from postroad.runtime.config.root import Config
 from postroad.runtime.config.values import Endpoint, Peer
 
 HIDDEN = "********"
-_PARTS = ("retry_jitter", "standing_junk_share")  # of one; other fractions are seconds
+_PARTS = ("retry_jitter", "standing_junk_share", "threshold")  # of one; other fractions are seconds
 
 
 class Setting(Struct, frozen=True):

@@ -17,7 +17,7 @@ class JunkSection(Section):
     )
     threshold: float = Field(
         default=_DEFAULT.threshold,
-        gt=0.5,
+        ge=0.5,
         le=1,
         description="The score, from 0 to 1, from which on a message goes into Junk.",
     )

@@ -272,6 +272,7 @@ WALKS = {
     "find_newest",
     "standing_most",  # the worst first, as far as the limit
     "standing_keep_newest",
+    "junk_counts",  # the list of what is asked for; what is found goes by an index
     "login_newest",  # the newest first, as far as the limit
     "prunable_still",  # the journey's last row, one step
     "waiting_destinations",
