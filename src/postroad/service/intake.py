@@ -19,7 +19,9 @@ from postroad.model import (
     Delivery,
     Envelope,
     Message,
+    Notify,
     Origin,
+    Recipient,
     Reply,
     Ruling,
     RulingKind,
@@ -48,7 +50,7 @@ from postroad.ports import (
 from postroad.queue import Queue
 from postroad.service.completion import message_id_of, missing_fields
 from postroad.service.passing_on import domains_passing_on, findings_of
-from postroad.service.recipients import Accepted, Recipients
+from postroad.service.recipients import RETURNS, Accepted, Recipients, Target
 from postroad.service.soundness import refusal_of_header
 from postroad.service.streams import Streams
 from postroad.service.suspected import put_aside, refusal_of
@@ -381,13 +383,20 @@ class Incoming:
                         original=target.original,
                         destination=target.destination,
                         mailbox=target.mailbox,
-                        notify=recipient.notify,
+                        notify=_notify(recipient, target),
                         orcpt=recipient.orcpt,
                         due_at=self._at,
                         folder=JUNK if junk and target.is_local else "",
                     )
                 )
         return deliveries
+
+
+def _notify(recipient: Recipient, target: Target) -> Notify:
+    """What comes back to us may have a forged sender: of its end nobody is told but the journey."""
+    if target.mailbox is None and target.destination == RETURNS:
+        return Notify.NEVER
+    return recipient.notify
 
 
 _SUBMITTING = (ServerKind.SUBMISSION, ServerKind.LOCAL)

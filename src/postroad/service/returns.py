@@ -3,7 +3,8 @@
 It is a destination of the queue like the mailboxes: the message that tells is accepted durably, read,
 and what it says is committed with the outcome of its delivery, so it happens exactly once. Only who got
 a message of ours knows its return path, and the path says which message it is about; so nobody can speak
-for the mail of others. What is no bounce and no complaint is refused.
+for the mail of others. What is no bounce and no complaint ends here, and no report is made of that: its
+sender may be forged.
 """
 
 import asyncio

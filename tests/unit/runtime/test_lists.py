@@ -116,13 +116,13 @@ class TestReturnPaths:
         await site.restart()
         return world
 
-    async def say(self, world: World, recipient: str, data: bytes) -> list[str]:
-        """Hand a message with the null sender in at port 25; return the replies to RCPT and the dot."""
+    async def say(self, world: World, recipient: str, data: bytes, sender: str = "") -> list[str]:
+        """Hand a message in at port 25; return the replies to RCPT and to the dot."""
         reader, writer = await asyncio.open_connection(*world.sites["sender.test"].mx)
         replies = []
         await reader.readline()
-        for line in (b"HELO mx.taker.test", b"MAIL FROM:<>", f"RCPT TO:<{recipient}>".encode()):
-            writer.write(line + b"\r\n")
+        for line in ("HELO mx.taker.test", f"MAIL FROM:<{sender}>", f"RCPT TO:<{recipient}>"):
+            writer.write(line.encode() + b"\r\n")
             replies.append((await reader.readline()).decode())
         if replies[-1].startswith("250"):
             writer.write(b"DATA\r\n")
@@ -192,8 +192,11 @@ class TestReturnPaths:
         await returning.settled(await returning.send(NEWS, "jo@taker.test"))
         path = host.messages[-1].sender
         letter = b"From: jo@taker.test\r\nSubject: I am away\r\n\r\nback soon\r\n"
-        (_, taken) = await self.say(returning, str(path), letter)
+        (_, taken) = await self.say(returning, str(path), letter, "jo@taker.test")
         number = taken.split("queued as ")[1].strip()
         journey = await returning.settled(number)
         assert journey.deliveries[0].state.value == "bounced"
         assert "only bounces and complaints are taken" in journey.lines[-1].text
+        # Its sender may be forged: nobody else gets mail for it.
+        assert "report" not in {line.what for line in journey.lines}
+        assert len(host.messages) == 1

@@ -26,7 +26,7 @@ class BouncesSection(Section):
     complaints: Addresses = Field(
         default=(),
         description="Addresses that providers send complaints to (feedback loops, ARF). They are for "
-        "that alone: what is no complaint about mail under a return path of ours is refused.",
+        "that alone: what is no complaint about mail under a return path of ours ends there.",
     )
 
     @field_validator("complaints")
