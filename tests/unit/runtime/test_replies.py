@@ -5,7 +5,7 @@ import pytest
 from postroad.message.bounce.classify import RulesInvalid, built_in
 from postroad.model import Reply
 from postroad.runtime.check import problems_of
-from postroad.runtime.config import Config
+from postroad.runtime.config import Config, load_config
 from postroad.runtime.replies import MAX_FILE_OCTETS, make_classifier
 
 
@@ -41,6 +41,13 @@ def test_files_that_cannot_be_used_are_named(tmp_path: Path, data: bytes, wrong:
         make_classifier(config(tmp_path, file))
     (problem,) = [each for each in problems_of(config(tmp_path, file), file) if "rules" in each]
     assert wrong in problem
+
+
+def test_the_environment_names_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "postroad.toml"
+    file.write_text('[server]\nhostname = "mail.here.test"\n')
+    monkeypatch.setenv("POSTROAD_BOUNCES__RULES", "/etc/a.toml, /etc/b.toml")
+    assert load_config(file).bounces.rules == (Path("/etc/a.toml"), Path("/etc/b.toml"))
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -1,21 +1,9 @@
 """Logging in by tokens of an identity provider."""
 
-from pathlib import Path
-from typing import Annotated
+from pydantic import Field, model_validator
 
-from pydantic import BeforeValidator, Field, model_validator
-
-from postroad.runtime.config.values import Seconds, Section
+from postroad.runtime.config.values import Paths, Seconds, Section
 from postroad.wire.http import parse_https
-
-
-def _to_paths(value: object) -> object:
-    if isinstance(value, str):
-        value = [part.strip() for part in value.split(",") if part.strip()]
-    return tuple(Path(str(each)) for each in value) if isinstance(value, list | tuple) else value
-
-
-Paths = Annotated[tuple[Path, ...], BeforeValidator(_to_paths)]
 
 
 class OauthSection(Section):

@@ -118,6 +118,11 @@ def _to_list(value: Any) -> Any:
     return value
 
 
+def _to_paths(value: Any) -> Any:
+    value = _to_list(value)
+    return tuple(Path(str(each)) for each in value) if isinstance(value, list | tuple) else value
+
+
 def _to_endpoints(value: Any) -> Any:
     value = _to_list(value)
     if not isinstance(value, list | tuple):
@@ -146,6 +151,7 @@ Switch = Annotated[bool, Strict()]
 Octets = Annotated[int, BeforeValidator(_to_octets)]
 Seconds = Annotated[float, BeforeValidator(_to_seconds)]
 Strings = Annotated[tuple[str, ...], BeforeValidator(_to_list)]
+Paths = Annotated[tuple[Path, ...], BeforeValidator(_to_paths)]
 Hostname = Annotated[str, BeforeValidator(_to_hostname)]
 OptionalHostname = Annotated[
     str, BeforeValidator(lambda value: _to_hostname(value) if value else "")

@@ -45,6 +45,13 @@ def test_the_howto_tells_of_every_category() -> None:
     assert [each.value for each in Category if f"`{each.value}`" not in page] == []
 
 
+def test_the_rule_of_the_howto_can_be_used() -> None:
+    page = (Path(__file__).resolve().parents[4] / "docs/howto/handle-bounces.md").read_text()
+    block = page.split("# /etc/postroad/replies.toml\n")[1].split("```")[0]
+    found = load_rules([block]).classify(Reply(550, "", "closed from 22 to 6"))
+    assert found == Classification(Category.SERVER_TROUBLE, False, "", "our-partner-nightly")
+
+
 def test_what_no_rule_knows_is_unknown() -> None:
     assert OURS.classify(Reply(550, "", "42")) == Classification(Category.UNKNOWN, True)
     assert OURS.classify(Reply(450, "", "42")) == Classification(Category.UNKNOWN, False)
