@@ -14,6 +14,7 @@ _BASE64 = re.compile(r"(?<![\w+/])[A-Za-z0-9+/]{40,}={0,2}(?![\w+/=])")
 _SHOWN = 24
 
 _VOLATILE = (
+    (re.compile(r"acme-challenge/[\w…-]+"), "acme-challenge/TOKEN"),
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"), "MOMENT"),
     (re.compile(r"\b20\d{6}(?=[er]\d*\b)"), "DAY"),
     (re.compile(r"\d+\.\d+ (s|ms)\b"), r"TIME \1"),
@@ -24,6 +25,7 @@ _VOLATILE = (
     (re.compile(r"\b[0-9a-f]{10}\b"), "ID"),
     (re.compile(r"\b(?=\w*\d)[0-9A-HJKMNP-TV-Z]{13}\b"), "ID"),
     (re.compile(r"127\.\d+\.\d+\.\d+(:\d+)?"), "LOOPBACK"),
+    (re.compile(r"\bCA [0-9a-f]{6}\b"), "CA ID"),
     (re.compile(r" +"), " "),  # columns are as wide as what is in them
 )
 

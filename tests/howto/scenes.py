@@ -5,14 +5,17 @@ import io
 import os
 import re
 import shlex
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import pytest
 
+from peers.pebble import Pebble
 from postroad.cli.main import main
 from postroad.lab.dns import DnsFault
 from postroad.lab.mailworld import Engine, MailWorld
@@ -150,6 +153,7 @@ class Scene:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
+            self._stack = stack
             patch = stack.enter_context(pytest.MonkeyPatch.context())
             here = Path.cwd()
             stack.callback(os.chdir, here)
@@ -319,7 +323,81 @@ class HandleBounces(Scene):
             file.write('[streams.news]\nsenders = ["news@example.org"]\nsuppression = true\n')
 
 
+ACME = """
+[server]
+hostname = "{host}"
+data_dir = "{data}"
+run_as_root = true
+[tls]
+acme = "http-01"
+[acme]
+terms_agreed = true
+directory = "{directory}"
+ca_file = "{ca}"
+[delivery]
+nameservers = ["{nameserver}"]
+"""
+
+
+class Certificates(Scene):
+    """A certificate of Pebble, and then nobody who answers on port 80."""
+
+    def prepare(self) -> None:
+        world = self.engine.world
+        self.zones.replace(HOST, "A", "127.0.0.1")
+        leaf = world.ca.issue("127.0.0.1")
+        nameserver = f"{world.dns.address}:{world.dns.port}"
+        pebble = Pebble(leaf.certificate, leaf.key, world.ca.root_file, dns=nameserver)
+        self._stack.enter_context(pebble)
+        self.config.write_text(
+            ACME.format(
+                host=HOST,
+                data=self.data,
+                directory=pebble.directory_url,
+                ca=world.ca.root_file,
+                nameserver=nameserver,
+            )
+        )
+        with answering(pebble.http_port, self.data / "acme/challenges"):
+            said = self.run("certificate", "renew", "--force")
+        assert "state    good" in said, said
+        # Pebble asks on a port of ours, where others ask on port 80.
+        port = f":{pebble.http_port}"
+        self.excerpts["certificate renew"] = lambda output: output.replace(
+            f"{HOST}{port}", HOST
+        ).replace(port, ":80")
+        # An authority may believe an account for a while what it has proven: a new one has to prove it.
+        account = self.data / "acme/account.pem"
+        self.before["postroad certificate renew --force", 1] = account.unlink
+
+
+@contextlib.contextmanager
+def answering(port: int, directory: Path) -> Iterator[None]:
+    """Answer an authority that asks for proofs, as a server of ours does on port 80."""
+
+    class Proofs(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            file = directory / Path(self.path).name
+            self.send_response(200 if file.exists() else 404)
+            self.end_headers()
+            if file.exists():
+                self.wfile.write(file.read_bytes())
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nobody reads it."""
+
+    with ThreadingHTTPServer(("127.0.0.1", port), Proofs) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 SCENES: dict[str, type[Scene]] = {
+    "certificates.md": Certificates,
     "check-a-domain.md": CheckADomain,
     "handle-bounces.md": HandleBounces,
     "protect-the-link.md": ProtectTheLink,
