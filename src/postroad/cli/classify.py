@@ -109,17 +109,14 @@ def _show_message(message: bytes, name: str, rules: "Classifier", as_json: bool)
 
 
 def _recipients(notice: "Notice", rules: "Classifier") -> list[dict[str, Any]]:
-    from postroad.message.bounce import Form
-    from postroad.message.bounce.classify import parse_reply
+    from postroad.message.bounce import Form, reply_of
 
     found = []
     for each in notice.recipients:
         what = "failed" if each.failed else "delivered" if each.delivered else "delayed"
         if notice.form is Form.FEEDBACK:
             what = "complained"
-        reply = parse_reply(each.diagnostic, each.status)
-        if reply is not None and reply.code < 400:
-            reply = None
+        reply = None if each.delivered else reply_of(each)
         said = each.diagnostic or each.status
         found.append(
             {

@@ -13,8 +13,15 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from postroad.message.bounce import MAX_READ_OCTETS, Form, Notice, NoticeRecipient, read_notice
-from postroad.message.bounce.classify import Category, Classification, parse_reply
+from postroad.message.bounce import (
+    MAX_READ_OCTETS,
+    Form,
+    Notice,
+    NoticeRecipient,
+    read_notice,
+    reply_of,
+)
+from postroad.message.bounce.classify import Category, Classification
 from postroad.model import (
     MAX_EVIDENCE,
     Address,
@@ -217,9 +224,7 @@ class Returns:
         changes: list[Change] = []
         words = []
         for delivery, said in told:
-            reply = parse_reply(said.diagnostic, said.status)
-            if reply is not None and reply.code < 400:
-                reply = None
+            reply = reply_of(said)
             meant = Classification(Category.UNKNOWN, said.failed)
             if reply is not None:
                 meant = self._classify(reply, said.remote_mta)

@@ -204,9 +204,11 @@ async def test_words_for_people(scene: Scene) -> None:
         b"From: MAILER-DAEMON@there.test\r\n\r\nHi. This is the qmail-send program at x.\r\n\r\n"
         b"<jo@there.test>:\r\nSorry, no mailbox here by that name.\r\n\r\n--- Below\r\n"
     )
-    (change,) = (await scene.came(words, path(0))).changes
+    change, suppressed = (await scene.came(words, path(0))).changes
     assert isinstance(change, Bounced)
-    assert (change.ordinal, change.reply, change.category) == (0, None, "unknown")
+    assert isinstance(suppressed, Suppressed)
+    no = Reply(550, "5.0.0", "Sorry, no mailbox here by that name")
+    assert (change.ordinal, change.reply, change.category) == (0, no, "no-such-user")
 
 
 async def test_a_complaint_at_the_return_path(scene: Scene) -> None:

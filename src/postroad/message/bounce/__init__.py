@@ -6,6 +6,7 @@ from postroad.message.bounce.notice import (
     Notice,
     NoticeRecipient,
     read_notice,
+    reply_of,
 )
 
-__all__ = ["MAX_READ_OCTETS", "Form", "Notice", "NoticeRecipient", "read_notice"]
+__all__ = ["MAX_READ_OCTETS", "Form", "Notice", "NoticeRecipient", "read_notice", "reply_of"]

@@ -4,11 +4,14 @@ from enum import Enum
 
 from msgspec import Struct
 
+from postroad.message.bounce.classify import parse_reply
 from postroad.message.bounce.delivery_status import DeliveryReport, read_delivery_status
 from postroad.message.bounce.feedback import FeedbackReport, read_feedback, returned_header
 from postroad.message.bounce.odd import read_odd_bounce
+from postroad.message.bounce.words import text_for_people, words_about
 from postroad.message.header import Header
 from postroad.message.parts import parts_of
+from postroad.model import Reply
 
 MAX_READ_OCTETS = 1_048_576
 """Of a larger message only so much is read: what tells stands at its beginning."""
@@ -26,7 +29,8 @@ class NoticeRecipient(Struct, frozen=True, kw_only=True):
     """One address and what became of it: `failed`, or delayed (neither `failed` nor `delivered`).
 
     In a notice of the form `FEEDBACK` the address complained. `status` (RFC 3463), `diagnostic` (the
-    other server's words) and `remote_mta` are ``""`` where the notice does not tell.
+    other server's words, or those that the notice has for people) and `remote_mta` are ``""`` where the
+    notice does not tell.
     """
 
     address: str
@@ -69,8 +73,9 @@ def read_notice(message: bytes) -> Notice | None:
     if feedback is not None:
         return _complaint(feedback, message_id, returned)
     report = read_delivery_status(parts)
+    words = text_for_people(parts)
     if report is not None and report.recipients:
-        return _bounce(report, message_id)
+        return _bounce(report, message_id, words)
     odd = read_odd_bounce(message, parts)
     if not odd:
         return None
@@ -78,8 +83,8 @@ def read_notice(message: bytes) -> Notice | None:
     return Notice(
         form=Form.WORDS,
         recipients=(
-            *(NoticeRecipient(address=each, failed=True) for each in odd.failed),
-            *(NoticeRecipient(address=each) for each in late),
+            *(_in_words(each, True, words) for each in odd.failed),
+            *(_in_words(each, False, words) for each in late),
         ),
         message_id=message_id,
     )
@@ -97,7 +102,25 @@ def _complaint(report: FeedbackReport, message_id: str, returned: Header) -> Not
     )
 
 
-def _bounce(report: DeliveryReport, message_id: str) -> Notice:
+def reply_of(said: NoticeRecipient) -> Reply | None:
+    """Return the reply of a failure or delay that a notice tells of, None where it tells no reason.
+
+    Words that quote no reply stand for one that is permanent or temporary as the notice says.
+    """
+    if not said.diagnostic and not said.status:
+        return None
+    status = said.status or ("5.0.0" if said.failed else "4.0.0")
+    reply = parse_reply(said.diagnostic, status)
+    if reply is None or reply.code < 400:
+        reply = parse_reply(status)
+    return reply if reply is not None and reply.code >= 400 else None
+
+
+def _in_words(address: str, failed: bool, words: str) -> NoticeRecipient:
+    return NoticeRecipient(address=address, failed=failed, diagnostic=words_about(address, words))
+
+
+def _bounce(report: DeliveryReport, message_id: str, words: str) -> Notice:
     return Notice(
         form=Form.DELIVERY_STATUS,
         recipients=tuple(
@@ -106,7 +129,7 @@ def _bounce(report: DeliveryReport, message_id: str) -> Notice:
                 failed=each.failed,
                 delivered=not each.failed and not each.delayed,
                 status=each.status,
-                diagnostic=each.diagnostic,
+                diagnostic=each.diagnostic or words_about(each.address, words),
                 remote_mta=each.remote_mta,
             )
             for each in report.recipients

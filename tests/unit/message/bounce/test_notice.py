@@ -2,7 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroad.message.bounce.notice import MAX_READ_OCTETS, Form, NoticeRecipient, read_notice
+from postroad.message.bounce.notice import (
+    MAX_READ_OCTETS,
+    Form,
+    NoticeRecipient,
+    read_notice,
+    reply_of,
+)
 from postroad.message.dsn import Action, RecipientReport, Report, build_dsn
 from postroad.model import Address, Reply
 
@@ -76,6 +82,32 @@ def test_a_complaint() -> None:
     assert notice.message_id == "<2@here.test>"
 
 
+@pytest.mark.parametrize(
+    ("said", "reply"),
+    [
+        (NoticeRecipient(address="a@b", failed=True), None),
+        (
+            NoticeRecipient(address="a@b", failed=True, diagnostic="User unknown"),
+            Reply(550, "5.0.0", "User unknown"),
+        ),
+        (
+            NoticeRecipient(address="a@b", diagnostic="mailbox full"),
+            Reply(450, "4.0.0", "mailbox full"),
+        ),
+        (
+            NoticeRecipient(address="a@b", failed=True, status="5.1.1"),
+            Reply(550, "5.1.1", ""),
+        ),
+        (
+            NoticeRecipient(address="a@b", failed=True, diagnostic="250 ok"),
+            Reply(550, "5.0.0", "5.0.0"),
+        ),
+    ],
+)
+def test_the_reply_that_a_notice_stands_for(said: NoticeRecipient, reply: Reply | None) -> None:
+    assert reply_of(said) == reply
+
+
 def test_words_for_people() -> None:
     notice = read_notice(
         b"From: MAILER-DAEMON@there.test\r\nSubject: failure notice\r\n\r\n"
@@ -84,7 +116,9 @@ def test_words_for_people() -> None:
     )
     assert notice is not None
     assert notice.form is Form.WORDS
-    assert [(each.address, each.failed) for each in notice.recipients] == [("jo@there.test", True)]
+    (recipient,) = notice.recipients
+    assert (recipient.address, recipient.failed) == ("jo@there.test", True)
+    assert recipient.diagnostic == "Sorry, no mailbox here by that name"
 
 
 @pytest.mark.parametrize("message", [b"", b"Subject: hi\r\n\r\nSee you <jo@there.test>.\r\n"])
