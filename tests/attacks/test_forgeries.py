@@ -32,6 +32,7 @@ RECORDS: dict[str, dict[str, list[str]]] = {
     "client.test": {"A": ["127.0.0.1"]},
 }
 
+SEEN = b"dmarc=pass header.from=author.test"
 BODY = "Hello\r\n"
 
 
@@ -129,6 +130,8 @@ async def test_a_doubtful_author_goes_to_junk(tmp_path: Path) -> None:
         ("From: ann@author.test <mallory@free.test>", ""),
         ("", ""),
         ('From: "ann@author.test', ""),
+        ("From: ann@[author.test]", ""),
+        ("From: Ann, ann@author.test <mallory@free.test>", ""),
     ],
 )
 @pytest.mark.parametrize("signature", [False, True], ids=["unsigned", "signed by another"])
@@ -140,6 +143,22 @@ async def test_an_author_that_readers_may_take_for_another(
         if signature:
             message = signed(message, OTHER)
         assert (await hand_in(system, message)).startswith("550 5.7.1")
+
+
+@pytest.mark.parametrize("author", ["Doe, Ann <{}>", "[JIRA] Ann <{}>", "<{}> Ann", "A \\ <{}.>"])
+async def test_an_author_who_is_no_address_list_and_clear(tmp_path: Path, author: str) -> None:
+    async with world(tmp_path) as system:
+        message = letter("From: " + author.format("ann@author.test"))
+        assert (await hand_in(system, signed(message))).startswith("250")
+        assert "pass" in (await told(system))["dmarc"]
+        assert (await hand_in(system, message)).startswith("550 5.7.1")
+
+
+async def test_an_author_in_doubt_is_only_told_where_nothing_is_enforced(tmp_path: Path) -> None:
+    async with world(tmp_path, enforce=False) as system:
+        message = letter("From: ann@author.test, <ann@author.test> x")
+        assert (await hand_in(system, message)).startswith("250")
+        assert "not applied" in (await told(system))["dmarc"]
 
 
 async def test_a_from_above_a_signed_one_is_refused(tmp_path: Path) -> None:
@@ -253,10 +272,14 @@ async def test_local_override(tmp_path: Path, trust: dict[str, Any], words: str)
 @pytest.mark.parametrize(
     ("sealers", "seen", "taken"),
     [
-        (["list.test"], b"dmarc=pass", True),
-        (["list.test"], b"dmarc=fail", False),
-        (["other.test"], b"dmarc=pass", False),
-        ([], b"dmarc=pass", False),
+        (["list.test"], SEEN, True),
+        (["list.test"], SEEN.replace(b"pass", b"fail"), False),
+        (["other.test"], SEEN, False),
+        ([], SEEN, False),
+        (["list.test"], b"dmarc=pass", False),
+        (["list.test"], b"dmarc=pass header.from=other.test", False),
+        (["list.test"], SEEN.replace(b"pass", b"fail") + b"; dmarc=pass header.from=o.test", False),
+        (["list.test"], SEEN + b"; dmarc=fail header.from=o.test", False),
     ],
 )
 async def test_a_forwarder_is_believed_only_if_it_is_trusted(

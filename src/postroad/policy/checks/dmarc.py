@@ -11,7 +11,7 @@ from postroad.policy.runner import Check, check
 from postroad.policy.stages import MessageReceived
 from postroad.policy.verdict import ACCEPT, Accept, Defer, Quarantine, Reject, Verdict
 from postroad.ports import Entropy, Resolver
-from postroad.trust.arc import Chain, ChainStatus, first_hop_says
+from postroad.trust.arc import Chain, ChainStatus, first_hop_dmarc
 from postroad.trust.dkim import Checked, Result
 from postroad.trust.dmarc import (
     DmarcCheck,
@@ -44,7 +44,8 @@ def recognise_author(
     """Evaluate DMARC by what SPF and DKIM found, and do what the owner of the domain asks for.
 
     The fact is a `DmarcCheck`. Policy is not applied where the configuration says so, nor where all
-    sealers of a valid ARC chain are trusted and the first of them saw DMARC pass (RFC 8617 §7.2.1).
+    sealers of a valid ARC chain are trusted and the first of them saw DMARC pass for each domain of the
+    author (RFC 8617 §7.2.1).
     """
     dmarc_settings = DmarcSettings(discovery=settings.discovery, malformed=settings.malformed)
 
@@ -137,20 +138,30 @@ def _judge(
 
 def _override(settings: Recognition, found: DmarcCheck, chain: Chain | None, header: Header) -> str:
     """Why the policy is not applied, ``""`` where it is."""
-    if found.author.problem is not None:
-        return ""  # what is in doubt here is the message itself, not who may send it
     if not settings.enforce:
         return "policies are only told here"
+    if found.author.problem is not None:
+        return ""  # what is in doubt here is the message itself, not who may send it
     if settings.lets_be(found.author.domains):
         return f"the policy of {found.author.domains[0]} is only told here"
     if (
         chain is not None
         and chain.status is ChainStatus.PASS
         and all(sealer in settings.sealers for sealer in chain.sealers)
-        and first_hop_says(header, "dmarc", "pass")
+        and _first_saw_all_pass(header, found.author.domains)
     ):
         return f"{chain.sealers[-1]} saw it pass, and all who sealed it are trusted"
     return ""
+
+
+def _first_saw_all_pass(header: Header, authors: Sequence[str]) -> bool:
+    """Whether the first hop saw each domain of the author pass, and none fail."""
+    seen = first_hop_dmarc(header)
+    return (
+        bool(seen)
+        and all(each.passed for each in seen)
+        and set(authors) <= {each.domain for each in seen}
+    )
 
 
 def _refusal(found: DmarcCheck) -> Reply:

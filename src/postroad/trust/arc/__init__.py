@@ -4,8 +4,8 @@ A chain that validates proves who sealed it and that nobody changed the message 
 the sealers is for the policy to say.
 """
 
+from postroad.trust.arc.first_hop import SeenDmarc, first_hop_dmarc
 from postroad.trust.arc.seal import Sealer, seal
-from postroad.trust.arc.sets import first_hop_says
 from postroad.trust.arc.verify import NO_CHAIN, Chain, ChainStatus, ChainVerification, verify
 
 __all__ = [
@@ -14,7 +14,8 @@ __all__ = [
     "ChainStatus",
     "ChainVerification",
     "Sealer",
-    "first_hop_says",
+    "SeenDmarc",
+    "first_hop_dmarc",
     "seal",
     "verify",
 ]

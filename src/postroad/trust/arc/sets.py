@@ -19,9 +19,6 @@ FIELDS = (RESULTS, MESSAGE_SIGNATURE, SEAL)
 _RESULTS_INSTANCE = re.compile(rb"[^:]*:[ \t\r\n]*i[ \t\r\n]*=[ \t\r\n]*([0-9]{1,2})[ \t\r\n]*;")
 
 
-_NOT_BARE = re.compile(rb'"(?:[^"\\]|\\.)*"|\((?:[^()\\]|\\.)*\)', re.DOTALL)
-
-
 class Seal(Struct, frozen=True):
     """An ARC-Seal (RFC 8617 §4.1.3). `status` is its cv=."""
 
@@ -117,25 +114,3 @@ def _read_seal(raw: bytes, tags: TagList, instance: int) -> Seal:
         status=status,
         unsigned_field=unsigned_field(raw, tags),
     )
-
-
-def first_hop_says(header: Header, method: str, result: str) -> bool:
-    """Whether the results of the first set have ``method=result``.
-
-    What is quoted or in comments is no result. Only of worth where the chain passes and the sealer is
-    believed (RFC 8617 §7.2.1).
-    """
-    try:
-        sets = read_sets(header)
-    except Refused:
-        return False
-    if not sets:
-        return False
-    bare = _NOT_BARE.sub(b" ", sets[0].results)
-    if b"(" in bare or b'"' in bare:
-        return False  # comments within comments, or what has no end: who knows
-    wanted = rb";[ \t\r\n]*%b[ \t]*=[ \t]*%b(?![!-:<-~])" % (
-        re.escape(method.encode()),
-        re.escape(result.encode()),
-    )
-    return re.search(wanted, bare, re.IGNORECASE) is not None

@@ -22,6 +22,9 @@ _TOKEN = re.compile(
     r'(?P<space>[ \t]+)|(?P<quoted>"(?:[^"\\]|\\.)*")|(?P<literal>\[[^\[\]\\]*\])'
     r'|(?P<special>[<>:;@,(])|(?P<atom>[^ \t"\[\]<>:;@,()\\]+)'
 )
+_ONE_ADDRESS = re.compile(
+    r'([^<>@]*)<[ \t]*[^ \t"()<>:;@,\[\]\\]+@([^ \t"()<>:;@,\[\]\\]+)[ \t]*>([^<>@]*)'
+)
 _COMMENT = re.compile(r"[()]|\\.")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -73,11 +76,16 @@ def read_author(value: str) -> Author:
     """Return the domains in the unfolded value of a From field. Never raises.
 
     Groups (RFC 6854) are looked into. A display name that holds an address without quotes is an address.
+    What is no list of addresses is read all the same where it holds one ``@``, in one address in angle
+    brackets (``Doe, John <john@example.org>``): nobody can take it for another's.
     """
     domains: dict[str, None] = {}
     try:
         literals = _read(value, domains)
     except _Unreadable as error:
+        only = _only_domain(value)
+        if only:
+            return Author((only,))
         return Author(tuple(domains)[:MAX_DOMAINS], AuthorProblem.UNREADABLE, str(error))
     found = tuple(domains)
     if len(found) > MAX_DOMAINS:
@@ -87,6 +95,19 @@ def read_author(value: str) -> Author:
     if not found and not literals:
         return Author((), AuthorProblem.NO_ADDRESS)
     return Author(found)
+
+
+def _only_domain(value: str) -> str:
+    match = _ONE_ADDRESS.fullmatch(value)
+    if match is None or len(value) > MAX_FIELD_OCTETS or _CONTROL.search(value):
+        return ""
+    for around in (match[1], match[3]):
+        if around.count('"') % 2 or around.count("(") != around.count(")"):
+            return ""  # it may be in quotes or a comment
+    try:
+        return parse_domain(match[2].removesuffix("."))
+    except InvalidAddress:
+        return ""
 
 
 def _read(value: str, domains: dict[str, None]) -> bool:
@@ -159,11 +180,16 @@ def _domain(tokens: list[_Token], index: int, domains: dict[str, None]) -> bool:
     kind, text = tokens[index] if index < len(tokens) else ("", "")
     following = tokens[index + 1] if index + 1 < len(tokens) else ("", "")
     if kind == "literal":
+        try:
+            parse_domain(text, literal=True)
+        except InvalidAddress as error:
+            raise _Unreadable(str(error)[:200]) from None
         return True
     if kind != "atom" or following[0] == "@" or (following[0] == "atom" and following[1][0] == "."):
         raise _Unreadable("an address without a domain that can be read")
     try:
-        domains[parse_domain(text)] = None
+        # A dot at the end is not in the grammar, and leads every reader to the same domain.
+        domains[parse_domain(text.removesuffix("."))] = None
     except InvalidAddress as error:
         raise _Unreadable(str(error)[:200]) from None
     return False

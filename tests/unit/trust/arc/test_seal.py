@@ -3,7 +3,7 @@ import pytest
 
 from postroad.message.header import Header
 from postroad.trust import arc
-from postroad.trust.arc import NO_CHAIN, Chain, ChainStatus, first_hop_says
+from postroad.trust.arc import NO_CHAIN, Chain, ChainStatus
 from postroad.trust.results import Finding, results_value
 from tests.unit.trust.zone import MESSAGE, NOW, ed25519_key, rsa_key, zone
 
@@ -68,23 +68,3 @@ def test_lines_are_short(key: "object") -> None:
     assert callable(key)
     fields = arc.seal(MESSAGE, key(), RESULTS, NO_CHAIN, NOW)
     assert all(len(line) <= 78 for line in fields.split(b"\r\n"))
-
-
-@pytest.mark.parametrize(
-    ("results", "says"),
-    [
-        (b"mx.example.test; spf=pass; dmarc=pass (p=reject) header.from=a.test", True),
-        (b"mx.example.test;\r\n\tDMARC = PASS", True),
-        (b"mx.example.test; dmarc=fail", False),
-        (b"mx.example.test; dmarc=passed", False),
-        (b"mx.example.test; xdmarc=pass", False),
-        (b'mx.example.test; spf=fail reason="; dmarc=pass"', False),
-        (b"mx.example.test; spf=fail (; dmarc=pass)", False),
-        (b"mx.example.test; spf=fail ((x) ; dmarc=pass)", False),
-        (b'mx.example.test; spf=fail reason="; dmarc=pass', False),
-    ],
-)
-def test_what_the_first_hop_saw(results: bytes, says: bool) -> None:
-    sealed = arc.seal(MESSAGE, rsa_key(), results, NO_CHAIN, NOW) + MESSAGE
-    assert first_hop_says(Header.parse(sealed), "dmarc", "pass") is says
-    assert not first_hop_says(Header.parse(MESSAGE), "dmarc", "pass")
