@@ -205,6 +205,21 @@ async def test_results_in_our_name_are_removed_and_no_others(tmp_path: Path) -> 
         assert "4 with our name" in (await told(system))["authentication-results"]
 
 
+async def test_very_many_long_signatures(tmp_path: Path) -> None:
+    domain = ".".join(["a" * 60] * 3) + ".x"
+    long = f"DKIM-Signature: v=1; a=rsa-sha256; d={domain}; s={domain}; i={'q' * 200}@{domain}; "
+    fields = (long + "h=from; bh=AAAA; b=AAAA\r\n").encode() * 99
+    message = signed(letter("From: ann@author.test"))
+    async with world(tmp_path, max_signatures=100) as system:
+        assert (await hand_in(system, message.replace(b"From:", fields + b"From:", 1))).startswith(
+            "250"
+        )
+        stored = await one(system)
+        assert b"dkim=pass" in stored
+        assert b"dmarc=pass" in stored
+        assert "more are not told of" in (await told(system))["dkim"]
+
+
 async def test_results_in_our_name_are_removed_by_whatever_door(tmp_path: Path) -> None:
     forged = b"Authentication-Results: mx.us.test; dmarc=pass header.from=bank.test\r\n"
     plain = letter("From: a@free.test")

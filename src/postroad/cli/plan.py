@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from postroad.runtime.config import Config
     from postroad.runtime.plan import Leg, Plan
     from postroad.service.preview import Preview
+    from postroad.trust.dmarc import DmarcCheck
 
 
 def plan(
@@ -210,7 +211,7 @@ def _show_preview(each: "Preview") -> None:
         print_line("dkim        none: it has no signature")
     dmarc = each.dmarc
     print_line(
-        f"dmarc       {dmarc.result.value}, policy {dmarc.policy.value}: "
+        f"dmarc       {dmarc.result.value}{clean(_asked(dmarc))}: "
         f"{clean('; '.join(dmarc.reasons))}",
         style="red" if each.fails else "yellow" if each.doubtful else "green",
     )
@@ -267,6 +268,16 @@ def _leg_to_plain(leg: "Leg") -> dict[str, Any]:
     }
 
 
+def _asked(dmarc: "DmarcCheck") -> str:
+    """What the owners of the author's domains ask for where it fails, whether it does or not."""
+    asked = [
+        f"{each.tag}={each.published.value} of {each.policy_domain}"
+        for each in dmarc.domains
+        if each.tag
+    ]
+    return f" ({', '.join(asked)})" if asked else ""
+
+
 def _preview_to_plain(each: "Preview") -> dict[str, Any]:
     return {
         "from": each.address,
@@ -283,6 +294,11 @@ def _preview_to_plain(each: "Preview") -> dict[str, Any]:
         "dmarc": {
             "result": each.dmarc.result.value,
             "policy": each.dmarc.policy.value,
+            "published": [
+                {"domain": one.policy_domain, "tag": one.tag, "policy": one.published.value}
+                for one in each.dmarc.domains
+                if one.tag
+            ],
             "reasons": list(each.dmarc.reasons),
         },
         "fails": each.fails,

@@ -18,7 +18,7 @@ from postroad.trust.spf.result import Identity, SpfCheck, SpfResult
 
 _FIELD = "authentication-results"
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`{|}~]+\Z")
-_PVALUE = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`{|}~@/:]+\Z")
+_PVALUE = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`{|}~@/]+\Z")
 _KEYWORD = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\Z")
 _UNSAFE = re.compile(r"[^ -~\xa0-\U0010ffff]|[\u2028\u2029]")
 _SPACE = b" \t\r\n"
@@ -29,6 +29,9 @@ _NAMED = re.compile(rb"authentication-results[ \t\r\n]*:", re.IGNORECASE)
 _SPACES = re.compile(rb"[ \t\r\n]+")
 _COMMENT_PARTS = re.compile(rb"\\.|[()]", re.DOTALL)
 _MAX_TEXT = 200
+MAX_OCTETS = 16 * 1024
+"""Of a field; of more signatures than fit, the last ones that did not pass are left out."""
+
 _MAX_COMMENT_DEPTH = 50
 
 
@@ -107,10 +110,25 @@ def results_value(authserv_id: str, findings: Sequence[Finding]) -> bytes:
     """Return the value of the field, folded, without line end.
 
     Raises `ValueError` where a method, result or property is no keyword: those are ours to choose.
-    Values and reasons may be anything; they are quoted, and what cannot be shown is replaced.
+    Values and reasons may be anything; they are quoted, and what cannot be shown is replaced. There are
+    at most `MAX_OCTETS`, unless others than DKIM say more.
     """
-    pieces = [_finding(each) for each in findings] or ["none"]
-    return ";\r\n\t".join([_value(authserv_id, _TOKEN), *pieces]).encode()
+    pieces = [_finding(each).encode() for each in findings] or [b"none"]
+    excess = sum(len(piece) + 4 for piece in pieces) - MAX_OCTETS
+    if excess > 0:
+        for index in _expendable(findings):
+            excess -= len(pieces[index]) + 4
+            pieces[index] = b""
+            if excess <= 0:
+                break
+    written = [_value(authserv_id, _TOKEN).encode(), *filter(None, pieces)]
+    return b";\r\n\t".join(written)
+
+
+def _expendable(findings: Sequence[Finding]) -> list[int]:
+    """Which to leave out first: signatures that did not pass, from the last one on, then the others."""
+    found = [at for at, each in enumerate(findings) if each.method == "dkim"]
+    return sorted(found, key=lambda at: (findings[at].result == "pass", -at))
 
 
 def results_field(value: bytes) -> bytes:

@@ -11,12 +11,14 @@ from postroad.trust.arc import Chain, ChainStatus
 from postroad.trust.dkim import Checked, Result
 from postroad.trust.dmarc import Author, Identifier, Mechanism, Proof, evaluate, read_author
 from postroad.trust.results import (
+    MAX_OCTETS,
     Finding,
     arc_finding,
     authentication_results,
     dkim_findings,
     dmarc_findings,
     read_authserv_id,
+    results_value,
     spf_finding,
     without_forged,
 )
@@ -208,3 +210,19 @@ async def test_what_is_written_of_spf_and_dmarc() -> None:
         b'\tdmarc=permerror\r\n\t reason="the From field is no list of addresses: '
         b'angle brackets without an address in them"\r\n'
     )
+
+
+def test_signatures_without_end_are_left_out_and_those_that_passed_last() -> None:
+    properties = tuple(("header", name, name * 200) for name in "dis")
+    failed = Finding("dkim", "fail", reason="x" * 200, properties=properties)
+    passed = Finding("dkim", "pass", properties=(("header", "d", "good.test"),))
+    others = (Finding("spf", "pass"), Finding("dmarc", "pass"))
+    value = results_value("mx.example.test", (*[failed] * 100, passed, *others))
+    assert len(value) <= MAX_OCTETS + 100
+    assert value.count(b"dkim=fail") > 10
+    for words in (b"header.d=good.test", b"spf=pass", b"dmarc=pass"):
+        assert value.count(words) == 1
+    short = [failed, passed, *others]
+    assert results_value("a.b", short).count(b"=fail") == 1
+    only = results_value("a.b", [passed] * 1000)
+    assert MAX_OCTETS - 100 < len(only) <= MAX_OCTETS

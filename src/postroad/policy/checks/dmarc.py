@@ -68,14 +68,18 @@ def recognise_author(
             override = (
                 "" if found.policy is Policy.NONE else _override(settings, found, chain, header)
             )
-            observer(_observations(stage, found, verdict, override))
+            observer(_observations(settings, stage, found, verdict, override))
         return verdict
 
     return dmarc
 
 
 def _observations(
-    stage: MessageReceived, found: DmarcCheck, verdict: Verdict, override: str
+    settings: Recognition,
+    stage: MessageReceived,
+    found: DmarcCheck,
+    verdict: Verdict,
+    override: str,
 ) -> list[Observation]:
     sender = stage.envelope.sender
     signatures = stage.fact(Signatures)
@@ -92,6 +96,7 @@ def _observations(
         envelope_from="" if sender is None else sender.domain,
         disposition=done,
         override=override,
+        discovery=settings.discovery,
     )
 
 

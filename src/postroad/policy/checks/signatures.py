@@ -15,6 +15,8 @@ from postroad.ports import Clock, Resolver
 from postroad.trust.arc import NO_CHAIN, Chain, ChainVerification
 from postroad.trust.dkim import Checked, Verification, VerifySettings
 
+_MAX_TOLD = 20
+
 
 class Signatures(Struct, frozen=True):
     """The fact of DKIM: a result for each signature, the topmost first."""
@@ -60,8 +62,10 @@ def recognise_signers(settings: Recognition, resolver: Resolver, clock: Clock) -
         checked = await reader.dkim.results(resolver, clock.now())
         reasons = [
             f"{each.result.value} of {each.domain or '?'} ({each.selector or '?'}): {each.reason}"
-            for each in checked
+            for each in checked[:_MAX_TOLD]
         ]
+        if len(checked) > _MAX_TOLD:
+            reasons.append(f"{len(checked) - _MAX_TOLD} more are not told of")
         if reader.dkim.found > len(checked):
             reasons.append(f"{reader.dkim.found - len(checked)} more were not looked at")
         return Accept("; ".join(reasons), fact=Signatures(checked))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from postroad.trust.dkim import Checked
-from postroad.trust.dmarc import DmarcCheck, Mechanism, Policy
+from postroad.trust.dmarc import Discovery, DmarcCheck, Mechanism, Policy
 from postroad.trust.dmarc_report.report import DkimAuth, Reason, SpfAuth
 from postroad.trust.dmarc_report.tally import Observation
 from postroad.trust.spf import Identity, SpfCheck
@@ -21,11 +21,12 @@ def observe(
     envelope_from: str,
     disposition: Policy,
     override: str = "",
+    discovery: Discovery = Discovery.TREE_WALK,
 ) -> list[Observation]:
     """Return an observation for each domain of the author whose owner wants reports.
 
     `envelope_from` is the domain of the envelope's sender. `disposition` is what was done; where that is
-    milder than what was asked for, `override` says why.
+    milder than what was asked for, `override` says why. `discovery` is how the policy was looked for.
     """
     seen = []
     for each in found.domains:
@@ -46,6 +47,7 @@ def observe(
                 spf_aligned=each.aligned_by(Mechanism.SPF),
                 header_from=each.domain,
                 envelope_from=envelope_from,
+                discovery=discovery,
                 reasons=reasons,
                 dkim_auth=tuple(
                     DkimAuth(one.domain, one.selector, one.result.value)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from postroad.trust.dmarc.record import DmarcRecord
+from postroad.trust.dmarc.result import Discovery
 from postroad.trust.dmarc_report.report import DkimAuth, PolicyPublished, Reason, Row, SpfAuth
 
 MAX_DOMAINS = 10_000
@@ -13,7 +14,7 @@ MAX_ROWS_PER_DOMAIN = 10_000
 
 class Observation(Struct, frozen=True):
     """One message, as one domain's report tells of it. `policy_domain` is where the record was found;
-    `disposition` is what was done (``none``, ``quarantine``, ``reject``).
+    `disposition` is what was done (``none``, ``quarantine``, ``reject``), `discovery` how it was found.
     """
 
     policy_domain: str
@@ -27,13 +28,14 @@ class Observation(Struct, frozen=True):
     reasons: tuple[Reason, ...] = ()
     dkim_auth: tuple[DkimAuth, ...] = ()
     spf_auth: tuple[SpfAuth, ...] = ()
+    discovery: Discovery = Discovery.TREE_WALK
 
 
 class Tally:
     """Counts observations by policy domain. Bounded: what is beyond is counted in `left_out` alone."""
 
     def __init__(self) -> None:
-        self._domains: dict[str, tuple[DmarcRecord, dict[Row, int]]] = {}
+        self._domains: dict[str, tuple[DmarcRecord, Discovery, dict[Row, int]]] = {}
         self.left_out = 0
 
     def add(self, seen: Observation) -> None:
@@ -45,8 +47,8 @@ class Tally:
                 return
             rows: dict[Row, int] = {}
         else:
-            rows = known[1]
-        self._domains[seen.policy_domain] = (seen.record, rows)
+            rows = known[2]
+        self._domains[seen.policy_domain] = (seen.record, seen.discovery, rows)
         row = Row(
             source_ip=seen.source_ip,
             count=0,
@@ -66,13 +68,13 @@ class Tally:
 
     def reports(self) -> Iterator[tuple[DmarcRecord, PolicyPublished, tuple[Row, ...]]]:
         """Yield record, policy and rows of each domain that wants reports."""
-        for domain, (record, rows) in self._domains.items():
+        for domain, (record, discovery, rows) in self._domains.items():
             if record.rua:
                 counted = tuple(_with_count(row, count) for row, count in rows.items())
-                yield record, published(domain, record), counted
+                yield record, published(domain, record, discovery), counted
 
 
-def published(domain: str, record: DmarcRecord) -> PolicyPublished:
+def published(domain: str, record: DmarcRecord, discovery: Discovery) -> PolicyPublished:
     """Return a record as reports tell of it."""
     return PolicyPublished(
         domain=domain,
@@ -83,7 +85,7 @@ def published(domain: str, record: DmarcRecord) -> PolicyPublished:
         aspf="s" if record.strict_spf else "r",
         fo=":".join(sorted(record.failure_options)),
         testing="y" if record.testing else "n",
-        discovery_method="treewalk",
+        discovery_method=discovery.value,
     )
 
 

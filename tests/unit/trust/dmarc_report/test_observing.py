@@ -1,9 +1,12 @@
 """From what was found of a message to what its report says."""
 
+from typing import Any
+
 from postroad.message.header import Header
 from postroad.model import Address
 from postroad.trust.dkim import Checked, Result
 from postroad.trust.dmarc import (
+    Discovery,
     DmarcCheck,
     Identifier,
     Mechanism,
@@ -52,11 +55,22 @@ async def test_what_passed() -> None:
     assert seen.dkim_auth == (DkimAuth("there.test", "s1", "pass"),)
     assert seen.spf_auth == (SpfAuth("there.test", "mfrom", "pass"),)
     assert seen.reasons == ()
+    assert seen.discovery is Discovery.TREE_WALK
+    (by_list,) = observe(
+        check,
+        spf,
+        [],
+        source_ip="192.0.2.1",
+        envelope_from="",
+        disposition=Policy.NONE,
+        discovery=Discovery.SUFFIX_LIST,
+    )
+    assert by_list.discovery is Discovery.SUFFIX_LIST
 
 
 async def test_what_failed_and_was_let_be() -> None:
     check, spf = await found("there.test", "192.0.2.9")
-    options = {"source_ip": "192.0.2.9", "envelope_from": "there.test"}
+    options: dict[str, Any] = {"source_ip": "192.0.2.9", "envelope_from": "there.test"}
     (let_be,) = observe(
         check, spf, [], disposition=Policy.NONE, override="only told here", **options
     )

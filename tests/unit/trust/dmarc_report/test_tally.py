@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from postroad.trust.dmarc import DmarcRecord, read_dmarc_record
+from postroad.trust.dmarc import Discovery, DmarcRecord, read_dmarc_record
 from postroad.trust.dmarc_report import Observation, SpfAuth, Tally, tally
 
 
@@ -40,6 +40,7 @@ def test_equal_ones_are_counted_together() -> None:
     ((asked, policy, rows),) = counted.reports()
     assert asked is WANTS
     assert (policy.p, policy.sp, policy.adkim, policy.testing) == ("reject", "none", "s", "y")
+    assert policy.discovery_method == "treewalk"
     assert sorted(row.count for row in rows) == [1, 1, 3]
     assert sum(row.passes for row in rows) == 2
 
@@ -48,6 +49,13 @@ def test_who_wants_no_reports_gets_none() -> None:
     counted = Tally()
     counted.add(seen(record=record("v=DMARC1; p=reject")))
     assert list(counted.reports()) == []
+
+
+def test_how_the_policy_was_looked_for() -> None:
+    counted = Tally()
+    counted.add(seen(discovery=Discovery.SUFFIX_LIST))
+    ((_, policy, _),) = counted.reports()
+    assert policy.discovery_method == "psl"
 
 
 def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
