@@ -26,6 +26,8 @@ RECORDS: dict[str, dict[str, list[str]]] = {
     OTHER.name: {"TXT": [OTHER.record()]},
     "mild.test": {"TXT": ["v=spf1 -all"]},
     "_dmarc.mild.test": {"TXT": ["v=DMARC1; p=quarantine"]},
+    "strict.test": {"TXT": ["v=spf1 ip4:127.0.0.1 -all"]},
+    "_dmarc.strict.test": {"TXT": ["v=DMARC1; p=reject"]},
     "free.test": {"TXT": ["v=spf1 ip4:127.0.0.1 -all"]},
     "broken.test": {"TXT": ["!"]},
     "_dmarc.broken.test": {"TXT": ["!"]},
@@ -329,3 +331,27 @@ async def test_the_null_sender_is_known_by_helo(tmp_path: Path) -> None:
         stored = await one(system)
         assert b"smtp.helo=client.test" in stored
         assert b"Received-SPF: none (mx.us.test" in stored
+
+
+async def test_a_dry_run_of_who_recognises_refuses_nobody(tmp_path: Path) -> None:
+    """DMARC needs what SPF found, whether or not SPF may refuse."""
+    trust, policy = {"spf_failure": "reject"}, {"dry_run": ["spf"]}
+    async with serving(tmp_path, resolver=FakeDns(RECORDS), trust=trust, policy=policy) as system:
+        message = letter("From: ann@strict.test")
+        assert (await hand_in(system, message, "ann@strict.test")).startswith("250")
+        stored = await one(system)
+    assert b"spf=pass" in stored
+    assert b"dmarc=pass" in stored
+
+
+async def test_what_is_found_in_a_dry_run_is_written_down(tmp_path: Path) -> None:
+    trust, policy = {"spf_failure": "reject"}, {"dry_run": ["spf", "dmarc"]}
+    async with serving(tmp_path, resolver=FakeDns(RECORDS), trust=trust, policy=policy) as system:
+        message = letter("From: ann@author.test")
+        assert (await hand_in(system, message, "ann@author.test")).startswith("250")
+        stored = await one(system)
+        checks = await told(system)
+    assert b"spf=fail" in stored
+    assert b"dmarc=fail" in stored
+    assert "would reject" in checks["spf"]
+    assert "would reject" in checks["dmarc"]

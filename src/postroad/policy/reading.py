@@ -58,7 +58,7 @@ class Readings:
             assert begun is not None
             try:
                 reader = reads(begun)
-            except Exception:
+            except (Exception, SystemExit):  # whatever an operator's code does, the server goes on
                 self._fail(name)
                 continue
             if reader is not None:
@@ -72,7 +72,7 @@ class Readings:
         for name, reader in list(self._readers.items()):
             try:
                 reader.write(chunk)
-            except Exception:
+            except (Exception, SystemExit):
                 self._fail(name)
                 del self._readers[name]
 

@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from typing import Any, TypeVar, get_args
 
 import structlog
@@ -15,6 +15,7 @@ from postroad.model import Reply, Ruling, RulingKind, ServerKind
 from postroad.policy import eager
 from postroad.policy.decision import NOTHING, Decision
 from postroad.policy.reading import NO_READINGS, MessageBegun, Readings, Reads
+from postroad.policy.running import CheckLate, ForeignChecks, finish
 from postroad.policy.stages import MessageReceived, Stage
 from postroad.policy.verdict import ACCEPT, Accept, Defer, Quarantine, Reject, Verdict
 
@@ -31,13 +32,17 @@ _KINDS: dict[type[Verdict], RulingKind] = {
     Reject: RulingKind.REJECT,
 }
 
+_FAILED = Reply(451, "4.3.0", "A check failed here, try again later")
+_LATE = Reply(451, "4.7.0", "A check took too long, try again later")
+
 S = TypeVar("S", bound=Stage)
 
 
 class Check(Struct, frozen=True):
     """A named function for one stage; `reads` makes what reads the body for it.
 
-    `servers` are those whose mail it looks at; None: all.
+    `servers` are those whose mail it looks at; None: all. `foreign`: an operator wrote it, so it may do
+    anything, see `policy.running`.
     """
 
     name: str
@@ -45,6 +50,7 @@ class Check(Struct, frozen=True):
     function: Callable[[Any], Coroutine[Any, Any, Verdict]]
     reads: Reads | None = None
     servers: frozenset[ServerKind] | None = None
+    foreign: bool = False
 
 
 def check(
@@ -77,8 +83,9 @@ class Policy:
     """The checks of a server, in their order.
 
     `deadline_seconds` is what one check may take before the client is deferred. Checks named in
-    `dry_run` are asked, and what they would do is told in the journey and not done. `now` returns
-    seconds since 1970, `monotonic` seconds that only grow.
+    `dry_run` are asked, and what they would do is told in the journey and not done; what they found
+    (facts, header fields) is there for others all the same. `now` returns seconds since 1970,
+    `monotonic` seconds that only grow.
     """
 
     def __init__(
@@ -92,6 +99,7 @@ class Policy:
     ) -> None:
         self.checks = tuple(checks)
         self._deadline_seconds = deadline_seconds
+        self._foreign = ForeignChecks(deadline_seconds)
         self._dry_run = frozenset(dry_run)
         self._now = now
         self._monotonic = monotonic
@@ -113,6 +121,7 @@ class Policy:
                 now=self._now,
                 monotonic=self._monotonic,
             )
+            part._foreign = self._foreign
         return part
 
     def has(self, stage: type[Any]) -> bool:
@@ -159,11 +168,11 @@ class Policy:
                 each.name, _KINDS[type(verdict)], reason, self._now(), round(seconds, 6), dry_run
             )
             rulings = (ruling,)
-        if dry_run:
-            return Decision(ACCEPT, rulings)
-        if isinstance(verdict, Defer | Reject):
-            return Decision(verdict, rulings)
         facts: tuple[object, ...] = () if verdict.fact is None else (verdict.fact,)
+        if isinstance(verdict, Defer | Reject):
+            return Decision(ACCEPT, rulings, (), facts) if dry_run else Decision(verdict, rulings)
+        if dry_run:
+            return Decision(ACCEPT, rulings, verdict.headers, facts)
         if isinstance(verdict, Quarantine):
             facts += (verdict,)  # for later checks to see that somebody suspects it
         return Decision(verdict, rulings, verdict.headers, facts)
@@ -171,17 +180,19 @@ class Policy:
     async def _ask_one(self, each: Check, stage: Stage, loop: asyncio.AbstractEventLoop) -> Verdict:
         try:
             if each.reads is not None and each.name in _failed(stage):
-                return Defer(Reply(451, "4.3.0", "A check failed here, try again later"))
+                return Defer(_FAILED)
+            if each.foreign:
+                return _sound(each, await self._foreign.run(each.name, each.function(stage)))
             outcome = eager.start(each.function(stage), loop)
             if isinstance(outcome, asyncio.Task):
-                await _finished(outcome, self._deadline_seconds)
+                return _sound(each, await finish(outcome, self._deadline_seconds))
             return _sound(each, outcome.result())
-        except TimeoutError:
+        except CheckLate:
             log.error("check took too long; deferred", check=each.name)
-            return Defer(Reply(451, "4.7.0", "A check took too long, try again later"))
+            return Defer(_LATE)
         except Exception:
             log.exception("check failed; deferred", check=each.name)
-            return Defer(Reply(451, "4.3.0", "A check failed here, try again later"))
+            return Defer(_FAILED)
 
 
 def _failed(stage: Stage) -> Collection[str]:
@@ -201,11 +212,3 @@ def _sound(each: Check, verdict: Verdict) -> Verdict:
         if octets > MAX_HEADER_OCTETS:
             raise ValueError(f"the check {each.name} adds {octets} octets of headers")
     return verdict
-
-
-async def _finished(task: "asyncio.Task[Verdict]", seconds: float) -> None:
-    waiting: Awaitable[tuple[set[Any], set[Any]]] = asyncio.wait({task}, timeout=seconds)
-    _, pending = await waiting
-    if pending:
-        task.cancel()
-        raise TimeoutError

@@ -2,7 +2,8 @@
 
 Each verdict may have a reason, in an operator's words: the journey of the message keeps it. `headers`
 are put on top of the message. `fact` is whatever a later check may want to know (`fact` of a stage finds
-it by its type); it is not stored.
+it by its type); it is not stored. Where a check refuses and this is not done (`policy.dry_run`), its
+fact is there all the same.
 """
 
 from typing import TypeAlias
@@ -39,6 +40,7 @@ class Defer(Struct, frozen=True):
 
     reply: Reply
     reason: str = ""
+    fact: object = None
 
     def __post_init__(self) -> None:
         if self.reply.code // 100 != 4:
@@ -50,6 +52,7 @@ class Reject(Struct, frozen=True):
 
     reply: Reply
     reason: str = ""
+    fact: object = None
 
     def __post_init__(self) -> None:
         if self.reply.code // 100 != 5:

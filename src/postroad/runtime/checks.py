@@ -1,8 +1,8 @@
 """From the names in the configuration to the checks that are asked."""
 
-import importlib
-import sys
 from collections.abc import Iterable
+
+from msgspec.structs import replace
 
 from postroad.policy import Check, Policy
 from postroad.policy.checks.dmarc import Observer, recognise_author
@@ -14,6 +14,7 @@ from postroad.ports import Clock, Entropy, Resolver
 from postroad.runtime import settings
 from postroad.runtime.config import Config
 from postroad.runtime.guards import Guards
+from postroad.runtime.house import ImportFailed, house_modules, import_module
 from postroad.service.signing import KeyRing, sign_mail
 
 
@@ -71,31 +72,39 @@ def make_policy(
 def load_checks(config: Config, problems: list[str]) -> list[Check]:
     """Import the checks that an operator wrote; what is wrong goes to `problems`."""
     path = config.policy.path
-    if path is not None:
-        if not path.is_dir():
-            problems.append(f"policy.path = {str(path)!r}: there is no such directory")
-        elif str(path) not in sys.path:
-            sys.path.insert(0, str(path))
-    found = []
-    for reference in config.policy.checks:
-        where = f"policy.checks = {reference!r}"
-        module_name, _, name = reference.partition(":")
-        try:
-            module = importlib.import_module(module_name)
-        except Exception as error:  # whatever a module of theirs raises while it is imported
-            problems.append(f"{where}: {module_name} cannot be imported: {_words(error)}")
-            continue
-        value = getattr(module, name, None)
-        if value is None:
-            problems.append(f"{where}: {module.__file__} has no {name}")
-        elif not isinstance(value, Check):
-            problems.append(
-                f"{where}: {name} is no check; it lacks the decorator "
-                "@postroad.policy.check(stage=...)"
-            )
-        else:
-            found.append(value)
+    if path is not None and not path.is_dir():
+        problems.append(f"policy.path = {str(path)!r}: there is no such directory")
+        path = None
+    found: list[Check] = []
+    wrong: list[str] = []
+    try:
+        with house_modules(path):
+            for reference in config.policy.checks:
+                _load(reference, found, wrong)
+            if wrong:
+                raise ChecksInvalid(wrong)
+    except ChecksInvalid as error:
+        problems += error.problems
     return found
+
+
+def _load(reference: str, found: list[Check], problems: list[str]) -> None:
+    where = f"policy.checks = {reference!r}"
+    module_name, _, name = reference.partition(":")
+    try:
+        module = import_module(module_name)
+    except ImportFailed as error:
+        problems.append(f"{where}: {module_name} cannot be imported: {error}")
+        return
+    value = getattr(module, name, None)
+    if value is None:
+        problems.append(f"{where}: {module.__file__} has no {name}")
+    elif not isinstance(value, Check):
+        problems.append(
+            f"{where}: {name} is no check; it lacks the decorator @postroad.policy.check(stage=...)"
+        )
+    else:
+        found.append(replace(value, foreign=True))
 
 
 def _names_problems(config: Config, checks: Iterable[Check]) -> list[str]:
@@ -112,7 +121,3 @@ def _names_problems(config: Config, checks: Iterable[Check]) -> list[str]:
         if name not in names
     ]
     return problems
-
-
-def _words(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".rstrip(": ")

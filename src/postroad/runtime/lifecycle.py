@@ -22,6 +22,7 @@ from postroad.ports import Moments, StorageError
 from postroad.runtime.checks import ChecksInvalid
 from postroad.runtime.compose import System
 from postroad.runtime.config import Config, ConfigInvalid, config_path, load_config
+from postroad.runtime.ending import LEFT_SECONDS, end_within
 from postroad.runtime.listeners import CannotListen, Listeners
 from postroad.runtime.logs import configure_logging
 from postroad.runtime.notify import Notifier, watchdog_seconds
@@ -41,6 +42,9 @@ from postroad.storage.moments import LocalMoments, SharedMoments
 T = TypeVar("T")
 
 log = structlog.get_logger("postroad.lifecycle")
+
+_STOP_SECONDS = 10.0
+"""What may be needed to stop in order beyond the time that clients and deliveries have."""
 
 EX_OK = 0
 EX_SOFTWARE = 70
@@ -97,7 +101,7 @@ def _live(
 ) -> int:
     """Serve until told to stop; return a sysexits code."""
     try:
-        return run(_Process(path, config, listeners, worker, notify, moments).live())
+        return _run_to_the_end(_Process(path, config, listeners, worker, notify, moments).live())
     except TlsFilesInvalid as error:
         _complain([str(error)])
         return EX_CONFIG
@@ -116,6 +120,17 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine on uvloop, or on asyncio's own loop where there is none."""
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(main)
+
+
+def _run_to_the_end(main: Coroutine[Any, Any, int]) -> int:
+    """Run what is all of a process's life: nothing that it leaves behind may keep the process."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        code = EX_SOFTWARE
+        try:
+            code = runner.run(main)
+        finally:
+            end_within(LEFT_SECONDS, code, runner.get_loop())
+    return code
 
 
 SWITCH_SECONDS = 0.0001
@@ -194,8 +209,9 @@ class _Process:
             code = await self._until_stopped(system)
             self._notify.stopping()
             grace = self._config.server.grace_seconds
-            self._notify.extend(grace + 10)
+            self._notify.extend(grace + _STOP_SECONDS + LEFT_SECONDS)
             log.info("stopping", grace_seconds=grace)
+            end_within(grace + _STOP_SECONDS, code, loop)
             await system.stop(grace)
         log.info("stopped")
         return code

@@ -3,6 +3,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from postroad.model import Envelope, Origin, Reply, RulingKind, ServerKind
 from postroad.policy import (
@@ -19,6 +20,7 @@ from postroad.policy import (
     Reject,
     Verdict,
     check,
+    eager,
 )
 from postroad.policy.checks.loops import too_many_hops
 
@@ -215,6 +217,35 @@ async def test_a_dry_run_is_told_and_not_done() -> None:
     assert (ruling.kind, ruling.dry_run, ruling.reason) == (RulingKind.REJECT, True, str(NO.reply))
 
 
+async def test_a_dry_run_takes_nothing_from_later_checks() -> None:
+    """What was found stays found: only the verdict is not done."""
+    found: list[object] = []
+
+    @check(stage=Connected)
+    async def knows(stage: Connected) -> Verdict:
+        return Accept("pass", (NewField("X-Known", "yes"),), fact=17)
+
+    @check(stage=Connected)
+    async def doubts(stage: Connected) -> Verdict:
+        return Quarantine("odd", (NewField("X-Odd", "yes"),), fact=b"odd")
+
+    @check(stage=Connected)
+    async def refuses(stage: Connected) -> Verdict:
+        return Reject(NO.reply, "no", fact="refused")
+
+    @check(stage=Connected)
+    async def asks(stage: Connected) -> Verdict:
+        found.extend(stage.fact(kind) for kind in (int, bytes, str, Quarantine))
+        return ACCEPT
+
+    checks = [knows, doubts, refuses, asks]
+    decision = await Policy(checks, dry_run=["knows", "doubts", "refuses"]).ask(Connected(ORIGIN))
+    assert decision.verdict == ACCEPT
+    assert found == [17, b"odd", "refused", None]
+    assert [field.name for field in decision.headers] == ["X-Known", "X-Odd"]
+    assert all(each.dry_run for each in decision.rulings)
+
+
 ENDLESS = NewField("X", "\r\n\t".join(["y" * 900] * 40))
 
 
@@ -260,3 +291,45 @@ async def test_a_check_of_some_servers_is_asked_of_their_mail_alone() -> None:
     assert (await submission.ask(received(b"\r\n"))).refused == NO
     assert (await mx.ask(received(b"\r\n"))) is NOTHING
     assert policy.of(ServerKind.MX) is mx
+
+
+class Odd(BaseException):
+    """No `Exception`."""
+
+
+@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize(
+    "error", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError(), Odd(), RuntimeError()]
+)
+async def test_what_a_check_of_others_raises_defers(
+    error: BaseException, waits: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    @check(stage=Connected)
+    async def raises(stage: Connected) -> Verdict:
+        if waits:
+            await asyncio.sleep(0.001)
+        raise error
+
+    decision = await Policy([replace(raises, foreign=True)]).ask(Connected(ORIGIN))
+    assert decision.refused is not None
+    assert decision.refused.reply.code == 451
+
+
+async def test_a_check_of_others_may_use_all_of_asyncio() -> None:
+    @check(stage=Connected)
+    async def uses(stage: Connected) -> Verdict:
+        async with asyncio.timeout(5):
+            await asyncio.sleep(0)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(asyncio.sleep(0))
+        return Accept("fine")
+
+    policy = Policy([replace(uses, foreign=True)])
+    loop = asyncio.get_running_loop()
+    begun: asyncio.Future[Any] = loop.create_future()
+    # As a connection does: outside of any task.
+    loop.call_soon(lambda: begun.set_result(eager.start(policy.ask(Connected(ORIGIN)), loop)))
+    outcome = await begun
+    if isinstance(outcome, asyncio.Task):
+        await outcome
+    assert [each.reason for each in outcome.result().rulings] == ["fine"]

@@ -95,7 +95,8 @@ def reverse_dns_check(action: Action, strangers: Strangers, resolver: Resolver) 
             return Accept(f"{client} is {found.name}", fact=found)
         if found.standing is Standing.UNKNOWN:
             if action is Action.REJECT:
-                return Defer(Reply(450, "4.7.25", f"Your address {words}, try again later"), words)
+                reply = Reply(450, "4.7.25", f"Your address {words}, try again later")
+                return Defer(reply, words, found)
             return Accept(words, fact=found)
         # RFC 7372 §3.3
         return act(action, Reply(550, "5.7.25", f"Your address {words}"), words, found)

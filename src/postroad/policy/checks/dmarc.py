@@ -130,7 +130,7 @@ def _judge(
         if settings.dns_failure is DnsFailure.ACCEPT or settings.lets_be(found.author.domains):
             return Accept(reason, fact=found)
         text = "The DNS does not say now whether the author may be believed, try again later"
-        return Defer(Reply(451, "4.7.0", text), reason)
+        return Defer(Reply(451, "4.7.0", text), reason, found)
     if found.policy is Policy.NONE:
         return Accept(reason, fact=found)
     instead = _override(settings, found, chain, header)
@@ -138,7 +138,7 @@ def _judge(
         return Accept(f"{reason}; not applied: {instead}", fact=found)
     if found.policy is Policy.QUARANTINE:
         return Quarantine(reason, fact=found)
-    return Reject(_refusal(found), reason)
+    return Reject(_refusal(found), reason, found)
 
 
 def _override(settings: Recognition, found: DmarcCheck, chain: Chain | None, header: Header) -> str:

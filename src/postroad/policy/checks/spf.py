@@ -41,5 +41,5 @@ def _judge(settings: Recognition, found: SpfCheck) -> Verdict:
         if settings.spf_failure is SpfFailure.QUARANTINE:
             return Quarantine(reason, fact=found)
         text = f"SPF: {found.ip} may not send for {found.domain}"
-        return Reject(Reply(550, "5.7.1", text), reason)
+        return Reject(Reply(550, "5.7.1", text), reason, found)
     return Accept(reason, fact=found)

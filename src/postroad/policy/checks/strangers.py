@@ -53,5 +53,5 @@ def act(action: Action, reply: Reply, reason: str, fact: object = None) -> Verdi
         case Action.QUARANTINE:
             return Quarantine(reason, fact=fact)
         case Action.REJECT:
-            return Reject(reply, reason)
+            return Reject(reply, reason, fact)
     return ACCEPT
