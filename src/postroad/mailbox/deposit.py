@@ -182,13 +182,14 @@ class LocalDeliverer:
         now = self._clock.monotonic()
         if self._usable.get(mailbox, 0.0) > now:
             return None
+        if len(self._usable) >= REMEMBER_MAX:
+            self._usable.clear()
+            self._taught.clear()
         try:
             problem = await self._look(mailbox)
         except StorageError as error:
             return _unreadable(error)
         if problem is None:
-            if len(self._usable) >= REMEMBER_MAX:
-                self._usable.clear()
             self._usable[mailbox] = now + REMEMBER_SECONDS
         return problem
 
