@@ -15,7 +15,7 @@ from postroad.model import JunkTotals, TokenCount
 UNKNOWN = 0.5
 """The probability of a token that was never seen."""
 
-STRENGTH = 0.45
+STRENGTH = 1.0
 """How many messages that assumption is worth."""
 
 MIN_DEVIATION = 0.1

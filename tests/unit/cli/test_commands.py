@@ -153,7 +153,7 @@ def test_junk_is_taught_and_shown(cli: Cli, tmp_path: Path) -> None:
     cli("domain", "add", "here.test")
     cli("account", "add", "jo@here.test")
     assert cli.json("junk", "show", "jo@here.test")["active"] is False
-    assert "not judged before it learned 20 of each kind" in cli("junk", "show", "jo@here.test")
+    assert "not judged before it learned 50 of each kind" in cli("junk", "show", "jo@here.test")
     mbox = tmp_path / "mbox"
     mbox.write_bytes(b"".join(b"From x\nSubject: pills %d\n\nbuy\n\n" % n for n in range(25)))
     assert cli("junk", "learn", "jo@here.test", "--spam", str(mbox)) == "25 learned as spam\n"

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from postroad.mailbox.bayes import Clue, Judgement
 from postroad.mailbox.deposit import REMEMBER_SECONDS, LocalDeliverer
-from postroad.mailbox.junk import TOLD_CLUES, JunkFilter, JunkSettings
+from postroad.mailbox.junk import THREAD_FROM_OCTETS, TOLD_CLUES, JunkFilter, JunkSettings
 from postroad.model import (
     JUNK,
     Account,
@@ -101,12 +101,19 @@ async def test_who_taught_enough_gets_junk_into_junk() -> None:
     assert (made.mailbox.name, where(attempt)) == (JUNK, [made.mailbox.id])
     ((_, what, text),) = [(step.seconds, step.what, step.text) for step in attempt.steps]
     assert what == "check"
-    assert text.startswith("junk: quarantine (0.0 ms): 0.99")
-    assert "words of junk: cheap 0.93, pills 0.93, subject:pills 0.93" in text
+    assert text.startswith("junk: quarantine (0.0 ms): 0.970 of 0.95; ")
+    assert "words of junk: cheap 0.88, pills 0.88, subject:pills 0.88" in text
     attempt = await here.deposit(await here.job(LUNCH))
     assert (attempt.made, where(attempt)) == ((), [INBOX])
     assert attempt.steps[0].text.startswith("junk: accept (0.0 ms): 0.0")
-    assert "words of ham: lunch 0.07, tomorrow 0.07" in attempt.steps[0].text
+    assert "words of ham: lunch 0.12, tomorrow 0.12" in attempt.steps[0].text
+
+
+async def test_large_messages_are_judged_as_well() -> None:
+    here = await world()
+    await here.teach(SETTINGS.min_messages)
+    large = PILLS + b"x y z\r\n" * THREAD_FROM_OCTETS
+    assert where(await here.deposit(await here.job(large))) != [INBOX]
 
 
 async def test_what_is_not_stored_yet_goes_the_long_way() -> None:
