@@ -26,6 +26,22 @@ def header_end(data: bytes | bytearray) -> int:
     return end if end < 0 else end + 4
 
 
+def split_fields(data: bytes) -> list[bytes]:
+    """Return the raw fields of the header at the start of `data`, which may go on with the body.
+
+    Where there are more than `MAX_FIELDS`, the rest is one piece behind these.
+    """
+    end = header_end(data)
+    if end >= 0:
+        data = data[: end - 2]
+    if not data:
+        return []
+    pieces = _FIELD_START.split(data, maxsplit=MAX_FIELDS)
+    if not pieces[-1]:
+        pieces.pop()
+    return pieces
+
+
 class Field(Struct, frozen=True):
     """One header field. `raw` is it as it came, folding and line end included.
 
@@ -55,19 +71,11 @@ class Header:
     @classmethod
     def parse(cls, data: bytes) -> "Header":
         """Read the header at the start of `data`, which may go on with the body. Never raises."""
-        end = header_end(data)
-        if end >= 0:
-            data = data[: end - 2]
-        if not data:
-            return cls(())
-        pieces = _FIELD_START.split(data, maxsplit=MAX_FIELDS)
-        complete = len(pieces) <= MAX_FIELDS or not pieces[-1]
-        if not pieces[-1]:
-            pieces.pop()
-        fields = [_field(raw) for raw in pieces]
-        if not complete:
-            fields[-1] = Field("", "", pieces[-1])
-        return cls(tuple(fields), complete)
+        pieces = split_fields(data)
+        if len(pieces) <= MAX_FIELDS:
+            return cls(tuple([_field(raw) for raw in pieces]))
+        fields = [_field(raw) for raw in pieces[:MAX_FIELDS]]
+        return cls((*fields, Field("", "", pieces[-1])), False)
 
     def get(self, name: str) -> str | None:
         """Return the value of the first field of that name, in whatever case."""

@@ -83,7 +83,7 @@ from postroad.model.security import (
     TlsFailure,
     TlsResult,
 )
-from postroad.model.signing import KeyState, StoredKey
+from postroad.model.signing import KeySet, KeyState, StoredKey
 from postroad.model.standing import DomainHistory, Judged
 from postroad.model.suppression import MAX_EVIDENCE, Suppression, SuppressionReason
 
@@ -131,6 +131,7 @@ __all__ = [
     "Judged",
     "JunkLearned",
     "JunkTotals",
+    "KeySet",
     "KeyState",
     "Leased",
     "LeasedDelivery",

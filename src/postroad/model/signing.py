@@ -39,3 +39,16 @@ class StoredKey(Struct, frozen=True, omit_defaults=True):
 
     def __repr__(self) -> str:
         return f"StoredKey({self.domain!r}, {self.selector!r}, {self.algorithm!r})"
+
+
+class KeySet(Struct, frozen=True):
+    """The keys that sign together for a domain. `number` tells it from every other of this process, and
+    `words` names the keys for the journey.
+    """
+
+    number: int
+    keys: tuple[StoredKey, ...]
+    words: str
+
+    def __repr__(self) -> str:
+        return f"KeySet({self.number}, {self.words!r})"

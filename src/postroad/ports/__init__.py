@@ -26,6 +26,7 @@ from postroad.ports.network import ConnectFailed, Network, Stream, TlsFailed
 from postroad.ports.queue import QueueFilter, QueueItem, QueueStore
 from postroad.ports.resolver import Answer, AnswerStatus, Resolver
 from postroad.ports.security import SecurityStore
+from postroad.ports.signing import Signatory, SigningFailed
 from postroad.ports.standing import StandingStore
 from postroad.ports.suppression import SuppressionStore
 from postroad.ports.tokens import TokensUnjudged, TokenVerifier
@@ -64,6 +65,8 @@ __all__ = [
     "RouteFailed",
     "SecurityStore",
     "Session",
+    "Signatory",
+    "SigningFailed",
     "StandingStore",
     "StorageError",
     "StorageFull",

@@ -36,7 +36,7 @@ log = structlog.get_logger("postroad.queue")
 Resolve = Callable[[Address], Awaitable[tuple[str, int | None] | None]]
 """Where an address leads: (destination, mailbox), None where nobody has it."""
 
-Sign = Callable[[bytes], bytes]
+Sign = Callable[[bytes], Awaitable[bytes]]
 """Returns the fields to put on top of a report, ``b""`` where nobody signs."""
 
 _GROUPS = ((Action.FAILED,), (Action.DELAYED,), (Action.DELIVERED, Action.RELAYED))
@@ -138,7 +138,7 @@ class Bouncer:
         writer = self._content.stage(number)
         try:
             if self._sign is not None:
-                writer.write(self._sign(notification.data))
+                writer.write(await self._sign(notification.data))
             writer.write(above)
             writer.write(notification.data)
             staged = await writer.finish()

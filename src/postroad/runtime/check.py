@@ -18,8 +18,6 @@ from postroad.runtime.config import AcmeMode, Config
 from postroad.runtime.config.load import place
 from postroad.runtime.guards import Guards
 from postroad.runtime.replies import make_classifier
-from postroad.service.signing import KeyRing
-from postroad.storage.keys import FileKeys
 from postroad.storage.memory import MemoryStore
 from postroad.storage.moments import LocalMoments
 
@@ -116,10 +114,9 @@ def _route_problems(config: Config, path: Path) -> Iterator[str]:
 
 def _policy_problems(config: Config, path: Path) -> Iterator[str]:
     clock = SystemClock()
-    ring = KeyRing(FileKeys(config.server.data_dir / "keys"), clock)
     try:
         guards = Guards(clock, AsyncNetwork(), MemoryStore().standing, LocalMoments())
-        make_policy(config, clock, SystemEntropy(), DnsResolver(), ring, guards)
+        make_policy(config, clock, SystemEntropy(), DnsResolver(), guards)
     except ChecksInvalid as error:
         for problem in error.problems:
             yield f"{path}: {problem}"

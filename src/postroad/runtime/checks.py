@@ -15,7 +15,6 @@ from postroad.runtime import settings
 from postroad.runtime.config import Config
 from postroad.runtime.guards import Guards
 from postroad.runtime.house import ImportFailed, house_modules, import_module
-from postroad.service.signing import KeyRing, sign_mail
 
 
 class ChecksInvalid(ValueError):
@@ -31,11 +30,10 @@ def make_policy(
     clock: Clock,
     entropy: Entropy,
     resolver: Resolver,
-    ring: KeyRing,
     guards: Guards,
     observer: Observer | None = None,
 ) -> Policy:
-    """Return the checks that the configuration asks for, the one that signs last.
+    """Return the checks that the configuration asks for.
 
     Raises `ChecksInvalid`.
     """
@@ -55,8 +53,6 @@ def make_policy(
         ]
     else:
         checks += own
-    if config.trust.sign:
-        checks.append(sign_mail(ring, clock))
     problems += _names_problems(config, checks)
     if problems:
         raise ChecksInvalid(problems)

@@ -36,6 +36,7 @@ from postroad.runtime.lists import leave_out_suppressed, make_returns
 from postroad.runtime.office import Office
 from postroad.runtime.outbound import make_network, make_remote, make_resolver
 from postroad.runtime.renewal import FileWatch, Renewal, prepare
+from postroad.runtime.signing.pool import SigningPool
 from postroad.service.authenticate import Authenticator
 from postroad.service.dmarc_reports import DmarcReports
 from postroad.service.intake import Intake
@@ -43,7 +44,8 @@ from postroad.service.login import SaslLogins
 from postroad.service.logins import LoginBook
 from postroad.service.maildrops import Maildrops
 from postroad.service.sealing import ForwardSealer
-from postroad.service.signing import KeyRing
+from postroad.service.signatory import SignsHere
+from postroad.service.signing import KeyRing, Signing
 from postroad.service.tls_reports import TlsReports
 from postroad.storage.moments import LocalMoments
 from postroad.storage.spool import FileSpool
@@ -102,6 +104,9 @@ class System:
         self._resolvers: list[DnsResolver] = []
         self._resolver = self._make_resolver(config)
         self._ring = KeyRing(office.key_store, office.clock)
+        self.signers = _make_signers(config)
+        self._signatory = self.signers or SignsHere()
+        self._signing = Signing(self._ring, self._signatory, office.clock)
         self._guards = Guards(
             office.clock,
             network or make_network(config),
@@ -141,6 +146,7 @@ class System:
             entropy=office.entropy,
             policy=self._make_policy(config, self._resolver),
             settings=settings.intake(config),
+            signing=self._signing if config.trust.sign else None,
         )
         self.book = LoginBook(
             ledger=store.ledger, clock=office.clock, settings=settings.login_book(config)
@@ -227,6 +233,8 @@ class System:
         """Bind what is not bound yet, take connections, run the queue. Raises `CannotListen`."""
         self._listeners.rebind(self.config)
         self._deliverer.remote = self._make_remote(self.config)
+        if self.signers is not None and self.config.trust.sign and not self._ring.empty:
+            self.signers.start()
         await self._serve()
         self._run(self.queue.run(), "queue")
         if self.dmarc_reports is not None and self._worker == 0:
@@ -263,6 +271,8 @@ class System:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.signers is not None:
+            await self.signers.close()
         for resolver in self._resolvers:
             await resolver.close()
 
@@ -287,6 +297,7 @@ class System:
         before, self.config, self._tls, self._resolver = self.config, config, tls, resolver
         self._deliverer.remote = self._make_remote(config)
         self.intake.policy, self.intake.settings = policy, intake_settings
+        self.intake.signing = self._signing if config.trust.sign else None
         self._doors.configure(config, tls)
         await self._serve()
         if (before.acme, before.tls.acme) != (config.acme, config.tls.acme):
@@ -312,7 +323,6 @@ class System:
             office.clock,
             office.entropy,
             resolver,
-            self._ring,
             self._guards,
             self.dmarc_reports.note if self.dmarc_reports is not None else None,
         )
@@ -365,6 +375,7 @@ class System:
             resolver=self._resolver,
             clock=self.office.clock,
             key_of=self._ring.sealing_key,
+            signatory=self._signatory,
         )
         seal = sealer.seal if self.config.trust.sign and self.config.trust.verify else None
         return self.office.forwarding(remote, seal, self._contents)
@@ -421,8 +432,8 @@ class System:
             await self._serve()
             log.info("certificate reloaded")
 
-    def _sign_own(self, message: bytes) -> bytes:
-        return self._ring.sign_whole(message, self.config.server.hostname)
+    async def _sign_own(self, message: bytes) -> bytes:
+        return await self._signing.sign_whole(message, self.config.server.hostname)
 
     async def _watch_keys(self) -> None:
         await self.office.keys.watch(lambda: self._resolver, self.config.trust.key_check_seconds)
@@ -445,6 +456,18 @@ class System:
             except StorageError as error:
                 log.error("old journeys could not be removed", error=str(error))
             await asyncio.sleep(PRUNE_EVERY_SECONDS)
+
+
+def _make_signers(config: Config) -> SigningPool | None:
+    """Processes that sign; nothing is started yet, and nothing is as long as there are no keys."""
+    trust = config.trust
+    if not trust.signers:
+        return None
+    return SigningPool(
+        trust.signers,
+        seconds=config.limits.check_seconds,
+        max_octets=trust.signer_max_octets,
+    )
 
 
 def _make_tls(config: Config) -> ServerTls | None:

@@ -22,7 +22,8 @@ from postroad.runtime.office import Office
 from postroad.runtime.outbound import make_network
 from postroad.runtime.own_setup import outgoing_addresses
 from postroad.service.preview import Preview, preview
-from postroad.service.signing import KeyRing
+from postroad.service.signatory import SignsHere
+from postroad.service.signing import KeyRing, Signing
 from postroad.storage.keys import FileKeys
 
 _MAX_COUNTED = 1000
@@ -163,7 +164,7 @@ async def make_plan(
     previews: list[Preview] = []
     if any(_reaches_by_mx(leg.lead.route) for leg in legs):
         helo = config.delivery.helo or config.server.hostname
-        signed = _signed(config, message, sender, clock)
+        signed = await _signed(config, message, sender, clock)
         outgoing = tuple(addresses) or await outgoing_addresses(config, resolver)
         previews = [
             await preview(
@@ -196,12 +197,13 @@ def _spared(leg: Leg, refusal: Reply | None) -> Leg:
     return replace(leg, expected=never, problems=(*leg.problems, str(refusal)))
 
 
-def _signed(config: Config, message: bytes, sender: Address | None, clock: Clock) -> bytes:
+async def _signed(config: Config, message: bytes, sender: Address | None, clock: Clock) -> bytes:
     """The message with the signatures that it would get here, where keys can be read."""
     if not config.trust.sign or sender is None:
         return message
     ring = KeyRing(FileKeys(config.server.data_dir / "keys"), clock)
-    return ring.sign_whole(message, sender.domain, own=True) + message
+    signing = Signing(ring, SignsHere(), clock)
+    return await signing.sign_whole(message, sender.domain, own=True) + message
 
 
 def _own_limits(config: Config, message: bytes, traits: Traits) -> list[str]:

@@ -44,6 +44,7 @@ from postroad.ports import (
     Conflict,
     ContentStore,
     Entropy,
+    SigningFailed,
     StorageError,
     StorageFull,
 )
@@ -51,12 +52,15 @@ from postroad.queue import Queue
 from postroad.service.completion import message_id_of, missing_fields
 from postroad.service.passing_on import domains_passing_on, findings_of
 from postroad.service.recipients import RETURNS, Accepted, Recipients, Target
+from postroad.service.signing import Signing, SigningMessage
 from postroad.service.soundness import refusal_of_header
 from postroad.service.streams import Streams
 from postroad.service.suspected import put_aside, refusal_of
 from postroad.trust.results import without_forged
 
 log = structlog.get_logger("postroad.intake")
+
+_NOT_SIGNED = Reply(451, "4.3.0", "The message cannot be signed now, try again later")
 
 
 class IntakeSettings(Struct, frozen=True):
@@ -87,6 +91,7 @@ class Intake:
         entropy: Entropy,
         policy: Policy,
         settings: IntakeSettings,
+        signing: Signing | None = None,
     ) -> None:
         self.queue = queue
         self.content = content
@@ -95,6 +100,7 @@ class Intake:
         self.entropy = entropy
         self.policy = policy
         self.settings = settings
+        self.signing = signing
 
     def begin(
         self,
@@ -146,6 +152,7 @@ class Incoming:
         "_policy",
         "_readings",
         "_refusal",
+        "_signing",
         "_size",
         "_writer",
         "id",
@@ -165,6 +172,7 @@ class Incoming:
             origin.server
         )  # the same to the end, whatever a reload does
         self._readings = NO_READINGS
+        self._signing: SigningMessage | None = None
         self._earlier = earlier
         self._added = b""
         self._envelope = envelope
@@ -186,6 +194,8 @@ class Incoming:
         if self._head is None:
             if self._readings:
                 self._readings.write(chunk)
+            if self._signing is not None:
+                self._signing.write(chunk)
             self._keep(chunk)
             return
         head = self._head
@@ -219,6 +229,9 @@ class Incoming:
             return self._refusal
         try:
             return await self._accept(plain)
+        except SigningFailed as error:
+            log.error("message not signed; deferred", id=format_id(self.id), error=str(error))
+            return self._refuse(_NOT_SIGNED)
         except StorageFull:
             self._handed_over = False  # nothing of it was written
             log.error("storage is full; message deferred", id=format_id(self.id))
@@ -261,6 +274,8 @@ class Incoming:
         """Keep what begins with the header, which ends at `end`."""
         if self._readings:
             self._readings.write(data[end:])
+        if self._signing is not None:
+            self._signing.write(data[end:])
         head, count = without_forged(self._header, self._intake.settings.authserv_ids)
         if count:
             reason = (
@@ -297,6 +312,9 @@ class Incoming:
             self._readings = self._policy.readings(
                 MessageBegun(self._origin, self._envelope, header, self._added)
             )
+        signing = self._intake.signing
+        if signing is not None:
+            self._signing = signing.begin(self._origin, self._envelope, header, self._added)
         self._keep(above)
 
     async def _accept(self, plain: bool) -> Reply:
@@ -333,6 +351,10 @@ class Incoming:
                 return self._refuse(kept)
             findings = kept
         above = b"".join(field.to_bytes() for field in decision.headers)
+        if self._signing is not None:
+            fields, ruling = await self._sign(self._signing)
+            above += fields
+            decision = decision.plus(Decision(rulings=(ruling,)))
         if len(above) > MAX_ABOVE_OCTETS:
             log.error("checks add too many headers; deferred", id=format_id(self.id))
             return self._refuse(Reply(451, "4.3.0", "A check failed here, try again later"))
@@ -352,6 +374,14 @@ class Incoming:
         deliveries = self._deliveries(decision.quarantined)
         await intake.queue.accept(message, deliveries, staged, decision.rulings)
         return Reply(250, "2.0.0", f"Ok: queued as {format_id(self.id)}")
+
+    async def _sign(self, signing: SigningMessage) -> tuple[bytes, Ruling]:
+        """Return the signatures, and what the journey says of them. Raises `SigningFailed`."""
+        clock = self._intake.clock
+        began = clock.monotonic()
+        fields, words = await signing.finish()
+        seconds = round(clock.monotonic() - began, 6)
+        return fields, Ruling("sign", RulingKind.ACCEPT, words, clock.now(), seconds)
 
     def _received(self, facts: tuple[object, ...]) -> MessageReceived:
         return MessageReceived(

@@ -8,12 +8,20 @@ where it cannot be made, the mail goes on without.
 from collections.abc import Callable
 
 import structlog
+from msgspec import Struct
 
 from postroad.message.header import Header, header_end
-from postroad.model import Message, format_id
-from postroad.ports import Clock, ContentStore, Resolver, StorageError
+from postroad.model import KeySet, Message, format_id
+from postroad.ports import (
+    Clock,
+    ContentStore,
+    Resolver,
+    Signatory,
+    SigningFailed,
+    StorageError,
+)
 from postroad.trust.arc import ChainVerification, Sealer
-from postroad.trust.dkim import SigningKey
+from postroad.trust.dkim import Algorithm
 
 log = structlog.get_logger("postroad.sealing")
 
@@ -21,8 +29,18 @@ _PIECE_OCTETS = 256 * 1024
 _MAX_HEADER_OCTETS = 1024 * 1024
 
 
+class SealingKey(Struct, frozen=True):
+    """What a seal says of the key that made it."""
+
+    domain: str
+    selector: str
+    algorithm: Algorithm
+
+
 class ForwardSealer:
-    """Makes seals. `key_of` gives the key that signs for a domain, None where there is none."""
+    """Makes seals. `key_of` gives the key that signs for a domain, None where there is none; `signatory`
+    signs with it.
+    """
 
     def __init__(
         self,
@@ -30,12 +48,14 @@ class ForwardSealer:
         content: ContentStore,
         resolver: Resolver,
         clock: Clock,
-        key_of: Callable[[str], SigningKey | None],
+        key_of: Callable[[str], KeySet | None],
+        signatory: Signatory,
     ) -> None:
         self._content = content
         self._resolver = resolver
         self._clock = clock
         self._key_of = key_of
+        self._signatory = signatory
 
     async def seal(self, message: Message, domain: str) -> bytes:
         """Return the fields to put on top of a message that `domain` passes on; ``b""``: none."""
@@ -48,8 +68,11 @@ class ForwardSealer:
             # Sending it will meet the same error, and defer.
             log.warning("not sealed", id=format_id(message.id), error=str(error))
             return b""
+        except SigningFailed as error:
+            log.warning("not sealed", id=format_id(message.id), error=str(error))
+            return b""
 
-    async def _seal(self, message: Message, results: bytes, key: SigningKey) -> bytes:
+    async def _seal(self, message: Message, results: bytes, keys: KeySet) -> bytes:
         ref = message.content
         head = b""
         end = -1
@@ -62,7 +85,8 @@ class ForwardSealer:
         if end < 0:
             return b""
         header = Header.parse(head)
-        sealer = Sealer(key)
+        key = keys.keys[0]
+        sealer = Sealer(SealingKey(key.domain, key.selector, Algorithm(key.algorithm)))
         body, chain = sealer.body_hasher(), ChainVerification(header)
         offset, piece = len(head), head[end:]
         while True:
@@ -77,4 +101,11 @@ class ForwardSealer:
         found = await chain.result(self._resolver)
         if found.temporary:
             return b""  # a seal would make a failure of the DNS last
-        return sealer.seal(header, body, results, found, self._clock.now())
+        steps = sealer.seal_steps(header, body, results, found, self._clock.now())
+        try:
+            digest = next(steps)
+            while True:
+                digest = steps.send(await self._signatory.sign_digest(keys, digest))
+        except StopIteration as stop:
+            fields: bytes = stop.value
+            return fields

@@ -16,8 +16,6 @@ from postroad.runtime import checks
 from postroad.runtime.compose import System
 from postroad.runtime.config import Config
 from postroad.runtime.guards import Guards
-from postroad.service.signing import KeyRing
-from postroad.storage.keys import FileKeys
 from postroad.storage.memory import MemoryStore
 from postroad.storage.moments import LocalMoments
 from tests.fake_dns import FakeDns
@@ -52,9 +50,8 @@ def config_of(tmp_path: Path, **policy: Any) -> Config:
 
 def policy_of(config: Config) -> Policy:
     clock = SystemClock()
-    ring = KeyRing(FileKeys(config.server.data_dir / "keys"), clock)
     guards = Guards(clock, AsyncNetwork(), MemoryStore().standing, LocalMoments())
-    return checks.make_policy(config, clock, SystemEntropy(), FakeDns({}), ring, guards)
+    return checks.make_policy(config, clock, SystemEntropy(), FakeDns({}), guards)
 
 
 async def test_the_example_of_the_documentation(tmp_path: Path, directory: Path) -> None:
@@ -104,11 +101,7 @@ def test_a_dry_run_by_name(tmp_path: Path, directory: Path) -> None:
     config = config_of(
         tmp_path, checks="house_rules:many_links", dry_run=["many_links", "too_many_hops"]
     )
-    assert [each.name for each in policy_of(config).checks] == [
-        "too_many_hops",
-        "many_links",
-        "sign",
-    ]
+    assert [each.name for each in policy_of(config).checks] == ["too_many_hops", "many_links"]
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,27 @@ from typing import Any
 
 import pytest
 
-from postroad.model import ContentRef, Envelope, Findings, Message, Origin, ServerKind
-from postroad.ports import StorageError
+from postroad.model import (
+    ContentRef,
+    Envelope,
+    Findings,
+    KeySet,
+    Message,
+    Origin,
+    ServerKind,
+    StoredKey,
+)
+from postroad.ports import Signatory, SigningFailed, StorageError
 from postroad.service.sealing import ForwardSealer
+from postroad.service.signatory import SignsHere
 from postroad.trust.arc import ChainStatus, verify
-from postroad.trust.dkim import Algorithm, SigningKey, generate
+from postroad.trust.dkim import Algorithm, generate
 from tests.fake_dns import FakeDns
 
 KEY = generate("here.test", "s1", Algorithm.ED25519_SHA256)
+KEYS = KeySet(
+    1, (StoredKey("here.test", "s1", KEY.algorithm.value, KEY.pem(), 0.0),), "signed by s1"
+)
 DNS = {KEY.name: {"TXT": [KEY.record()]}}
 FINDINGS = Findings("mx.here.test;\r\n\tspf=pass smtp.mailfrom=there.test")
 BODY = b"hello\r\n" * 200_000  # several pieces
@@ -53,7 +66,8 @@ def message(data: bytes, findings: Findings | None) -> Message:
 async def seal(
     data: bytes = MESSAGE,
     *,
-    key: SigningKey | None = KEY,
+    keys: KeySet | None = KEYS,
+    signatory: Signatory | None = None,
     dns: FakeDns | None = None,
     missing: int = 0,
     findings: Findings | None = FINDINGS,
@@ -62,7 +76,8 @@ async def seal(
         content=Contents(data, missing),
         resolver=dns or FakeDns(DNS),
         clock=Clock(),
-        key_of=lambda domain: key if domain == "here.test" else None,
+        key_of=lambda domain: keys if domain == "here.test" else None,
+        signatory=signatory or SignsHere(),
     )
     return await sealer.seal(message(data, findings), "here.test")
 
@@ -82,7 +97,7 @@ async def test_a_seal_that_validates() -> None:
 
 
 async def test_what_is_not_sealed() -> None:
-    assert await seal(key=None) == b""
+    assert await seal(keys=None) == b""
     assert await seal(findings=None) == b""  # whatever the header says
     assert await seal(b"no header end") == b""
     assert await seal(missing=5) == b""  # and sending it will say why
@@ -96,3 +111,11 @@ async def test_a_store_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Contents, "read", fail)
     assert await seal() == b""
+
+
+async def test_a_signatory_that_fails() -> None:
+    class Broken(SignsHere):
+        async def sign_digest(self, keys: KeySet, digest: bytes) -> bytes:
+            raise SigningFailed("no process")
+
+    assert await seal(signatory=Broken()) == b""

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
 from postroad.model import InvalidAddress, parse_domain
 from postroad.policy.checks.recognition import DnsFailure, Networks, SpfFailure
-from postroad.runtime.config.values import Seconds, Section, Strings
+from postroad.runtime.config.values import Octets, Seconds, Section, Strings
 from postroad.trust.dmarc import Discovery, Policy
 
 
@@ -113,6 +113,21 @@ class TrustSection(Section):
         default=True,
         description="Sign what our users and we ourselves send, for domains that have keys "
         "(`postroad key add`).",
+    )
+    signers: int = Field(
+        default=1,
+        ge=0,
+        le=64,
+        description="Processes that sign, of each worker; they are started where a domain has keys. 0: "
+        "the server signs itself, which takes longer and holds up everything else in it. Changes come "
+        "into force with a restart.",
+    )
+    signer_max_octets: Octets = Field(
+        default=64 * 1024 * 1024,
+        ge=1024 * 1024,
+        le=4 * 1024 * 1024 * 1024,
+        description="What may wait to be signed by one of them; more is deferred by 451. Of a message "
+        "that is the header, and the body if it has at most 128 KiB.",
     )
     key_check_seconds: Seconds = Field(
         default=300.0,

@@ -6,6 +6,8 @@ The fields are of one set: what we found (ARC-Authentication-Results), the messa
 
 import hashlib
 from binascii import b2a_base64
+from collections.abc import Generator
+from typing import Protocol
 
 from postroad.message.header import Header, header_end
 from postroad.trust.arc.sets import MAX_SETS, highest_instance, read_sets
@@ -21,14 +23,26 @@ from postroad.trust.dkim.sign import (
     folded_names,
     signed_names,
 )
+from postroad.trust.dkim.signature import Algorithm
 
 _BODY = BodyKind(Form.RELAXED)
+
+
+class NamedKey(Protocol):
+    """What a seal says of the key that made it."""
+
+    @property
+    def domain(self) -> str: ...  # noqa: D102
+    @property
+    def selector(self) -> str: ...  # noqa: D102
+    @property
+    def algorithm(self) -> Algorithm: ...  # noqa: D102
 
 
 class Sealer:
     """Seals messages with one key."""
 
-    def __init__(self, key: SigningKey) -> None:
+    def __init__(self, key: SigningKey | NamedKey) -> None:
         self.key = key
 
     def body_hasher(self) -> BodyHasher:
@@ -41,13 +55,28 @@ class Sealer:
         """Return the fields to put on top of the header, `b""` where the chain must not grow.
 
         `header` is that of the message as it is passed on, `chain` what it was found to be when it came,
-        `results` our findings as `postroad.trust.results.results_value` writes them.
+        `results` our findings as `postroad.trust.results.results_value` writes them. The key must be a
+        `SigningKey`.
         """
+        assert isinstance(self.key, SigningKey), "else somebody else signs: see seal_steps"
+        steps = self.seal_steps(header, body, results, chain, now)
+        try:
+            digest = next(steps)
+            while True:
+                digest = steps.send(self.key.sign(digest))
+        except StopIteration as stop:
+            fields: bytes = stop.value
+            return fields
+
+    def seal_steps(
+        self, header: Header, body: BodyHasher, results: bytes, chain: Chain, now: float
+    ) -> Generator[bytes, bytes, bytes]:
+        """Seal as `seal` does, with signatures made elsewhere: yields a SHA-256, takes its signature."""
         instance = highest_instance(header) + 1
         if chain.terminated or instance > MAX_SETS:
             return b""
         found = b"ARC-Authentication-Results: i=%d; %b\r\n" % (instance, results)
-        message_signature = self._sign_message(header, body, instance, int(now))
+        message_signature = yield from self._sign_message(header, body, instance, int(now))
         seal = (
             f"ARC-Seal: i={instance}; a={self.key.algorithm.value}; cv={chain.status.value};"
             f"\r\n\td={self.key.domain}; s={self.key.selector}; t={int(now)};\r\n\tb="
@@ -56,10 +85,12 @@ class Sealer:
         if chain.status is ChainStatus.PASS:
             # A chain that failed is not sealed: the new set stands alone (RFC 8617 §5.1.2).
             hashed.update(_earlier(header))
-        signature = self.key.sign(seal_digest(hashed, found, message_signature, seal))
+        signature = yield seal_digest(hashed, found, message_signature, seal)
         return seal + folded_base64(signature) + message_signature + found
 
-    def _sign_message(self, header: Header, body: BodyHasher, instance: int, time: int) -> bytes:
+    def _sign_message(
+        self, header: Header, body: BodyHasher, instance: int, time: int
+    ) -> Generator[bytes, bytes, bytes]:
         selection = Selection(header)
         names = signed_names(selection)
         # RFC 8617 §4.1.2: no fields that other hops change, and all DKIM signatures
@@ -72,7 +103,8 @@ class Sealer:
         ).encode()
         hashed = hashlib.sha256(selection.octets(names, Form.RELAXED))
         digest = hash_own_field(hashed, unsigned, Form.RELAXED)
-        return unsigned + folded_base64(self.key.sign(digest))
+        signature = yield digest
+        return unsigned + folded_base64(signature)
 
 
 def _earlier(header: Header) -> bytes:

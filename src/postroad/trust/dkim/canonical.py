@@ -106,9 +106,9 @@ class _Canonical:
         if self._carry:
             data = self._carry + data
             self._carry = b""
-        if self._relaxed:
-            if b"\t" in data:
-                data = data.replace(b"\t", b" ")
+        if self._relaxed and b"\t" in data:
+            data = data.replace(b"\t", b" ")
+        if self._relaxed and b" " in data:  # there is none in base64
             while b"  " in data:
                 data = data.replace(b"  ", b" ")
             if b" \r\n" in data:

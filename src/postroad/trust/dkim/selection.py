@@ -1,11 +1,13 @@
 """The signed fields of a header, as the octets that are hashed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from postroad.message.header import Header
+from postroad.message.header import Header, split_fields
 from postroad.trust.dkim import canonical
 from postroad.trust.dkim.canonical import Form
+
+_NO_HEADER = Header(())
 
 
 class Selection:
@@ -22,6 +24,20 @@ class Selection:
             if field.name:
                 self._by_name.setdefault(field.name.lower(), []).append(field.raw)
 
+    @classmethod
+    def of_octets(cls, head: bytes, wanted: Mapping[bytes, str]) -> "Selection":
+        """Select from a header as it stands only fields of `wanted` names (lower case, with themselves).
+
+        That is what `Header.parse` would find of them, for a third of the time.
+        """
+        selection = cls(_NO_HEADER)
+        by_name = selection._by_name
+        for raw in split_fields(head):
+            name = wanted.get(raw.partition(b":")[0].rstrip(b" \t").lower())
+            if name is not None:
+                by_name.setdefault(name, []).append(raw)
+        return selection
+
     def count(self, name: str) -> int:
         """Return how many fields have that name (lower case)."""
         return len(self._by_name.get(name, ()))
@@ -30,6 +46,11 @@ class Selection:
         """Return how many fields have each of these names (lower case)."""
         found = self._by_name
         return tuple([len(found[name]) if name in found else 0 for name in names])
+
+    def octets_at(self, places: Iterable[tuple[str, int]], form: Form) -> bytes:
+        """Return the fields at these places, each a name (lower case) and an index among its like."""
+        by_name = self._by_name
+        return b"".join([canonical.field(by_name[name][at], form) for name, at in places])
 
     def octets(self, names: Iterable[str], form: Form) -> bytes:
         """Return the fields of those names (lower case), the last of several first.

@@ -56,6 +56,7 @@ SIGNED = (
 )
 MAX_OF_A_NAME = 100
 _ALL = OVERSIGNED + SIGNED
+_WANTED = {name.encode(): name for name in _ALL}
 
 
 class SignSettings(Struct, frozen=True):
@@ -84,17 +85,33 @@ class Signer:
         """Return what to feed the body of one message to, for `sign`."""
         return BodyHasher((self._body_kind,))
 
+    def body_digest(self, body: bytes) -> bytes:
+        """Return the SHA-256 of a whole body in canonical form, for `sign_hashed`."""
+        hasher = self.body_hasher()
+        hasher.write(body)
+        return hasher.digest(self._body_kind)
+
     def sign(self, header: Header, body: BodyHasher, now: float) -> bytes:
         """Return the fields to put on top of the header, the first key's topmost.
 
         A message without From cannot be signed (RFC 6376 §5.4): that gives ``b""``.
         """
-        selection = Selection(header)
+        return self.sign_hashed(header, body.digest(self._body_kind), now)
+
+    def sign_hashed(self, header: Header, body_digest: bytes, now: float) -> bytes:
+        """Sign as `sign` does, where the body's canonical form was hashed elsewhere."""
+        return self._sign(Selection(header), body_digest, now)
+
+    def sign_octets(self, head: bytes, body_digest: bytes, now: float) -> bytes:
+        """Sign as `sign_hashed` does; `head` is the header as it stands, which need not be parsed."""
+        return self._sign(Selection.of_octets(head, _WANTED), body_digest, now)
+
+    def _sign(self, selection: Selection, body_digest: bytes, now: float) -> bytes:
         if not selection.count("from"):
             return b""
-        names, folded = _names(selection.counts(_ALL))
-        prefix = hashlib.sha256(selection.octets(names, self._settings.header_form))
-        body_hash = b2a_base64(body.digest(self._body_kind), newline=False).decode("ascii")
+        _, folded, places = _names(selection.counts(_ALL))
+        prefix = hashlib.sha256(selection.octets_at(places, self._settings.header_form))
+        body_hash = b2a_base64(body_digest, newline=False).decode("ascii")
         time = int(now)
         times = f"t={time};"
         if self._settings.expires_seconds is not None:
@@ -132,12 +149,17 @@ def signed_names(selection: Selection) -> list[str]:
 
 
 @lru_cache(maxsize=256)
-def _names(counts: tuple[int, ...]) -> tuple[tuple[str, ...], str]:
-    """The names for a header that has so many fields of each of `_ALL`, and their list, folded."""
+def _names(counts: tuple[int, ...]) -> tuple[tuple[str, ...], str, tuple[tuple[str, int], ...]]:
+    """The names for a header that has so many fields of each of `_ALL`, their list, folded, and where
+    the fields are that these stand for: the last of several first.
+    """
     names: list[str] = []
+    places: list[tuple[str, int]] = []
     for name, count in zip(_ALL, counts, strict=True):
-        names.extend([name] * (min(count, MAX_OF_A_NAME) + (name in OVERSIGNED)))
-    return tuple(names), folded_names(names)
+        signed = min(count, MAX_OF_A_NAME)
+        names.extend([name] * (signed + (name in OVERSIGNED)))
+        places.extend((name, -number) for number in range(1, signed + 1))
+    return tuple(names), folded_names(names), tuple(places)
 
 
 def folded_names(names: Sequence[str]) -> str:
