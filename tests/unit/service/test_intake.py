@@ -10,7 +10,7 @@ import pytest
 from postroad.model import Address, Envelope, Origin, Recipient, ServerKind
 from postroad.network import SystemClock, SystemEntropy
 from postroad.policy import Policy
-from postroad.ports import Conflict, StorageError, StorageFull
+from postroad.ports import Conflict, SigningFailed, StorageError, StorageFull
 from postroad.service.intake import Incoming, Intake, IntakeSettings
 from postroad.service.recipients import Accepted, Target
 from postroad.storage.sqlite import SqliteStore
@@ -25,9 +25,11 @@ class FakeQueue:
         self.error: Exception | None = None
         self.waits = False
         self.began = asyncio.Event()
+        self.accepted: tuple[Any, ...] = ()
 
-    async def accept(self, *_: Any) -> None:
+    async def accept(self, *accepted: Any) -> None:
         self.began.set()
+        self.accepted = accepted
         if self.waits:
             await asyncio.Event().wait()
         if self.error is not None:
@@ -46,8 +48,33 @@ def queue() -> FakeQueue:
     return FakeQueue()
 
 
+class FakeSigning:
+    """Signs all, as a `Signing` and as what it returns."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.body = b""
+        self.head = b""
+
+    def begin(self, origin: Origin, envelope: Envelope, head: bytes, added: bytes) -> "FakeSigning":
+        self.head = added + head
+        return self
+
+    def write(self, chunk: bytes) -> None:
+        self.body += chunk
+
+    async def finish(self) -> tuple[bytes, str]:
+        if self.error is not None:
+            raise self.error
+        return b"DKIM-Signature: x\r\n", "signed by s of us.test"
+
+
 @pytest.fixture
 def incoming(store: SqliteStore, queue: FakeQueue) -> Incoming:
+    return begin(store, queue)
+
+
+def begin(store: SqliteStore, queue: FakeQueue, signing: Any = None) -> Incoming:
     recipients: Any = None
     intake = Intake(
         queue=queue,  # type: ignore[arg-type]
@@ -57,6 +84,7 @@ def incoming(store: SqliteStore, queue: FakeQueue) -> Incoming:
         entropy=SystemEntropy(),
         policy=Policy(()),
         settings=IntakeSettings("mx.us.test"),
+        signing=signing,
     )
     accepted = Accepted(Recipient(FAR), (Target(FAR, FAR, FAR.domain, None),))
     begun = intake.begin(Envelope(None, (Recipient(FAR),)), [accepted], Origin(ServerKind.MX))
@@ -109,4 +137,32 @@ async def test_nothing_stays_of_what_was_never_handed_over(
     tmp_path: Path, incoming: Incoming
 ) -> None:
     incoming.discard()
+    assert files(tmp_path) == []
+
+
+async def test_signatures_stand_on_top_and_in_the_journey(
+    tmp_path: Path, store: SqliteStore, queue: FakeQueue
+) -> None:
+    signing = FakeSigning()
+    incoming = begin(store, queue, signing)
+    incoming.write(b"more\r\n")
+    assert (await incoming.finish()).code == 250
+    assert (signing.head, signing.body) == (
+        b"Subject: x\r\n\r\n",
+        b"large\r\n" * 100 + b"more\r\n",
+    )
+    *_, (ruling,) = queue.accepted
+    assert (ruling.check, ruling.reason) == ("sign", "signed by s of us.test")
+    (file,) = files(tmp_path)
+    written = file.read_bytes().lstrip(b"\0")  # room is left for what is put on top
+    assert written.startswith(b"DKIM-Signature: x\r\nReceived: ")
+
+
+async def test_what_cannot_be_signed_is_deferred_and_leaves_nothing(
+    tmp_path: Path, store: SqliteStore, queue: FakeQueue
+) -> None:
+    incoming = begin(store, queue, FakeSigning(SigningFailed("no process")))
+    reply = await incoming.finish()
+    assert (reply.code, reply.enhanced) == (451, "4.3.0")
+    assert not queue.began.is_set()
     assert files(tmp_path) == []
