@@ -26,8 +26,10 @@ def learned(
 async def test_learning_and_taking_back(store: Store) -> None:
     await people(store)
     assert await store.junk.totals(ANN_ID) == JunkTotals()
+    assert await store.junk.taught(ANN_ID) == JunkTotals()
     await commit(store, learned(b"1", "a", "b", "a"), learned(b"2", "b", "c", spam=False))
     assert await store.junk.totals(ANN_ID) == JunkTotals(1, 1, 3)
+    assert await store.junk.taught(ANN_ID) == JunkTotals(1, 1)
     b = TokenCount("b", 1, 1)
     assert await store.junk.most(ANN_ID, 2) == [b, TokenCount("a", 1, 0)]
     found = await store.junk.counts(ANN_ID, ["b", "none", 'qu"ote', "b"])

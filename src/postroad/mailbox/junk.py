@@ -45,7 +45,7 @@ class JunkFilter:
 
     async def ready(self, account: int) -> bool:
         """Whether the owner of an account taught enough. Raises `StorageError`."""
-        totals = await self._store.totals(account)
+        totals = await self._store.taught(account)
         return min(totals.spam, totals.ham) >= self.settings.min_messages
 
     async def tokens(self, content: ContentRef) -> tuple[str, ...]:
@@ -57,7 +57,7 @@ class JunkFilter:
 
     async def judge(self, account: int, tokens: tuple[str, ...]) -> Judgement:
         """Judge a message by its tokens. Raises `StorageError`."""
-        totals = await self._store.totals(account)
+        totals = await self._store.taught(account)
         return judge(await self._store.counts(account, tokens), totals)
 
     def is_junk(self, judgement: Judgement) -> bool:

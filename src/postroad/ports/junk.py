@@ -13,6 +13,10 @@ class JunkStore(Protocol):
         """Return how much an account's owner taught; all 0 where nothing was."""
         ...
 
+    async def taught(self, account: int) -> JunkTotals:
+        """Return the same without counting the tokens (they are 0), which takes a moment."""
+        ...
+
     async def counts(self, account: int, tokens: Sequence[str]) -> list[TokenCount]:
         """Return those of the tokens that are known, in no order."""
         ...

@@ -35,8 +35,8 @@ from postroad.ports import (
 )
 from postroad.service.errors import Refused
 
-LEARN_AT_ONCE = 20
-"""Messages that one commit learns."""
+LEARN_AT_ONCE = 10
+"""Messages that one commit learns: 0.03 s of the writer each, at most."""
 
 _SHOWN_FROM = 20_000
 _TRASH = "Trash"

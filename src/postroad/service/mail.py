@@ -37,8 +37,8 @@ from postroad.service.errors import Refused
 MAX_HEADER_OCTETS = 65_536
 """Of a message no more is read to list it."""
 
-MOVE_AT_ONCE = 100
-"""Messages that one commit moves."""
+MOVE_AT_ONCE = 20
+"""Messages that one commit moves, and learns where they teach."""
 
 
 class MessageSummary(Struct, frozen=True):

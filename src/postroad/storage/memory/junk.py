@@ -24,6 +24,10 @@ class MemoryJunk:
             return JunkTotals()
         return JunkTotals(*found, sum(key[0] == account for key in self._state.junk_tokens))
 
+    async def taught(self, account: int) -> JunkTotals:
+        """Return the same without counting the tokens."""
+        return JunkTotals(*self._state.junk_totals.get(account, (0, 0)))
+
     async def counts(self, account: int, tokens: Sequence[str]) -> list[TokenCount]:
         """Return those of the tokens that are known."""
         known = self._state.junk_tokens

@@ -25,6 +25,11 @@ class SqliteJunk:
         rows = self._database.read(SQL["junk_totals"], (account,))
         return JunkTotals(*rows[0]) if rows else JunkTotals()
 
+    async def taught(self, account: int) -> JunkTotals:
+        """Return the same without counting the tokens."""
+        rows = self._database.read(SQL["junk_taught"], (account,))
+        return JunkTotals(*rows[0]) if rows else JunkTotals()
+
     async def counts(self, account: int, tokens: Sequence[str]) -> list[TokenCount]:
         """Return those of the tokens that are known."""
         listed = _encode(list(tokens)).decode()

@@ -3,6 +3,9 @@
 -- :name junk_totals
 SELECT spam, ham, (SELECT count(*) FROM junk_token WHERE account = ?1) FROM junk_total WHERE account = ?1;
 
+-- :name junk_taught
+SELECT spam, ham FROM junk_total WHERE account = ?1;
+
 -- :name junk_counts
 SELECT token, spam, ham FROM junk_token
 WHERE account = ?1 AND token IN (SELECT value FROM json_each(?2));
