@@ -109,12 +109,15 @@ class Router:
     def _key(self, route: Route) -> str:
         """What two routes share that may share connections: host set, port, TLS policy, source.
 
-        Hosts that DNSSEC vouches for are others than those of the same name that it does not: only for
-        the former their TLSA records count.
+        Of preferences only the order counts: each domain counts them as it likes. Hosts that DNSSEC
+        vouches for are others than those of the same name that it does not: only for the former their
+        TLSA records count.
         """
+        ranks = sorted({host.preference for host in route.hosts})
         hosts = ",".join(
             sorted(
-                f"{host.preference} {host.name}{'+' if host.secure else ''}" for host in route.hosts
+                f"{ranks.index(host.preference)} {host.name}{'+' if host.secure else ''}"
+                for host in route.hosts
             )
         )
         source = f"{self._settings.source_ipv4 or '*'}/{self._settings.source_ipv6 or '*'}"

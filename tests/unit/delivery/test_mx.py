@@ -47,6 +47,10 @@ def test_equals_are_shuffled_and_keys_are_not() -> None:
     assert [host.name for host in first.hosts] == ["c.test", "b.test", "a.test"]
     assert [host.name for host in second.hosts] == ["c.test", "a.test", "b.test"]
     assert first.key == second.key
+    dns["scaled.test MX"] = ["0 c.test", "7 a.test", "7 b.test"]
+    assert route(dns, "scaled.test").key == first.key, "how a domain counts is its own affair"
+    dns["turned.test MX"] = ["10 c.test", "5 a.test", "5 b.test"]
+    assert route(dns, "turned.test").key != first.key
     assert first.key != route(dns, tls=TlsPolicy.VERIFY).key
     assert first.key != route(dns, source_ipv4="127.0.0.9").key
     assert first.key != route(dns, port=2525).key
