@@ -145,15 +145,19 @@ async def test_a_lease_runs_out(store: Store) -> None:
     assert await store.queue.next_due() == 300.0
 
 
-async def test_release_node_frees_only_its_own(store: Store) -> None:
-    mine, other = await accept(store, FAR), await accept(store, FAR)
-    await lease(store, limit=1, node="n1")
-    await lease(store, limit=1, node="n2")
-    assert await store.queue.release_node("n1", 151.0) == 1
-    assert await store.queue.release_node("n1", 151.0) == 0
-    assert await state(store, mine.id) is DUE
-    assert await state(store, other.id) is LEASED
-    assert keys(await lease(store, now=151.0)) == [[(mine.id, 0)]]
+async def test_what_is_leased_under_a_name(store: Store) -> None:
+    mine, other, third = [await accept(store, FAR) for _ in range(3)]
+    (one,) = await lease(store, limit=1, node="n1")
+    (two,) = await lease(store, limit=1, node="n2")
+    assert await store.queue.leased_by(["n1"]) == [("n1", one)]
+    assert await store.queue.leased_by(["n2", "n1"]) == [("n1", one), ("n2", two)]
+    assert await store.queue.leased_by(["n3"]) == []
+    assert [each.message.id for each in (one, two)] == [mine.id, other.id]
+    await commit(store, Leased(151.0, "n1+", 300.0, ((mine.id, 0),)))
+    assert await store.queue.leased_by(["n1+"]) == [("n1+", one)]
+    await commit(store, Released(152.0, 152.0, ((mine.id, 0),)))
+    assert await store.queue.leased_by(["n1", "n1+"]) == []
+    assert await state(store, third.id) is DUE
 
 
 async def test_born_leased(store: Store) -> None:
@@ -163,8 +167,8 @@ async def test_born_leased(store: Store) -> None:
     await store.ledger.commit(Group((change,), (staged,)))
     assert await lease(store, now=159.0) == []
     assert await store.queue.next_due() == 160.0
-    assert await store.queue.release_node("n1", 120.0) == 1
-    assert keys(await lease(store, now=120.0)) == [[(message.id, 0)]]
+    ((node, leased),) = await store.queue.leased_by(["n1"])
+    assert (node, keys([leased])) == ("n1", [[(message.id, 0)]])
 
 
 async def test_leases_are_lengthened_and_given_back_without_a_journey(store: Store) -> None:

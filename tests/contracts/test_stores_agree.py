@@ -317,7 +317,11 @@ class StoresAgree(RuleBasedStateMachine):
 
     @rule(now=TIMES)
     def restart(self, now: float) -> None:
-        self.both(lambda store: store.queue.release_node("n1", now))
+        found = self.both(lambda store: store.queue.leased_by(["n1"]))
+        keys = tuple(
+            (each.message, each.ordinal) for _, leased in found for each in leased.deliveries
+        )
+        self.both(lambda store: store.ledger.commit(Group((Released(now, now, keys),))))
 
     @invariant()
     def they_look_the_same(self) -> None:

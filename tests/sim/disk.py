@@ -240,10 +240,9 @@ class _Queue:
         )
         return found
 
-    async def release_node(self, node: str, now: float) -> int:
-        queue = self._queue
-        count: int = await self._writer.do(lambda: _now(queue.release_node(node, now)))
-        return count
+    async def leased_by(self, nodes: Collection[str]) -> list[tuple[str, LeasedDelivery]]:
+        self._disk.read_failure()
+        return await self._queue.leased_by(nodes)
 
     async def next_due(self, exclude: Collection[str] = ()) -> float | None:
         self._disk.read_failure()

@@ -74,8 +74,8 @@ def forget_the_lease(patch: pytest.MonkeyPatch) -> None:
     """A restart does not free what was leased, and no lease runs out."""
     forever = float("inf")
 
-    async def release_node(self: MemoryQueue, node: str, now: float) -> int:
-        return 0
+    async def leased_by(self: MemoryQueue, nodes: Any) -> list[Any]:
+        return []
 
     real_apply, real_lease = disk.Disk.apply, MemoryQueue.lease
 
@@ -89,7 +89,7 @@ def forget_the_lease(patch: pytest.MonkeyPatch) -> None:
     async def lease(self: MemoryQueue, **given: Any) -> list[LeasedDelivery]:
         return await real_lease(self, **{**given, "until": forever})
 
-    patch.setattr(MemoryQueue, "release_node", release_node)
+    patch.setattr(MemoryQueue, "leased_by", leased_by)
     patch.setattr(MemoryQueue, "lease", lease)
     patch.setattr(disk.Disk, "apply", apply_group)
 

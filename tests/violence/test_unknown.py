@@ -104,6 +104,5 @@ async def test_every_duplicate_is_unknown_in_its_journey(tmp_path: Path) -> None
         balance = await there.balance()
         print(balance)
         balance.check(there.words())
-        assert balance.unrecorded == 0
         assert balance.duplicates > 0
         assert balance.unknown >= balance.duplicates

@@ -60,8 +60,10 @@ class QueueStore(Protocol):
         """
         ...
 
-    async def release_node(self, node: str, now: float) -> int:
-        """Make due what an earlier life of `node` had leased; return how many. Called at start."""
+    async def leased_by(self, nodes: Collection[str]) -> list[tuple[str, LeasedDelivery]]:
+        """Return all that is leased under these names, each with its name. Called at start, when what is
+        leased under the own name was in hand when an earlier life ended.
+        """
         ...
 
     async def next_due(self, exclude: Collection[str] = ()) -> float | None:

@@ -14,12 +14,13 @@ Key = tuple[int, int]
 class Job:
     """Some deliveries of one message to one destination, with their lease."""
 
-    __slots__ = ("flying", "leased", "until")
+    __slots__ = ("flying", "leased", "marked", "until")
 
     def __init__(self, leased: LeasedDelivery, until: float) -> None:
         self.leased = leased
         self.until = until
         self.flying = False
+        self.marked = False  # in the store, as in flight
 
 
 class Inventory:
@@ -91,9 +92,11 @@ class Inventory:
             if job is not None and not job.flying:
                 del self._jobs[key]
 
-    def renewable(self, before: float) -> list[Key]:
-        """Return the keys whose lease runs out before that."""
-        return [key for key, job in self._jobs.items() if job.until < before]
+    def renewable(self, before: float, *, marked: bool) -> list[Key]:
+        """Return the keys whose lease runs out before that: of jobs marked in flight, or of others."""
+        return [
+            key for key, job in self._jobs.items() if job.until < before and job.marked is marked
+        ]
 
     def renew(self, keys: Iterable[Key], until: float) -> None:
         """These have a newer lease."""

@@ -9,6 +9,7 @@ from postroad.ports import Clock, Ledger, QueueStore, StorageError
 from postroad.queue.admission import Admission
 from postroad.queue.dispatcher import Dispatcher
 from postroad.queue.inventory import Inventory
+from postroad.queue.recovery import in_flight
 from postroad.queue.settings import QueueSettings
 from postroad.queue.tasks import within
 from postroad.queue.traffic import Traffic
@@ -128,13 +129,18 @@ class Leaser:
             self._traffic.tidy(self._clock.now())
 
     async def _renew(self) -> None:
+        node = self._settings.node
+        await self._renew_under(node, marked=False)
+        await self._renew_under(in_flight(node), marked=True)
+
+    async def _renew_under(self, node: str, *, marked: bool) -> None:
         settings, now = self._settings, self._clock.now()
-        keys = self._inventory.renewable(now + settings.lease_seconds / 2)
+        keys = self._inventory.renewable(now + settings.lease_seconds / 2, marked=marked)
         until = now + settings.lease_seconds
         for start in range(0, len(keys), settings.lease_batch):
             chunk = keys[start : start + settings.lease_batch]
             try:
-                await self._ledger.commit(Group((Leased(now, settings.node, until, tuple(chunk)),)))
+                await self._ledger.commit(Group((Leased(now, node, until, tuple(chunk)),)))
             except StorageError as error:
                 log.error("leases could not be renewed", count=len(keys) - start, error=str(error))
                 return

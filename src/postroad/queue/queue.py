@@ -41,6 +41,7 @@ from postroad.queue.entries import Fallback
 from postroad.queue.inventory import Inventory, Job, Key
 from postroad.queue.leaser import Leaser
 from postroad.queue.recorder import Entry, Recorder
+from postroad.queue.recovery import recover
 from postroad.queue.reporter import Reporter
 from postroad.queue.settings import QueueSettings
 from postroad.queue.steering import Steering
@@ -115,6 +116,7 @@ class Queue:
         )
         self._workers = Workers(
             deliverer=deliverer,
+            ledger=ledger,
             clock=clock,
             entropy=entropy,
             settings=settings,
@@ -232,7 +234,7 @@ class Queue:
         return True
 
     async def run(self) -> None:
-        """Make due what an earlier life of this node had leased, then work until `stop`.
+        """Settle what an earlier life of this node had in hand, then work until `stop`.
 
         Raises `StorageError` where the store cannot even be asked at the start, and whatever ends a
         part of the queue that must not end.
@@ -243,7 +245,12 @@ class Queue:
         self._ended.clear()
         cores: list[asyncio.Task[None]] = []
         try:
-            await self._store.release_node(self.settings.node, self._clock.now())
+            await recover(
+                store=self._store,
+                ledger=self._ledger,
+                clock=self._clock,
+                settings=self.settings,
+            )
             self._workers.stopping = False
             self._admission.open = True
             cores += [

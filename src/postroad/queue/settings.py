@@ -72,6 +72,13 @@ class QueueSettings(Struct, frozen=True, kw_only=True):
     dsn_return_max_octets: int = 256 * 1024
     dsn_header_max_octets: int = 64 * 1024
 
+    @property
+    def holds_any(self) -> bool:
+        """Whether any stream holds what has an unknown outcome."""
+        return self.unknown is UnknownPolicy.HOLD or any(
+            policy.unknown is UnknownPolicy.HOLD for policy in self.streams.values()
+        )
+
     def unknown_of(self, stream: str) -> UnknownPolicy:
         """Return what follows an unknown outcome of a message of that stream."""
         policy = self.streams.get(stream)

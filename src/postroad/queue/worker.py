@@ -10,6 +10,8 @@ import structlog
 
 from postroad.model import (
     Delivered,
+    Group,
+    Leased,
     PermanentFailure,
     Reply,
     RouteKind,
@@ -17,13 +19,23 @@ from postroad.model import (
     Unknown,
     outcome_of,
 )
-from postroad.ports import Attempt, Clock, Deliverer, Entropy, RouteFailed, Session
+from postroad.ports import (
+    Attempt,
+    Clock,
+    Deliverer,
+    Entropy,
+    Ledger,
+    RouteFailed,
+    Session,
+    StorageError,
+)
 from postroad.queue.destination import Destination
 from postroad.queue.inventory import Inventory, Job
 from postroad.queue.outcome import not_reached, same_for_all
 from postroad.queue.recorder import Recorder
+from postroad.queue.recovery import in_flight
 from postroad.queue.reporter import Reporter
-from postroad.queue.settings import QueueSettings
+from postroad.queue.settings import QueueSettings, UnknownPolicy
 from postroad.queue.tasks import Tasks
 from postroad.queue.traffic import Traffic
 
@@ -42,6 +54,7 @@ class Workers:
         self,
         *,
         deliverer: Deliverer,
+        ledger: Ledger,
         clock: Clock,
         entropy: Entropy,
         settings: QueueSettings,
@@ -52,6 +65,8 @@ class Workers:
         idle: Callable[[], None],
     ) -> None:
         self._deliverer = deliverer
+        self._ledger = ledger
+        self._marks = settings.holds_any
         self._clock = clock
         self._entropy = entropy
         self._settings = settings
@@ -208,12 +223,20 @@ class Workers:
         started_at = self._clock.now()
         leased = [job.leased for job in jobs]
         try:
+            if self._marks and destination.route.kind is not RouteKind.LOCAL:
+                await self._mark(jobs)
             attempts = await session.attempt(leased)
             if len(attempts) != len(jobs):
                 raise AssertionError(f"{len(jobs)} jobs came to {len(attempts)} attempts")
         except asyncio.CancelledError:
             self._cut_off(destination, jobs, started_at)
             raise
+        except StorageError as error:
+            log.error("attempts that must be marked cannot be; put off", error=str(error))
+            now = self._clock.now()
+            attempts = [
+                same_for_all(job, TemporaryFailure(_OUR_FAULT), started_at, now) for job in leased
+            ]
         except Exception:
             log.exception("an attempt failed in a way it should not", destination=destination.key)
             now = self._clock.now()
@@ -227,6 +250,23 @@ class Workers:
             else:
                 await self._weigh(destination, attempts, started_at)
         await self._reporter.report(jobs, attempts)
+
+    async def _mark(self, jobs: Sequence[Job]) -> None:
+        """Have it known after a crash that the attempts of jobs of streams that hold have begun."""
+        marked = [
+            job
+            for job in jobs
+            if self._settings.unknown_of(job.leased.message.stream) is UnknownPolicy.HOLD
+        ]
+        keys = [(each.message, each.ordinal) for job in marked for each in job.leased.deliveries]
+        if not keys:
+            return
+        now, node = self._clock.now(), in_flight(self._settings.node)
+        until = now + self._settings.lease_seconds
+        await self._ledger.commit(Group((Leased(now, node, until, tuple(keys)),)))
+        for job in marked:
+            job.marked = True
+            job.until = max(job.until, until)
 
     async def _weigh(
         self, destination: Destination, attempts: Sequence[Attempt], started_at: float

@@ -96,15 +96,17 @@ class MemoryQueue:
             for (message, _), deliveries in grouped.items()
         ]
 
-    async def release_node(self, node: str, now: float) -> int:
-        """Make due what an earlier life of `node` had leased; return how many."""
-        released = 0
-        for key, queued in self._state.deliveries.items():
-            if queued.delivery.state is DeliveryState.LEASED and queued.node == node:
-                delivery = replace(queued.delivery, state=DeliveryState.DUE)
-                self._state.deliveries[key] = QueuedDelivery(delivery, now, None, None)
-                released += 1
-        return released
+    async def leased_by(self, nodes: Collection[str]) -> list[tuple[str, LeasedDelivery]]:
+        """Return all that is leased under these names, each with its name."""
+        grouped: dict[tuple[str, int, str], list[Delivery]] = {}
+        for key, queued in sorted(self._state.deliveries.items(), key=lambda item: item[0]):
+            delivery, node = queued.delivery, queued.node
+            if delivery.state is DeliveryState.LEASED and node is not None and node in nodes:
+                grouped.setdefault((node, key[0], delivery.destination), []).append(delivery)
+        return [
+            (node, LeasedDelivery(self._state.messages[message], tuple(deliveries)))
+            for (node, message, _), deliveries in grouped.items()
+        ]
 
     async def next_due(self, exclude: Collection[str] = ()) -> float | None:
         """Return when the next delivery is due (or its lease runs out), None where none waits."""

@@ -70,15 +70,16 @@ class SqliteQueue:
             taken = await self._writer.run(seek, long=True)
         return _leased(taken)
 
-    async def release_node(self, node: str, now: float) -> int:
-        """Make due what an earlier life of `node` had leased; return how many."""
+    async def leased_by(self, nodes: Collection[str]) -> list[tuple[str, LeasedDelivery]]:
+        """Return all that is leased under these names, each with its name."""
 
-        def release(connection: apsw.Connection, sweep: Sweep) -> int:
-            connection.execute(SQL["node_released"], (node, now))
-            return connection.changes()
+        def read(connection: apsw.Connection) -> list[Any]:
+            return [row for row in connection.execute(SQL["leased_all"]) if row[0] in nodes]
 
-        released: int = await self._writer.run(release, long=True)
-        return released
+        found: dict[str, list[Any]] = {}
+        for node, message, destination, text, *state in await self._database.browse(read):
+            found.setdefault(node, []).append((message, destination, text, state))
+        return [(node, each) for node, taken in found.items() for each in _leased(taken)]
 
     async def next_due(self, exclude: Collection[str] = ()) -> float | None:
         """Return when the next delivery is due (or its lease runs out), None where none waits."""

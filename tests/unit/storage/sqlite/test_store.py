@@ -265,7 +265,7 @@ async def test_large_listings_are_made_in_a_thread(store: SqliteStore) -> None:
 WALKS = {
     "content_files",
     "delivery_counts",
-    "node_released",
+    "leased_all",
     "domain_all",
     "account_all",
     "alias_all",

@@ -82,10 +82,12 @@ WHERE ended_at IS NULL AND wake_at IS NOT NULL
 ORDER BY wake_at
 LIMIT ?1;
 
--- :name node_released
--- What an earlier life of the node had leased.
-UPDATE delivery SET state = 'due', wake_at = ?2, node = NULL
-WHERE ended_at IS NULL AND state = 'leased' AND node = ?1;
+-- :name leased_all
+-- What anybody has in hand.
+SELECT node, delivery.message, destination, message.accepted, ordinal, state, due_at, attempts, delay_notified, last
+FROM delivery JOIN message ON message.id = delivery.message
+WHERE ended_at IS NULL AND state = 'leased'
+ORDER BY delivery.message, ordinal;
 
 -- :name message_get
 SELECT accepted FROM message WHERE id = ?1;

@@ -1,0 +1,86 @@
+"""After a crash: what this node had in hand, and what may have come of it.
+
+A delivery to another server may have been under way, and its message is over there, with an answer that
+nobody heard: that is an unknown outcome as any other (RFC 1047), told in the journey, and the policy of
+its stream holds. Of what went to mailboxes here nothing happened, since a deposit and its record are
+one commit.
+
+Streams that hold what is unknown would hold all that waited in memory, too. So their attempts are marked
+before they begin (`in_flight`), at the price of a commit; what is not marked is due.
+"""
+
+from collections.abc import Sequence
+
+import structlog
+
+from postroad.model import (
+    Attempted,
+    Change,
+    DeliveryState,
+    Group,
+    LeasedDelivery,
+    Released,
+    Reply,
+    Result,
+    Unknown,
+)
+from postroad.ports import Clock, Ledger, QueueStore
+from postroad.queue.settings import QueueSettings, UnknownPolicy
+
+log = structlog.get_logger("postroad.queue")
+
+_DIED = Unknown(Reply(451, "4.3.0", "This server died while it had the message in hand"))
+_AT_ONCE = 500
+
+
+async def recover(
+    *,
+    store: QueueStore,
+    ledger: Ledger,
+    clock: Clock,
+    settings: QueueSettings,
+    nodes: Sequence[str] = (),
+) -> int:
+    """Settle what an earlier life of this node, and of `nodes` that are no more, had leased.
+
+    Returns how many outcomes are unknown. Raises `StorageError`; what was not settled then is settled
+    by the next call.
+    """
+    mine = (settings.node, *nodes)
+    marks = {in_flight(node) for node in mine}
+    found = await store.leased_by([*mine, *marks])
+    unknown = 0
+    for start in range(0, len(found), _AT_ONCE):
+        now = clock.now()
+        changes: list[Change] = []
+        free: list[tuple[int, int]] = []
+        for node, leased in found[start : start + _AT_ONCE]:
+            if _may_be_sent(leased, settings, marked=node in marks):
+                changes.append(_unknown(leased, settings, now))
+                unknown += len(leased.deliveries)
+            else:
+                free += [(each.message, each.ordinal) for each in leased.deliveries]
+        if free:
+            changes.append(Released(now, now, tuple(free)))
+        await ledger.commit(Group(tuple(changes)))
+    if unknown:
+        log.warning("deliveries were in hand when the server died", unknown=unknown)
+    return unknown
+
+
+def in_flight(node: str) -> str:
+    """Return under which name deliveries are leased whose attempt has begun, where that is marked."""
+    return f"{node}+"
+
+
+def _may_be_sent(leased: LeasedDelivery, settings: QueueSettings, *, marked: bool) -> bool:
+    if all(each.mailbox is not None for each in leased.deliveries):
+        return False
+    return marked or settings.unknown_of(leased.message.stream) is not UnknownPolicy.HOLD
+
+
+def _unknown(leased: LeasedDelivery, settings: QueueSettings, now: float) -> Attempted:
+    held = settings.unknown_of(leased.message.stream) is UnknownPolicy.HOLD
+    state = DeliveryState.HELD if held else DeliveryState.DUE
+    results = tuple(Result(each.ordinal, _DIED, state, now) for each in leased.deliveries)
+    return Attempted(now, leased.message.id, now, results)
