@@ -68,7 +68,7 @@ async def test_retry_or_hold(tmp_path: Path) -> None:
         assert one["held"]["because"] == "unknown"
         text = await postroad(there, "queue", "list")
         assert "codes" in text
-        assert "held: outcome unknown, it may have been delivered; 451 4.4.2" in text
+        assert "held: outcome unknown, it may have been delivered; " in text, text
         assert "held: outcome unknown" in await postroad(there, "queue", "show", one["id"])
 
         assert "1 delivery released" in await postroad(there, "queue", "release", one["id"])
