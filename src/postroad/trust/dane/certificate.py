@@ -39,7 +39,13 @@ class Certificate:
             self.key = _key_octets(der)
             self.subject = self.x509.subject.public_bytes()
             self.issuer = self.x509.issuer.public_bytes()
-        except (ValueError, IndexError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+        except (
+            ValueError,
+            IndexError,
+            UnsupportedAlgorithm,
+            x509.DuplicateExtension,
+            x509.InvalidVersion,
+        ) as error:
             raise CertificateInvalid(f"a certificate cannot be read: {error}") from error
         self.der = der
 
