@@ -77,3 +77,11 @@ def test_a_broken_certificate_raises_nothing_else(at: int, octet: int, cut: bool
         return
     found.may_sign(0)
     assert found.is_for(["root"]) in (True, False)
+
+
+def test_a_version_that_nobody_knows_cannot_be_read() -> None:
+    version = b"\xa0\x03\x02\x01"
+    der = ROOT.der.replace(version + b"\x02", version + b"\x07", 1)
+    assert der != ROOT.der
+    with pytest.raises(CertificateInvalid, match="cannot be read"):
+        Certificate(der)
