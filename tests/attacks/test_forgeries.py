@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from postroad.lab.dns import DnsFault, DnsServer
 from postroad.model import Address
 from postroad.runtime.compose import System
 from postroad.trust import arc
@@ -355,3 +356,54 @@ async def test_what_is_found_in_a_dry_run_is_written_down(tmp_path: Path) -> Non
     assert b"dmarc=fail" in stored
     assert "would reject" in checks["spf"]
     assert "would reject" in checks["dmarc"]
+
+
+@asynccontextmanager
+async def beside_silent_servers(tmp_path: Path, **abuse: Any) -> AsyncIterator[System]:
+    """A system whose DNS knows the author, and says nothing about what is in silent.test."""
+    async with DnsServer() as dns:
+        zones = dns.zones
+        for origin in ("author.test", "silent.test", "127.in-addr.arpa"):
+            zones.add_zone(origin)
+        zones.add(KEY.name, "TXT", f'"{KEY.record()}"')
+        zones.add("_dmarc.author.test", "TXT", '"v=DMARC1; p=reject"')
+        for number in range(5):
+            zones.add("1.0.0.127.in-addr.arpa", "PTR", f"a{number}.silent.test.")
+        dns.fail("silent.test", DnsFault.TIMEOUT)
+        delivery = {
+            "nameservers": [f"127.0.0.1:{dns.port}"],
+            "dns_timeout_seconds": 2,
+            "dns_total_seconds": 2,
+        }
+        async with serving(
+            tmp_path,
+            delivery=delivery,
+            abuse={"reverse_dns_seconds": 1, **abuse},
+            trust={"verify": True, "key_seconds": 1},
+            limits={"check_seconds": 4},
+        ) as system:
+            yield system
+
+
+async def test_signatures_of_dead_domains_do_not_hold_up_what_another_proves(
+    tmp_path: Path,
+) -> None:
+    message = signed(letter("From: ann@author.test"))
+    for number in range(5):
+        dead = generate(f"d{number}.silent.test", "k", Algorithm.ED25519_SHA256)
+        message = sign(message, [dead], time.time()) + message
+    async with beside_silent_servers(tmp_path) as system:
+        assert (await hand_in(system, message, "ann@author.test")).startswith("250")
+        stored = await one(system)
+    assert b"dmarc=pass" in stored
+    assert stored.count(b"dkim=temperror") == 5
+    assert stored.count(b"dkim=pass") == 1
+
+
+async def test_names_of_dead_domains_hold_up_nobody(tmp_path: Path) -> None:
+    message = signed(letter("From: ann@author.test"))
+    async with beside_silent_servers(tmp_path, reverse_dns="note") as system:
+        assert (await hand_in(system, message, "ann@author.test")).startswith("250")
+        await one(system)
+        checks = await told(system)
+    assert checks["reverse-dns"].endswith("127.0.0.1 cannot be looked up now")

@@ -12,6 +12,7 @@ from postroad.network import (
     SystemEntropy,
     TlsFilesInvalid,
 )
+from postroad.policy.checks.strangers import Action
 from postroad.runtime import settings
 from postroad.runtime.checks import ChecksInvalid, make_policy
 from postroad.runtime.config import AcmeMode, Config
@@ -34,6 +35,7 @@ def problems_of(config: Config, path: Path) -> list[str]:
         *_oauth_problems(config, path),
         *_listen_problems(config, path),
         *_policy_problems(config, path),
+        *_time_problems(config, path),
         *_rule_problems(config, path),
     ]
 
@@ -120,6 +122,32 @@ def _policy_problems(config: Config, path: Path) -> Iterator[str]:
     except ChecksInvalid as error:
         for problem in error.problems:
             yield f"{path}: {problem}"
+
+
+def _time_problems(config: Config, path: Path) -> Iterator[str]:
+    """What may take so long that the check is given up before: then all mail that waits for it gets 451,
+    whatever is to follow where there is no answer.
+    """
+    abuse, trust, limit = config.abuse, config.trust, config.limits.check_seconds
+    waits: list[tuple[str, str, float, int]] = []  # section, key, seconds, how often
+    if trust.verify:
+        waits += [
+            ("trust", "spf_seconds", trust.spf_seconds, 1),
+            ("trust", "key_seconds", trust.key_seconds, 1),
+        ]
+    if abuse.rspamd is not None or abuse.clamav is not None or abuse.milters:
+        waits.append(("abuse", "scan_seconds", abuse.scan_seconds, 1))
+    if abuse.dns_block_lists or abuse.dns_allow_lists:
+        waits.append(("abuse", "dns_list_seconds", abuse.dns_list_seconds, 1))
+    if abuse.reverse_dns is not Action.OFF:
+        waits.append(("abuse", "reverse_dns_seconds", abuse.reverse_dns_seconds, 2))
+    for section, key, seconds, times in waits:
+        if seconds * times >= limit:
+            often = f"waited for {times} times, it " if times > 1 else ""
+            yield (
+                f"{place(path, section, key)} = {seconds:g}: {often}is not below limits.check_seconds "
+                f"= {limit:g}, when the whole check is given up with 451; lower it, or raise that"
+            )
 
 
 def _oauth_problems(config: Config, path: Path) -> Iterator[str]:

@@ -38,7 +38,8 @@ class Guards:
         if abuse.helo is not Action.OFF:
             checks.append(helo_check(abuse.helo, {config.server.hostname}, strangers))
         if abuse.reverse_dns is not Action.OFF:
-            checks.append(reverse_dns_check(abuse.reverse_dns, strangers, resolver))
+            seconds = abuse.reverse_dns_seconds
+            checks.append(reverse_dns_check(abuse.reverse_dns, strangers, resolver, seconds))
         if abuse.dns_allow_lists or (
             abuse.dns_block_lists and abuse.dns_block_action is not Action.OFF
         ):

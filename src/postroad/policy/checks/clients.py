@@ -13,6 +13,7 @@ from ipaddress import ip_address
 from msgspec import Struct
 
 from postroad.model import Reply
+from postroad.policy.checks.answers import answers_to
 from postroad.policy.checks.strangers import Action, Strangers, act
 from postroad.policy.runner import Check, check
 from postroad.policy.stages import MailFrom
@@ -79,7 +80,9 @@ class ClientName(Struct, frozen=True):
     standing: Standing
 
 
-def reverse_dns_check(action: Action, strangers: Strangers, resolver: Resolver) -> Check:
+def reverse_dns_check(
+    action: Action, strangers: Strangers, resolver: Resolver, seconds: float = 5.0
+) -> Check:
     """Look up the client's name and whether it leads back (FCrDNS). Where the DNS does not answer, a
     client that might have to be rejected is deferred.
     """
@@ -89,7 +92,7 @@ def reverse_dns_check(action: Action, strangers: Strangers, resolver: Resolver) 
         if not strangers.has(stage.origin):
             return ACCEPT
         client = stage.origin.client
-        found = await client_name(client, resolver)
+        found = await client_name(client, resolver, seconds)
         words = f"{client} {found.standing.value}"
         if found.standing is Standing.CONFIRMED:
             return Accept(f"{client} is {found.name}", fact=found)
@@ -104,19 +107,33 @@ def reverse_dns_check(action: Action, strangers: Strangers, resolver: Resolver) 
     return reverse_dns
 
 
-async def client_name(client: str, resolver: Resolver) -> ClientName:
-    """Return the name of a client's address, and whether it leads back to it."""
+def confirmed_name(fact: ClientName | None) -> str:
+    """Return the name to call a client by, ``""`` where none leads back to it: rules trust names, and
+    anybody can have his address called whatever he likes.
+    """
+    return fact.name if fact is not None and fact.standing is Standing.CONFIRMED else ""
+
+
+async def client_name(client: str, resolver: Resolver, seconds: float) -> ClientName:
+    """Return the name of a client's address, and whether it leads back to it.
+
+    Each of the two steps is waited for `seconds`; what has no answer then is unknown.
+    """
     address = ip_address(client.partition("%")[0])
     mapped = getattr(address, "ipv4_mapped", None)
     address = mapped or address
-    answer = await resolver.lookup(address.reverse_pointer, "PTR")
+    pointer = (address.reverse_pointer, "PTR")
+    answer = await (await answers_to([pointer], resolver, seconds)).lookup(*pointer)
     if answer.status is AnswerStatus.FAILED:
         return ClientName("", Standing.UNKNOWN)
     if not answer.records:
         return ClientName("", Standing.NAMELESS)
     unknown = False
-    for name in answer.records[:MAX_NAMES]:
-        forward = await resolver.lookup(name, "A" if address.version == 4 else "AAAA")
+    rdtype = "A" if address.version == 4 else "AAAA"
+    names = answer.records[:MAX_NAMES]
+    forwards = await answers_to([(name, rdtype) for name in names], resolver, seconds)
+    for name in names:
+        forward = await forwards.lookup(name, rdtype)
         unknown = unknown or forward.status is AnswerStatus.FAILED
         if any(ip_address(record) == address for record in forward.records):
             return ClientName(name, Standing.CONFIRMED)

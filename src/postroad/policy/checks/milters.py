@@ -12,7 +12,7 @@ from collections.abc import Callable
 from postroad.message.header import Header
 from postroad.message.newfield import NewField
 from postroad.model import Reply, ServerKind, format_id
-from postroad.policy.checks.clients import ClientName
+from postroad.policy.checks.clients import ClientName, confirmed_name
 from postroad.policy.checks.scanners import Scanner, WholeMessage, ask, printed, reader, unasked
 from postroad.policy.checks.strangers import Strangers
 from postroad.policy.runner import Check, check
@@ -89,7 +89,6 @@ async def _talk(stream: Stream, time_left: Callable[[], float], told: Told) -> A
 
 def _told(stage: MessageReceived, message: WholeMessage, hostname: str) -> Told:
     origin, envelope = stage.origin, stage.envelope
-    name = stage.fact(ClientName)
     macros = [("j", hostname), ("{daemon_name}", hostname), ("i", format_id(stage.id))]
     if origin.account and origin.server is ServerKind.SUBMISSION:
         macros += [("{auth_authen}", origin.account), ("{auth_type}", "SASL")]
@@ -97,7 +96,7 @@ def _told(stage: MessageReceived, message: WholeMessage, hostname: str) -> Told:
         macros.append(("{tls_version}", origin.tls.partition(" ")[0]))
     return Told(
         client=origin.client.partition("%")[0],
-        name=name.name if name is not None else "",
+        name=confirmed_name(stage.fact(ClientName)),
         helo=origin.helo,
         sender="" if envelope.sender is None else str(envelope.sender),
         recipients=[str(each.address) for each in envelope.recipients],

@@ -33,7 +33,8 @@ class Recognition(Struct, frozen=True):
     `authserv_id` stands in Authentication-Results. Clients in `relays` are believed: they checked before
     (a second MX, a filter). The policy of `unenforced` domains (lower-case A-labels, with their
     subdomains) is only told, that of all where `enforce` is False. `sealers` are domains whose ARC seals
-    are believed. `malformed` is done with an author that cannot be relied on.
+    are believed. `malformed` is done with an author that cannot be relied on. The keys of a message's
+    signatures are waited for `key_seconds`, and those of its seals.
     """
 
     authserv_id: str
@@ -47,6 +48,7 @@ class Recognition(Struct, frozen=True):
     dns_failure: DnsFailure = DnsFailure.DEFER
     discovery: Discovery = Discovery.TREE_WALK
     spf_seconds: float = 20.0
+    key_seconds: float = 10.0
     max_signatures: int = 8
 
     def concerns(self, origin: Origin) -> bool:

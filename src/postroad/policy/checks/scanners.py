@@ -14,7 +14,7 @@ import structlog
 from msgspec import Struct
 
 from postroad.model import Reply, ServerKind, format_id
-from postroad.policy.checks.clients import ClientName, Standing
+from postroad.policy.checks.clients import ClientName, confirmed_name
 from postroad.policy.checks.strangers import Action, Strangers, act
 from postroad.policy.reading import MessageBegun
 from postroad.policy.runner import Check, check
@@ -217,14 +217,11 @@ async def _in_task(
 def _known(stage: MessageReceived) -> list[tuple[str, str]]:
     """What rspamd is told of the envelope."""
     origin, envelope = stage.origin, stage.envelope
-    found = stage.fact(ClientName)
-    # Rules trust this name, and anybody can have his address called whatever he likes.
-    name = found.name if found is not None and found.standing is Standing.CONFIRMED else ""
     sender = envelope.sender
     return [
         ("IP", origin.client.partition("%")[0]),
         ("Helo", origin.helo),
-        ("Hostname", name),
+        ("Hostname", confirmed_name(stage.fact(ClientName))),
         ("From", str(sender) if sender is not None else "<>"),
         *(("Rcpt", str(each.address)) for each in envelope.recipients[:_MAX_RECIPIENTS]),
         ("User", (origin.account or "") if origin.server is ServerKind.SUBMISSION else ""),

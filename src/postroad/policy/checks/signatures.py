@@ -3,9 +3,12 @@
 The body is hashed while it arrives, once for both, and only where the header has a signature.
 """
 
+from collections.abc import Iterable
+
 from msgspec import Struct
 
 from postroad.message.header import Header
+from postroad.policy.checks.answers import answers_to
 from postroad.policy.checks.recognition import Recognition
 from postroad.policy.reading import MessageBegun
 from postroad.policy.runner import Check, check
@@ -59,7 +62,8 @@ def recognise_signers(settings: Recognition, resolver: Resolver, clock: Clock) -
         reader = stage.reading(SignatureReader)
         if reader is None or not reader.dkim.found:
             return Accept("none: there is no signature", fact=Signatures())
-        checked = await reader.dkim.results(resolver, clock.now())
+        keys = await _keys(reader.dkim.key_names(), settings, resolver)
+        checked = await reader.dkim.results(keys, clock.now())
         reasons = [
             f"{each.result.value} of {each.domain or '?'} ({each.selector or '?'}): {each.reason}"
             for each in checked[:_MAX_TOLD]
@@ -81,10 +85,15 @@ def recognise_sealers(settings: Recognition, resolver: Resolver) -> Check:
         reader = stage.reading(SignatureReader)
         if reader is None:
             return ACCEPT
-        chain: Chain = await reader.arc.result(resolver)
+        keys = await _keys(reader.arc.key_names(), settings, resolver)
+        chain: Chain = await reader.arc.result(keys)
         if chain is NO_CHAIN:
             return ACCEPT
         sealers = ", ".join(chain.sealers[:10])
         return Accept(f"{chain.status.value}: {chain.reason} ({sealers})", fact=chain)
 
     return arc
+
+
+async def _keys(names: Iterable[str], settings: Recognition, resolver: Resolver) -> Resolver:
+    return await answers_to([(name, "TXT") for name in names], resolver, settings.key_seconds)

@@ -134,6 +134,12 @@ class AbuseSection(Section):
         description="What follows for a client whose address has no name that leads back to it "
         "(550 5.7.25).",
     )
+    reverse_dns_seconds: Seconds = Field(
+        default=5.0,
+        ge=0.1,
+        le=60,
+        description="How long the name is waited for, and then the addresses of it.",
+    )
     greylist: bool = Field(
         default=False, description="Ask who comes for the first time to come again (451 4.7.1)."
     )

@@ -106,6 +106,13 @@ class TrustSection(Section):
         le=60,
         description="How long the look-ups of one SPF check may take (RFC 7208 §4.6.4).",
     )
+    key_seconds: Seconds = Field(
+        default=10.0,
+        ge=1,
+        le=60,
+        description="How long all keys of a message's DKIM signatures together are waited for, and all "
+        "of its ARC seals; what has no answer then is a temperror.",
+    )
     max_signatures: int = Field(
         default=8, ge=1, le=100, description="DKIM signatures of a message that are verified."
     )

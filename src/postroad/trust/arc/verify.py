@@ -16,7 +16,7 @@ from postroad.ports.resolver import Resolver
 from postroad.trust.arc.sets import ArcSet, read_sets
 from postroad.trust.dkim import canonical
 from postroad.trust.dkim.canonical import BodyHasher, Form
-from postroad.trust.dkim.record import find_key, verifies
+from postroad.trust.dkim.record import find_key, key_name, verifies
 from postroad.trust.dkim.result import Refused, Result
 from postroad.trust.dkim.selection import Selection, hash_own_field
 from postroad.trust.dkim.signature import Signature, parse_signature
@@ -77,6 +77,21 @@ class ChainVerification:
     def write(self, chunk: bytes | bytearray | memoryview) -> None:
         """Take the next part of the body (what is behind the blank line)."""
         self._hasher.write(chunk)
+
+    def key_names(self) -> tuple[str, ...]:
+        """Return the names that `result` may look up, so that they can be asked together."""
+        if self._known is not None or self._signature is None:
+            return ()
+        names: dict[str, None] = {}
+        for selector, domain in (
+            (self._signature.selector, self._signature.domain),
+            *((each.seal.selector, each.seal.domain) for each in self._sets),
+        ):
+            try:
+                names[key_name(selector, domain)] = None
+            except Refused:
+                continue
+        return tuple(names)
 
     async def result(self, resolver: Resolver) -> Chain:
         """End the body; return what the chain is worth."""

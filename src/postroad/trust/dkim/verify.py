@@ -48,7 +48,7 @@ class Verification:
         return self._selection is not None
 
     def key_names(self) -> tuple[str, ...]:
-        """Return the names that `results` will look up, so that a cache may be warmed early."""
+        """Return the names that `results` will look up, so that they can be asked together."""
         names: dict[str, None] = {}
         for each in self._readings:
             if isinstance(each, Signature):

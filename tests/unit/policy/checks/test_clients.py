@@ -5,6 +5,7 @@ from postroad.policy.checks.clients import (
     ClientName,
     Standing,
     client_name,
+    confirmed_name,
     helo_check,
     helo_problem,
     reverse_dns_check,
@@ -83,7 +84,14 @@ async def test_helo() -> None:
     ],
 )
 async def test_names_that_lead_back(client: str, name: str, standing: Standing) -> None:
-    assert await client_name(client, DNS) == ClientName(name, standing)
+    assert await client_name(client, DNS, 1.0) == ClientName(name, standing)
+
+
+@pytest.mark.parametrize("standing", list(Standing))
+def test_a_client_is_called_only_by_a_name_that_leads_back(standing: Standing) -> None:
+    expected = "mx.sender.test" if standing is Standing.CONFIRMED else ""
+    assert confirmed_name(ClientName("mx.sender.test", standing)) == expected
+    assert confirmed_name(None) == ""
 
 
 async def test_reverse_dns() -> None:
