@@ -8,15 +8,14 @@ import typer
 
 from postroad.cli.errors import CommandFailed, Exit
 from postroad.cli.options import AsJson, ConfigFile
-from postroad.cli.show import clean, print_json, print_line
+from postroad.cli.show import clean, complain, print_json, print_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from postroad.ports import Resolver
     from postroad.runtime.config import Config
-    from postroad.service.domain_check import Finding, Record, Setup
+    from postroad.service.domain_check import Finding, Proposal, Record
 
 HAS_PROBLEMS = 1
 
@@ -78,14 +77,19 @@ def records(
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
-    """Print the records of a domain whose mail comes here and leaves from here."""
+    """Print the records of a domain whose mail comes here and leaves from here.
+
+    What is published already is kept as far as it does: a stricter policy, other senders.
+    """
     from postroad.model import parse_domain
     from postroad.runtime.lifecycle import run
-    from postroad.service.domain_check import wanted_records, zone_file
+    from postroad.service.domain_check import zone_file
 
     name = parse_domain(domain)
-    setup: Setup = run(_setup_alone(config, name, address or (), reports_to))
-    wanted = wanted_records(name, setup)
+    proposal: Proposal = run(_proposal(config, name, address or (), reports_to))
+    wanted = proposal.records
+    for problem in proposal.unknown:
+        complain(f"{problem}: what is published there is not known, and may be stricter")
     if as_json:
         print_json([_record_to_plain(each) for each in wanted])
     elif zone:
@@ -122,16 +126,26 @@ async def _check(
         await resolver.close()
 
 
-async def _setup_alone(
+async def _proposal(
     path: "Path | None", domain: str, addresses: "Sequence[str]", reports_to: str
-) -> "Setup":
+) -> "Proposal":
     from postroad.runtime.outbound import make_resolver
     from postroad.runtime.own_setup import own_setup
+    from postroad.service.domain_check import fitting_records
 
     config = _config(path)
-    resolver: Resolver = make_resolver(config)
-    given = parsed_addresses(addresses)
-    return await own_setup(config, resolver, domain=domain, addresses=given, reports_to=reports_to)
+    resolver = make_resolver(config)
+    try:
+        setup = await own_setup(
+            config,
+            resolver,
+            domain=domain,
+            addresses=parsed_addresses(addresses),
+            reports_to=reports_to,
+        )
+        return await fitting_records(domain, setup, resolver)
+    finally:
+        await resolver.close()
 
 
 def _config(path: "Path | None") -> "Config":

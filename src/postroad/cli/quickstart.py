@@ -74,7 +74,7 @@ def _to_plain(plan: "Plan", done: "Done") -> dict[str, object]:
         "self_signed": done.self_signed,
         "account": str(plan.first_account),
         "password": done.password,
-        "dns": dns_records(plan.domain, plan.hostname, done.dkim),
+        "dns": dns_records(plan.domain, done.config, done.dkim),
     }
 
 
@@ -101,7 +101,7 @@ def _print(plan: "Plan", done: "Done") -> None:
         print_line(f"  password       {done.password}")
         print_line("  It is kept as a hash only; note it now.")
     print_line("\nDNS records to publish", style="bold")
-    print_line(dns_records(plan.domain, plan.hostname, done.dkim))
+    print_line(dns_records(plan.domain, done.config, done.dkim))
     print_line("Next", style="bold")
     if plan.user:
         print_line(

@@ -12,7 +12,7 @@ from postroad.ports import Resolver, StorageError
 from postroad.runtime.certificate import read_facts
 from postroad.runtime.config import Config
 from postroad.runtime.config.server import IMPLICIT_TLS_SERVICES
-from postroad.runtime.own_policy import own_policy
+from postroad.runtime.own_policy import own_policy, policy_hosts
 from postroad.service.domain_check import DkimKey, Setup
 from postroad.service.keys import signing_key
 from postroad.storage.keys import FileKeys
@@ -39,12 +39,14 @@ async def own_setup(
     return Setup(
         hostname=config.server.hostname,
         addresses=found or await outgoing_addresses(config, resolver),
-        ports=_ports(config),
+        ports=ports_for_people(config),
         keys=_keys(config, domain),
         selectors=tuple(selectors),
         tlsa=_tlsa(config),
         chain=_chain(config),
         sts_record=write_record(own_policy(config)) if config.listen.mta_sts else "",
+        sts_hosts=policy_hosts(config),
+        sts_mode=config.mta_sts.mode,
         reports_to=reports_to,
         allow_private=config.delivery.allow_private,
     )
@@ -75,8 +77,11 @@ def _keys(config: Config, domain: str) -> tuple[DkimKey, ...]:
     )
 
 
-def _ports(config: Config) -> dict[str, int]:
-    """The usual ports: where others are bound, something in front of us leads to them."""
+def ports_for_people(config: Config) -> dict[str, int]:
+    """Return the usual ports of the services for people that we offer.
+
+    Where others are bound, something in front of us leads to them.
+    """
     secure = config.certificate_files is not None
     return {
         name: port

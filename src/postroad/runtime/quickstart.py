@@ -14,11 +14,13 @@ from postroad.runtime.certificate import is_self_signed, write_self_signed
 from postroad.runtime.config import Config, load_config
 from postroad.runtime.config.server import is_root
 from postroad.runtime.office import Office
+from postroad.runtime.own_setup import ports_for_people
+from postroad.service.domain_check import DkimKey, Setup, wanted_records, zone_file
 from postroad.service.keys import signing_key
-from postroad.trust.dkim import zone_line
 
 CONFIG_NAME = "postroad.toml"
 _STANDARD_PORTS = {"mx": 25, "submission": 587, "submissions": 465, "pop3": 110, "pop3s": 995}
+_PLACEHOLDERS = ("192.0.2.1", "2001:db8::1")
 _HIGH_PORTS = {"mx": 2525, "submission": 5587, "submissions": 4465, "pop3": 1110, "pop3s": 9995}
 
 
@@ -55,14 +57,14 @@ class Plan(Struct, frozen=True):
 
 
 class Done(Struct, frozen=True):
-    """What was set up; `password` is None where the account was there already. `dkim` are lines of a
-    zone file.
+    """What was set up; `password` is None where the account was there already; `dkim` are the keys of
+    the domain.
     """
 
     config: Config
     self_signed: bool
     password: str | None
-    dkim: tuple[str, ...] = ()
+    dkim: tuple[DkimKey, ...] = ()
 
 
 def make_plan(
@@ -120,10 +122,12 @@ async def set_up(plan: Plan) -> Done:
             await _lead_to_first(office, Address(name, plan.domain), plan.first_account)
         if not office.keys.all(plan.domain):
             await office.keys.add(plan.domain)
-        keys = [signing_key(each) for each in office.keys.all(plan.domain)]
-    records = tuple(zone_line(key.name, key.record()) for key in keys)
+        keys = tuple(
+            DkimKey(each.selector, signing_key(each).record())
+            for each in office.keys.all(plan.domain)
+        )
     _give_to_user(plan)
-    return Done(config, is_self_signed(plan.certificate), password, records)
+    return Done(config, is_self_signed(plan.certificate), password, keys)
 
 
 async def _lead_to_first(office: Office, address: Address, first: Address) -> None:
@@ -204,28 +208,26 @@ def _quoted(path: Path) -> str:
     return json.dumps(str(path), ensure_ascii=False)
 
 
-def dns_records(domain: str, hostname: str, keys: Sequence[str] = ()) -> str:
+def dns_records(domain: str, config: Config, keys: Sequence[DkimKey] = ()) -> str:
     """Return the records to publish, as a zone file has them, with those of `keys`.
 
     Addresses are placeholders.
     """
-    signing = "".join(f"{line}\n" for line in keys)
+    setup = Setup(
+        hostname=config.server.hostname,
+        addresses=_PLACEHOLDERS,
+        ports=ports_for_people(config),
+        keys=tuple(keys),
+    )
+    records = wanted_records(domain, setup)
+    ours = zone_file(each for each in records if each.type != "PTR")
+    reverse = zone_file(each for each in records if each.type == "PTR")
     return f"""\
-; in the zone of {domain}; put this machine's public addresses in place of 192.0.2.1 and 2001:db8::1
-{hostname}.  3600 IN A     192.0.2.1
-{hostname}.  3600 IN AAAA  2001:db8::1
-{domain}.  3600 IN MX    10 {hostname}.
-{domain}.  3600 IN TXT   "v=spf1 mx -all"
-{hostname}.  3600 IN TXT   "v=spf1 a -all"
-; mail is signed as soon as these are seen (postroad key check {domain})
-{signing}_dmarc.{domain}.  3600 IN TXT   "v=DMARC1; p=none; rua=mailto:postmaster@{domain}"
-; so that mail programs find the servers by themselves (RFC 6186, RFC 8314)
-_submissions._tcp.{domain}.  3600 IN SRV   0 1 465 {hostname}.
-_submission._tcp.{domain}.  3600 IN SRV   5 1 587 {hostname}.
-_pop3s._tcp.{domain}.  3600 IN SRV   0 1 995 {hostname}.
-_pop3._tcp.{domain}.  3600 IN SRV   5 1 110 {hostname}.
-; ask the provider of the addresses for the reverse names (PTR): both must say {hostname}
-"""
+; in the zone of {domain}; put this machine's public addresses in place of {" and ".join(_PLACEHOLDERS)}
+; where the domain is in use already, postroad domain records {domain} keeps what is published
+; mail is signed as soon as the keys are seen (postroad key check {domain})
+{ours}; set by the provider of the addresses
+{reverse}"""
 
 
 def service_user(plan: Plan) -> str:

@@ -456,12 +456,20 @@ def test_quickstart(
     shown = cli(*argv, config=False)
     for needed in (
         "signed by itself",
-        "example.test.  3600 IN MX    10 mail.example.test.",
-        '"v=spf1 mx -all"',
-        '"v=DMARC1; p=none;',
-        "_submissions._tcp.example.test.  3600 IN SRV   0 1 465 mail.example.test.",
+        "example.test. 3600 IN MX 10 mail.example.test.",
+        '"v=spf1 ip4:192.0.2.1 ip6:2001:db8::1 -all"',
+        '"v=DMARC1; p=quarantine;',
+        "_submissions._tcp.example.test. 3600 IN SRV 0 1 465 mail.example.test.",
     ):
         assert needed in shown
+    # Another command says the same.
+    written = cli.config.read_text()
+    cli.config.write_text(f'{written}[delivery]\nnameservers = ["127.0.0.1:1"]\n')
+    words = ("--address", "192.0.2.1", "--address", "2001:db8::1")
+    records = cli("domain", "records", "example.test", *words).splitlines()
+    assert len(records) > 10
+    assert set(records) <= set(shown.splitlines())
+    cli.config.write_text(written)
     password = re.search(r"password +(\S+)", shown)
     assert password
     assert password[1] not in cli.config.read_text()

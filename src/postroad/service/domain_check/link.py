@@ -1,5 +1,6 @@
 """How safely mail comes to us: MTA-STS, TLS reports, DANE."""
 
+from postroad.model import StsMode
 from postroad.ports import AnswerStatus, Resolver
 from postroad.service.domain_check.finding import Finding, Level, Record
 from postroad.service.domain_check.hosts import mx_hosts, no_answer
@@ -10,7 +11,7 @@ from postroad.service.domain_check.setup import (
     tlsa_name,
 )
 from postroad.trust.dane import parse_tlsa, usable, verify_dane
-from postroad.trust.mta_sts import StsInvalid, parse_record
+from postroad.trust.mta_sts import StsInvalid, matches, parse_record
 from postroad.trust.tls_report import parse_rua
 
 _STS_WHY = (
@@ -50,7 +51,28 @@ async def check_mta_sts(domain: str, setup: Setup, resolver: Resolver) -> list[F
         why = "The policy cannot be fetched: there is no protection, and senders report failures."
         host_record = Record(host, "CNAME", setup.hostname)
         return [Finding("MTA-STS", Level.PROBLEM, text, why, (host_record,))]
+    left_out = await hosts_left_out(domain, setup, resolver) if setup.sts_record else ""
+    if left_out:
+        level = Level.PROBLEM if setup.sts_mode is StsMode.ENFORCE else Level.WARNING
+        why = "Senders that honour the policy deliver only to the hosts that it names."
+        return [Finding("MTA-STS", level, left_out, why)]
     return [Finding("MTA-STS", Level.OK, f"{name} announces the policy {found}")]
+
+
+async def hosts_left_out(domain: str, setup: Setup, resolver: Resolver) -> str:
+    """Return what is wrong with our policy where MX records lead to hosts that it does not name; ``""``
+    where it names them all, or asks for nothing.
+    """
+    if setup.sts_mode is StsMode.NONE:
+        return ""
+    _, hosts = await mx_hosts(domain, resolver)
+    left_out = [each for each in hosts if not matches(setup.sts_hosts, each)]
+    if not left_out:
+        return ""
+    return (
+        f"our policy (mode {setup.sts_mode.value}) does not name {', '.join(left_out)}, to which MX "
+        f"records of {domain} lead; see mta_sts.mx"
+    )
 
 
 async def check_tls_reports(domain: str, setup: Setup, resolver: Resolver) -> list[Finding]:

@@ -1,21 +1,24 @@
 """SPF, DKIM and DMARC of a domain, evaluated as a receiver would."""
 
+from contextlib import suppress
+
 from postroad.model import Address
 from postroad.ports import AnswerStatus, Resolver
 from postroad.service.domain_check.finding import Finding, Level, Record
 from postroad.service.domain_check.hosts import no_answer
+from postroad.service.domain_check.mended import dmarc_from, mended_dmarc, mended_spf
 from postroad.service.domain_check.setup import (
     DkimKey,
     Setup,
     dkim_record,
     dmarc_record,
+    helo_spf_record,
     spf_record,
-    spf_term,
 )
 from postroad.trust.dkim.record import read_key
 from postroad.trust.dmarc import Discovery, DnsFailed, Explorer, Policy
 from postroad.trust.dmarc_report.consent import Consent, consent, consent_name, mail_domain
-from postroad.trust.spf import Identity, SpfLimits, SpfResult, check_spf, is_spf
+from postroad.trust.spf import Identity, SpfLimits, SpfResult, check_spf
 
 # RFC 5737, RFC 3849: nobody sends from there, so nobody may who is allowed.
 _STRANGERS = ("203.0.113.251", "2001:db8:ffff::fb")
@@ -53,20 +56,10 @@ async def _spf(domain: str, setup: Setup, address: str, resolver: Resolver) -> F
     if check.result is SpfResult.NONE:
         return Finding("SPF", Level.PROBLEM, check.reason, _SPF_WHY, (spf_record(domain, setup),))
     text = f"{address} for {domain}: {check.result.value}, {check.reason}"
-    return Finding("SPF", Level.PROBLEM, text, _SPF_WHY, await _mended(domain, setup, resolver))
-
-
-async def _mended(domain: str, setup: Setup, resolver: Resolver) -> tuple[Record, ...]:
-    """The record that is there with our addresses in front, where there is one to be mended."""
-    answer = await resolver.lookup(domain, "TXT")
-    if answer.status is AnswerStatus.FAILED:
-        return ()
-    found = [text for text in answer.records if is_spf(text)]
-    if len(found) != 1:
-        return (spf_record(domain, setup),)
-    words = found[0].split()
-    ours = [term for each in setup.addresses if (term := spf_term(each)) not in words]
-    return (Record(domain, "TXT", " ".join([words[0], *ours, *words[1:]])),)
+    wanted: tuple[Record, ...] = ()
+    with suppress(DnsFailed):  # the finding says already that there is no answer
+        wanted = (await mended_spf(domain, setup, resolver),)
+    return Finding("SPF", Level.PROBLEM, text, _SPF_WHY, wanted)
 
 
 async def _strangers(domain: str, setup: Setup, resolver: Resolver) -> Finding | None:
@@ -80,8 +73,8 @@ async def _strangers(domain: str, setup: Setup, resolver: Resolver) -> Finding |
             why = "A record that lets everybody pass proves nothing, and forgers know such domains."
             return Finding("SPF", Level.PROBLEM, text, why)
         if check.result in _NO_RECORD and not setup.addresses:
-            wanted = (spf_record(domain, setup),)
-            return Finding("SPF", Level.PROBLEM, check.reason, _SPF_WHY, wanted)
+            fresh = (spf_record(domain, setup),)
+            return Finding("SPF", Level.PROBLEM, check.reason, _SPF_WHY, fresh)
         if check.result is SpfResult.NEUTRAL:
             text = f"{domain} says nothing of strangers: the record ends without -all or ~all"
             why = "Mail from anywhere is then neither right nor wrong."
@@ -100,7 +93,7 @@ async def _helo(setup: Setup, address: str, resolver: Resolver) -> Finding:
         return Finding("SPF", Level.OK, f"{address} may call itself {setup.hostname}")
     text = f"{setup.hostname} (the name in EHLO): {check.result.value}, {check.reason}"
     why = "Bounces have no sender; of them SPF asks the name in EHLO (RFC 7208 §2.4)."
-    wanted = (Record(setup.hostname, "TXT", "v=spf1 a -all"),)
+    wanted = (helo_spf_record(setup),)
     return Finding("SPF", Level.WARNING, text, why, wanted)
 
 
@@ -166,21 +159,24 @@ def _judged(name: str, text: str, wanted: tuple[Record, ...]) -> Finding:
 
 async def check_dmarc(domain: str, setup: Setup, resolver: Resolver) -> list[Finding]:
     """The policy that applies, what is wrong with its record, and whether its reports may go there."""
-    wanted = (dmarc_record(domain, setup),)
     explorer = Explorer(resolver, Discovery.TREE_WALK)
     try:
         published = await explorer.policy(domain)
+        fresh = await mended_dmarc(domain, setup, resolver) if published is None else None
     except DnsFailed as error:
         why = "Without an answer receivers put mail off, or judge it without your policy."
         return [Finding("DMARC", Level.PROBLEM, str(error), why)]
     if published is None:
         text = explorer.notes[0] if explorer.notes else f"{domain} has no DMARC policy"
-        return [Finding("DMARC", Level.PROBLEM, text, _DMARC_WHY, wanted)]
+        proposed = (fresh,) if fresh is not None else ()
+        return [Finding("DMARC", Level.PROBLEM, text, _DMARC_WHY, proposed)]
     record = published.record
     policy = record.p
     if published.domain != domain and record.sp is not None:
         policy = record.sp
     where = f"_dmarc.{published.domain}"
+    mended = dmarc_from(record.text, dmarc_record(published.domain, setup), setup.reports_to)
+    wanted = (mended,)
     findings = []
     if record.problems:
         why = "What cannot be read counts as absent (RFC 9989 §4.8)."
@@ -188,7 +184,8 @@ async def check_dmarc(domain: str, setup: Setup, resolver: Resolver) -> list[Fin
         findings.append(Finding("DMARC", Level.PROBLEM, text, why, wanted))
     elif policy is Policy.NONE:
         why = "p=none asks receivers to do nothing about forged mail; it is for the first weeks."
-        findings.append(Finding("DMARC", Level.WARNING, f"{where}: p=none", why, wanted))
+        own = wanted if published.domain == domain else (dmarc_record(domain, setup),)
+        findings.append(Finding("DMARC", Level.WARNING, f"{where}: p=none", why, own))
     elif record.testing or record.pct < 100:
         text = f"{where}: {record.text}"
         why = "The policy applies to a part of the mail only (t=y or pct)."

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from postroad.model import StsMode
 from postroad.service.domain_check.finding import Record, reverse_name
 
 MX_PREFERENCE = 10
@@ -32,8 +33,8 @@ class Setup(Struct, frozen=True):
     for people (``submission``, ``pop3s`` …), absent where we do not serve them. `tlsa` is the data of
     the TLSA record for our certificate, empty where no authority vouches for it; `chain` are the
     certificates that we show (DER, ours first). `sts_record` announces the MTA-STS policy that we
-    serve, empty where we serve none. `selectors` are DKIM selectors to look for beside those of `keys`.
-    `reports_to` gets reports; empty: postmaster.
+    serve, empty where we serve none; `sts_hosts` are the hosts that it names, as patterns. `selectors`
+    are DKIM selectors to look for beside those of `keys`. `reports_to` gets reports; empty: postmaster.
     """
 
     hostname: str
@@ -44,6 +45,8 @@ class Setup(Struct, frozen=True):
     tlsa: str = ""
     chain: tuple[bytes, ...] = ()
     sts_record: str = ""
+    sts_hosts: tuple[str, ...] = ()
+    sts_mode: StsMode = StsMode.NONE
     reports_to: str = ""
     allow_private: bool = False
 
@@ -56,7 +59,8 @@ def wanted_records(domain: str, setup: Setup) -> list[Record]:
         *(address_record(host, each) for each in setup.addresses),
         *(Record(reverse_name(each), "PTR", host) for each in setup.addresses),
         spf_record(domain, setup),
-        Record(host, "TXT", "v=spf1 a -all"),
+        # Two SPF records of one name are void.
+        *([helo_spf_record(setup)] if host != domain else []),
         *(dkim_record(domain, key) for key in setup.keys),
         dmarc_record(domain, setup),
         tls_report_record(domain, setup),
@@ -75,6 +79,11 @@ def spf_record(domain: str, setup: Setup) -> Record:
     """Return an SPF record that names our addresses, which costs receivers no look-ups."""
     terms = " ".join(map(spf_term, setup.addresses)) or f"a:{setup.hostname}"
     return Record(domain, "TXT", f"v=spf1 {terms} -all")
+
+
+def helo_spf_record(setup: Setup) -> Record:
+    """Return the SPF record of the name in EHLO, which counts for bounces."""
+    return Record(setup.hostname, "TXT", "v=spf1 a -all")
 
 
 def spf_term(address: str) -> str:

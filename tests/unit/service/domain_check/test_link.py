@@ -2,6 +2,7 @@
 
 import pytest
 
+from postroad.model import StsMode
 from postroad.service.domain_check.finding import Level
 from postroad.service.domain_check.link import check_dane, check_mta_sts, check_tls_reports
 from tests.fake_dns import FakeDns
@@ -42,6 +43,25 @@ async def test_the_policy_that_we_serve() -> None:
     zone = good() | {f"_mta-sts.{DOMAIN}": {"TXT": []}}
     found = only(await check_mta_sts(DOMAIN, ours, dns(zone)), Level.WARNING)
     assert lines(found)[1] == f"mta-sts.{DOMAIN}. 3600 IN CNAME {HOST}."
+
+
+@pytest.mark.parametrize(
+    ("mode", "hosts", "level"),
+    [
+        (StsMode.ENFORCE, (HOST,), Level.PROBLEM),
+        (StsMode.TESTING, (HOST,), Level.WARNING),
+        (StsMode.NONE, (), Level.OK),
+        (StsMode.ENFORCE, (HOST, "*.other.test"), Level.OK),
+    ],
+)
+async def test_a_policy_that_leaves_out_an_mx(
+    mode: StsMode, hosts: tuple[str, ...], level: Level
+) -> None:
+    ours = setup(sts_record="v=STSv1; id=20261125;", sts_hosts=hosts, sts_mode=mode)
+    zone = good()
+    zone[DOMAIN]["MX"].append("20 mx.other.test")
+    found = only(await check_mta_sts(DOMAIN, ours, dns(zone)), level)
+    assert ("does not name mx.other.test," in found.text) is (level is not Level.OK)
 
 
 async def test_a_policy_that_is_nowhere() -> None:

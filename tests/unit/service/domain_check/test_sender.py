@@ -28,7 +28,7 @@ OURS = f"ip4:{IP4} ip6:{IP6}"
         ([], "has no SPF record", f"v=spf1 {OURS} -all"),
         (["v=spf1 mx:other.test -all"], "fail", f"v=spf1 {OURS} mx:other.test -all"),
         (["v=spf1 ?all"], "neutral", f"v=spf1 {OURS} ?all"),
-        (["v=spf1 ipv4:1.2.3.4 -all"], "permerror", f"v=spf1 {OURS} ipv4:1.2.3.4 -all"),
+        (["v=spf1 ipv4:1.2.3.4 -all"], "permerror", f"v=spf1 {OURS} -all"),
         (["v=spf1 -all", "v=spf1 -all"], "2 SPF records", f"v=spf1 {OURS} -all"),
     ],
 )
@@ -163,6 +163,34 @@ async def test_dmarc() -> None:
     assert ("warning", "reports go to https://x.test, and only mailto: is known to all") in (
         await dmarc("v=DMARC1; p=reject; rua=https://x.test")
     )
+
+
+@pytest.mark.parametrize(
+    ("there", "proposed"),
+    [
+        (
+            "v=DMARC1; p=reject; sp=reject; adkim=s",
+            "v=DMARC1; p=reject; sp=reject; adkim=s; rua=mailto:postmaster@here.test",
+        ),
+        (
+            "v=DMARC1; p=none; rua=mailto:a@here.test!5",
+            "v=DMARC1; p=quarantine; rua=mailto:a@here.test!5",
+        ),
+        (
+            "v=DMARC1; p=reject; sp=all; rua=mailto:a@here.test",
+            "v=DMARC1; p=reject; rua=mailto:a@here.test",
+        ),
+        (
+            "v=DMARC1; sp=reject; p=rejcet; fo=1",
+            "v=DMARC1; p=quarantine; sp=reject; fo=1; rua=mailto:postmaster@here.test",
+        ),
+    ],
+)
+async def test_a_dmarc_record_that_is_there_is_mended(there: str, proposed: str) -> None:
+    zone = good() | {f"_dmarc.{DOMAIN}": {"TXT": [there]}}
+    findings = await check_dmarc(DOMAIN, setup(), dns(zone))
+    wanted = {line for each in findings for line in lines(each)}
+    assert wanted == {f'_dmarc.{DOMAIN}. 3600 IN TXT "{proposed}"'}
 
 
 async def test_the_record_of_the_domain_above() -> None:

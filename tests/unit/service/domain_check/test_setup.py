@@ -19,6 +19,13 @@ def test_what_nobody_vouches_for_is_not_published() -> None:
     assert all(each.type != "TLSA" for each in wanted_records(DOMAIN, setup(tlsa="")))
 
 
+def test_a_domain_that_is_a_host_has_one_spf_record() -> None:
+    records = wanted_records(HOST, setup())
+    assert [each.data[:6] for each in records if each.name == HOST and each.type == "TXT"] == [
+        "v=spf1"
+    ]
+
+
 def test_services_that_we_do_not_offer_are_denied() -> None:
     data = {each.name: each.data for each in client_records(DOMAIN, setup())}
     assert data[f"_imaps._tcp.{DOMAIN}"] == "0 0 0 ."
