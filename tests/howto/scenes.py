@@ -272,7 +272,7 @@ class CheckADomain(Scene):
 
     def _selector(self) -> str:
         name = self.run("key", "list", "example.org").splitlines()[1].split()[1]
-        self.run("key", "retire", "example.org", name)
+        self.run("key", "retire", "example.org", name, "--force")
         self.zones.remove(f"{name}._domainkey.example.org")
         return name
 

@@ -21,6 +21,9 @@ app = typer.Typer(no_args_is_help=True, help="Keys that sign mail (DKIM).")
 DomainArgument = Annotated[str, typer.Argument(metavar="DOMAIN")]
 MaybeDomain = Annotated[str | None, typer.Argument(metavar="[DOMAIN]")]
 SelectorArgument = Annotated[str, typer.Argument(metavar="SELECTOR")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Even where mail of the domain then leaves unsigned.")
+]
 
 
 @app.command("add")
@@ -136,27 +139,39 @@ def rotate(domain: DomainArgument, as_json: AsJson = False, config: ConfigFile =
 def retire(
     domain: DomainArgument,
     selector: SelectorArgument,
+    force: Force = False,
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
-    """Have a key sign no more. Its record stays until mail that it signed has arrived: a week."""
+    """Have a key sign no more. Its record stays until mail that it signed has arrived: a week.
+
+    The last key that signs for a domain is retired by --force only.
+    """
     name = _parsed(domain)
     assert name is not None
 
     async def use(office: "Office") -> "list[StoredKey]":
-        return [office.keys.retire(name, selector)]
+        return [office.keys.retire(name, selector, force=force)]
 
     _print_keys(in_office(config, use), as_json)
 
 
 @app.command("remove")
-def remove(domain: DomainArgument, selector: SelectorArgument, config: ConfigFile = None) -> None:
-    """Forget a key that does not sign."""
+def remove(
+    domain: DomainArgument,
+    selector: SelectorArgument,
+    force: Force = False,
+    config: ConfigFile = None,
+) -> None:
+    """Forget a key that does not sign.
+
+    One that is to sign next, where no other would, is forgotten by --force only.
+    """
     name = _parsed(domain)
     assert name is not None
 
     async def use(office: "Office") -> None:
-        office.keys.remove(name, selector)
+        office.keys.remove(name, selector, force=force)
 
     in_office(config, use)
 

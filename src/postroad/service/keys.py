@@ -130,23 +130,32 @@ class Keys:
             seen.append(Seen(key, problem))
         return seen
 
-    def retire(self, domain: str, selector: str) -> StoredKey:
-        """Have a key sign no more. Raises `Refused`."""
+    def retire(self, domain: str, selector: str, *, force: bool = False) -> StoredKey:
+        """Have a key sign no more. Raises `Refused`, also where mail of the domain would then leave
+        without a signature, now or when its successor fails to come, unless by `force`.
+        """
         key = self.get(domain, selector)
         now = self._clock.now()
         if key.state(now) is KeyState.RETIRED:
             raise Refused(f"{selector} of {domain} is retired already")
+        if not force:
+            self._refuse_a_gap(key, now)
         retired = replace(key, signs_until=now)
         self._store.put(retired)
         return retired
 
-    def remove(self, domain: str, selector: str) -> None:
-        """Forget a key that does not sign. Raises `Refused`."""
+    def remove(self, domain: str, selector: str, *, force: bool = False) -> None:
+        """Forget a key that does not sign. Raises `Refused`, also where it is the one to sign next and
+        no other would, unless by `force`.
+        """
         key = self.get(domain, selector)
-        if key.state(self._clock.now()) is KeyState.SIGNING:
+        now = self._clock.now()
+        if key.state(now) is KeyState.SIGNING:
             raise Refused(
                 f"{selector} of {domain} signs; first: postroad key retire {domain} {selector}"
             )
+        if not force:
+            self._refuse_a_gap(key, now)
         self._store.remove(domain, selector)
 
     async def watch(self, resolver: Callable[[], Resolver], every_seconds: float) -> None:
@@ -186,6 +195,24 @@ class Keys:
             ):
                 self._store.put(replace(each, signs_until=at))
         return begun
+
+    def _refuse_a_gap(self, key: StoredKey, now: float) -> None:
+        """Raise `Refused` where without a key no other would sign now, or for good."""
+        if key.signs_from is None or key.state(now) is KeyState.RETIRED:
+            return
+        others = [each for each in self.all(key.domain) if each.selector != key.selector]
+        for_now = any(each.state(now) is KeyState.SIGNING for each in others)
+        for_good = any(each.signs_from is not None and each.signs_until is None for each in others)
+        if key.state(now) is KeyState.SIGNING and not for_now:
+            when = "now"
+        elif key.signs_until is None and not for_good:
+            when = "later"
+        else:
+            return
+        raise Refused(
+            f"without {key.selector} no key of {key.domain} would sign {when}; make another first: "
+            f"postroad key add {key.domain} --sign-now. --force goes ahead: mail then leaves unsigned"
+        )
 
     def _selector(self, algorithm: Algorithm) -> str:
         day = datetime.fromtimestamp(self._clock.now(), UTC).date()

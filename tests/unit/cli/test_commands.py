@@ -199,7 +199,9 @@ def test_keys_from_their_making_to_their_end(cli: Cli) -> None:
         cli("key", "remove", "here.test", each["selector"])
     (successor,) = cli.json("key", "rotate", "here.test")
     assert successor["algorithm"] == "ed25519-sha256"
-    assert "retired" in cli("key", "retire", "here.test", "s1")
+    cli("key", "retire", "here.test", "s1", code=65)
+    assert "--force" in cli.error
+    assert "retired" in cli("key", "retire", "here.test", "s1", "--force")
     cli("key", "remove", "here.test", "s1")
     assert [each["selector"] for each in cli.json("key", "list")] == [successor["selector"]]
 

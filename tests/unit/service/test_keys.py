@@ -81,10 +81,37 @@ async def test_a_successor_waits_for_caches_and_then_takes_over(world: World) ->
         world.keys.remove("a.test", second.selector)
     world.keys.remove("a.test", first.selector)
     assert world.states() == ["signing"]
-    world.keys.retire("a.test", second.selector)
+    with pytest.raises(Refused, match=r"would sign now; .* --force"):
+        world.keys.retire("a.test", second.selector)
+    assert world.states() == ["signing"]
+    world.keys.retire("a.test", second.selector, force=True)
     assert world.states() == ["retired"]
     with pytest.raises(Refused, match="no key that signs"):
         await world.keys.rotate("a.test")
+
+
+async def test_what_is_to_sign_next_is_not_taken_away(world: World) -> None:
+    (first,) = await world.keys.add("a.test", ED, sign_now=True)
+    (second,) = await world.keys.rotate("a.test")
+    world.publish(second)
+    await world.check()
+    assert world.states() == ["signing", "published"]
+    with pytest.raises(Refused, match="would sign now"):
+        world.keys.retire("a.test", first.selector)
+    for take_away in (world.keys.retire, world.keys.remove):
+        with pytest.raises(Refused, match="would sign later"):
+            take_away("a.test", second.selector)
+    world.keys.remove("a.test", second.selector, force=True)
+    assert world.states() == ["signing"]
+
+
+async def test_a_key_beside_another_is_retired_at_once(world: World) -> None:
+    rsa, ed = await world.keys.add("a.test", sign_now=True)
+    world.keys.retire("a.test", rsa.selector)
+    assert sorted(world.states()) == ["retired", "signing"]
+    world.keys.remove("a.test", rsa.selector)
+    with pytest.raises(Refused, match="would sign now"):
+        world.keys.retire("a.test", ed.selector)
 
 
 async def test_algorithms_do_not_replace_each_other(world: World) -> None:
