@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from msgspec import Struct
@@ -83,8 +84,9 @@ class AcmeAuthority:
         from acme import errors, messages
         from josepy.errors import Error as JoseError
 
+        account_key = _account_key(self._settings.account_key)
         try:
-            return self._order(csr)
+            return self._order(csr, account_key)
         except errors.ValidationError as error:
             raise IssueFailed(_refusals(error.failed_authzrs)) from error
         except errors.IssuanceError as error:
@@ -100,11 +102,11 @@ class AcmeAuthority:
             reason = f"{type(error).__name__}: {error}"
             raise IssueFailed(f"the authority's answer makes no sense: {reason}") from error
         except OSError as error:
-            raise IssueFailed(f"the account's key: {error}") from error
+            raise IssueFailed(f"the authority cannot be asked: {error}") from error
 
-    def _order(self, csr: bytes) -> bytes:
+    def _order(self, csr: bytes, key: ec.EllipticCurvePrivateKey) -> bytes:
         deadline = datetime.now() + timedelta(seconds=self._settings.order_seconds)
-        found, account_key = self._client()
+        found, account_key = self._client(key)
         order = found.new_order(csr)
         pending = [
             (_challenge_of(each, self._proof.kind), each.body.identifier.value)
@@ -123,14 +125,14 @@ class AcmeAuthority:
         order = found.finalize_order(order, deadline)
         return str(order.fullchain_pem).encode("ascii")
 
-    def _client(self) -> "tuple[client.ClientV2, JWK]":
+    def _client(self, account: ec.EllipticCurvePrivateKey) -> "tuple[client.ClientV2, JWK]":
         """Return a client that is logged in to our account."""
         from acme import client, errors, messages
         from josepy.jwa import ES256
         from josepy.jwk import JWKEC
 
         settings = self._settings
-        key = JWKEC(key=_account_key(settings.account_key))
+        key = JWKEC(key=account)
         net = client.ClientNetwork(key, alg=ES256, user_agent=_USER_AGENT, timeout=REQUEST_SECONDS)
         if settings.ca_file is not None:
             # `requests` takes a path here.
@@ -202,25 +204,46 @@ def _signing_request(names: Sequence[str], key: bytes) -> bytes:
 
 
 def _account_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    """Return the account's key, made where there is none. Raises `OSError`, `ValueError`."""
+    """Return the account's key, made where there is none. Raises `IssueFailed`, which names the file."""
     try:
         loaded = serialization.load_pem_private_key(path.read_bytes(), None)
     except FileNotFoundError:
-        loaded = ec.generate_private_key(ec.SECP256R1())
+        return _make_account_key(path)
+    except OSError as error:
+        raise IssueFailed(f"the account's key {path} cannot be read: {error.strerror}") from error
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise IssueFailed(_DAMAGED.format(path, error)) from error
+    if not isinstance(loaded, ec.EllipticCurvePrivateKey):
+        raise IssueFailed(_DAMAGED.format(path, "it holds no EC key"))
+    return loaded
+
+
+_DAMAGED = (
+    "the account's key {0} is damaged ({1}): restore it, or move it away, and a new account is made"
+)
+
+
+def _make_account_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    """The file is there whole or not at all."""
+    made = ec.generate_private_key(ec.SECP256R1())
+    pem = made.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    new = path.with_suffix(".new")
+    try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        pem = loaded.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        new.unlink(missing_ok=True)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(pem)
             file.flush()
             os.fsync(file.fileno())
-    if not isinstance(loaded, ec.EllipticCurvePrivateKey):
-        raise ValueError(f"{path} holds no EC key")
-    return loaded
+        new.replace(path)
+    except OSError as error:
+        raise IssueFailed(f"the account's key {path} cannot be kept: {error.strerror}") from error
+    return made
 
 
 async def _in_daemon_thread(work: Callable[[], T], name: str) -> T:
