@@ -58,6 +58,15 @@ def test_each_rfc_section_named_in_the_code_is_in_the_reference() -> None:
     assert missing == {}, "add a row to docs/reference/rfc.md"
 
 
+def test_no_rfc_is_denied_of_which_a_section_holds() -> None:
+    rows = rows_in_docs()
+    held = {number for (number, section), state in rows.items() if section and state == "yes"}
+    denied = {number for (number, section), state in rows.items() if not section and state == "no"}
+    assert denied & held == set(), (
+        "the row of the whole says another thing than those of its sections"
+    )
+
+
 def test_each_rfc_section_we_claim_is_named_in_the_code() -> None:
     claims = claims_in_code()
     unfounded = [
