@@ -44,7 +44,7 @@ def plan(
 ) -> None:
     """Tell for a message, without sending it: for each recipient the way and when it would be there, and
     what receivers would say of its sender. Sender and recipients are those of the header if none are
-    given. Ends with 67, 68 or 69 where it would fail.
+    given. Ends with 67, 68 or 69 where it would fail, with 75 where it would be put off.
     """
     from postroad.cli.domain_check import parsed_addresses
     from postroad.runtime.lifecycle import run
@@ -123,7 +123,9 @@ def _code(made: "Plan") -> Exit:
         return Exit.NOUSER
     if any(leg.lead.refusal is not None for leg in made.legs):
         return Exit.NOHOST
-    return Exit.UNAVAILABLE if made.fails else Exit.OK
+    if made.fails:
+        return Exit.UNAVAILABLE
+    return Exit.TEMPFAIL if made.put_off else Exit.OK
 
 
 def _show(made: "Plan") -> None:
@@ -159,11 +161,18 @@ def _show(made: "Plan") -> None:
         _show_preview(each)
     if made.fails:
         print_line("\nit would fail", style="red")
+    elif made.put_off:
+        print_line(
+            "\nit would be put off, and arrive when the destination takes mail", style="yellow"
+        )
     else:
         print_line("\nit would arrive, as far as can be told", style="green")
 
 
 def _show_leg(leg: "Leg") -> None:
+    from postroad.model import LinkPolicy
+    from postroad.service.links import rule_words
+
     print_line(f"\nto          {leg.recipient}")
     lead, route = leg.lead, leg.lead.route
     if lead.address != leg.recipient:
@@ -179,8 +188,7 @@ def _show_leg(leg: "Leg") -> None:
             found = ", ".join(host.addresses) or host.problem or "no address"
             print_line(f"host        {host.preference} {host.name}: {found}, port {route.port}")
     for link in leg.links:
-        required = ", required" if link.required else ""
-        print_line(f"link        {link.host}: {link.policy}{required}")
+        print_line(f"link        {link.host}: {rule_words(LinkPolicy(link.policy))}")
         if link.refusal:
             print_line(f"PROBLEM     {clean(link.refusal)}", style="red")
     if leg.probe is not None and not leg.probe.failure:
@@ -239,6 +247,7 @@ def _to_plain(made: "Plan") -> dict[str, Any]:
         "recipients": [_leg_to_plain(each) for each in made.legs],
         "receivers": [_preview_to_plain(each) for each in made.previews],
         "fails": made.fails,
+        "put_off": made.put_off,
     }
 
 

@@ -87,6 +87,11 @@ class Leg(Struct, frozen=True):
     notes: tuple[str, ...] = ()
     links: tuple[Security, ...] = ()
 
+    @property
+    def put_off(self) -> bool:
+        """Whether it would wait: what is in the queue for the same place is tried in vain."""
+        return bool(self.waiting.failing)
+
 
 class Plan(Struct, frozen=True):
     """The whole forecast. `refused` are recipients that RCPT would refuse; `problems` concern all.
@@ -113,6 +118,11 @@ class Plan(Struct, frozen=True):
             or any(leg.links and all(each.refusal for each in leg.links) for leg in self.legs)
             or any(each.fails for each in self.previews)
         )
+
+    @property
+    def put_off(self) -> bool:
+        """Whether something would not arrive soon."""
+        return any(leg.put_off for leg in self.legs)
 
 
 def traits_of(message: bytes, addresses: Sequence[Address | None]) -> Traits:

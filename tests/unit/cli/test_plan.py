@@ -10,6 +10,10 @@ import pytest
 
 from postroad.cli.errors import Exit
 from postroad.cli.main import main
+from postroad.model import LinkPolicy
+from postroad.runtime import plan
+from postroad.runtime.plan import Waiting
+from postroad.service.links import rule_words
 
 MESSAGE = "From: Jo <jo@here.test>\nTo: x@there.test\nSubject: x\n\nhello\n"
 
@@ -48,7 +52,9 @@ def test_by_a_smarthost(
     shown = capsys.readouterr().out
     assert "sender      <>\n" in shown
     assert "way         by smarthost, TLS " in shown
-    assert "link        127.0.0.1: " in shown
+    # The words of `route` and of the journey.
+    assert f"link        127.0.0.1: {rule_words(LinkPolicy.OPPORTUNISTIC)}\n" in shown
+    assert shown.endswith("it would arrive, as far as can be told\n")
     assert "note        SPF will be that of the smarthost's address\n" in shown
     assert main([*words, "--probe", "--json"]) == Exit.UNAVAILABLE
     plain = json.loads(capsys.readouterr().out)
@@ -57,6 +63,26 @@ def test_by_a_smarthost(
     (recipient,) = plain["recipients"]
     assert "connection refused" in recipient["probe"]["failure"]
     assert recipient["kind"] == "smarthost"
+
+
+def test_what_would_be_put_off_does_not_arrive(
+    tmp_path: Path,
+    options: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def waiting(*_: object) -> dict[str, Waiting]:
+        return {"smart.test": Waiting(deliveries=1, failing=1)}
+
+    monkeypatch.setattr(plan, "_waiting", waiting)
+    words = ["plan", message(tmp_path), "--to", "x@smart.test", "--from", "<>", *options]
+    assert main(words) == Exit.TEMPFAIL
+    shown = capsys.readouterr().out
+    assert "expected    put off: the destination does not take mail at present" in shown
+    assert shown.endswith("it would be put off, and arrive when the destination takes mail\n")
+    assert main([*words, "--json"]) == Exit.TEMPFAIL
+    plain = json.loads(capsys.readouterr().out)
+    assert (plain["fails"], plain["put_off"]) == (False, True)
 
 
 def test_from_standard_input(

@@ -181,6 +181,9 @@ async def test_what_waits_for_the_same_place(world: World) -> None:
     assert leg.waiting.last is not None
     assert leg.expected.startswith("put off: the destination does not take mail")
     assert leg.problems == ()
+    made = await plan(world, "y@slow.test", "x@there.test")
+    assert (made.fails, made.put_off) == (False, True)
+    assert [each.put_off for each in made.legs] == [True, False]
 
 
 async def test_a_header_that_is_no_mail(world: World) -> None:
