@@ -13,6 +13,7 @@ import apsw
 
 from postroad.ports import MAX_ABOVE_OCTETS
 from postroad.runtime.lifecycle import serve
+from postroad.storage import durable
 from postroad.storage.sqlite import checkpoint, content, database
 from tests.violence.shim import Control, Platter, install
 
@@ -37,16 +38,15 @@ def no_file_sync() -> None:
         if above:
             self._file.seek(MAX_ABOVE_OCTETS - len(above))
             self._file.write(above)
-        self._file.close()
-        self._file = None
-        content._fsync_directory(self._path.parent)
+        self._file.flush()
+        durable.sync_directory(self._path.parent)
 
     _patch(content.SqliteContentWriter, "_make_durable", careless)
 
 
 def no_directory_sync() -> None:
     """Content files are synced; their names are not."""
-    _patch(content, "_fsync_directory", lambda path: None)
+    _patch(content, "sync_directory", lambda path: None)
 
 
 MUTATIONS: dict[str, Callable[[], None]] = {

@@ -41,7 +41,7 @@ async def test_power_cuts(tmp_path: Path, cuts: int, survive: float, seed: int) 
     ("mutation", "told"),
     [
         ("synchronous_off", "was acknowledged and is gone"),
-        ("no_file_sync", "the file is shorter than its message"),
+        ("no_file_sync", "It is damaged"),
         ("no_directory_sync", "cannot be read"),
     ],
 )

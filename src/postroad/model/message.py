@@ -33,11 +33,12 @@ class Staged(Struct, frozen=True):
     """Content about to be committed with the changes that first refer to it.
 
     `data` is the content itself where it is to be stored inline, or None where the content store
-    already holds it durably under `ref.id`.
+    already holds it durably under `ref.id`; `begins` is then where it begins in what the store has.
     """
 
     ref: ContentRef
     data: bytes | None
+    begins: int = 0
 
 
 class Origin(Struct, frozen=True, omit_defaults=True):

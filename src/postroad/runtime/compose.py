@@ -205,6 +205,8 @@ class System:
         `TlsFilesInvalid`, `OSError` or `ValueError` (a password file).
         """
         async with Office.open(config, clock=clock, entropy=entropy) as office:
+            if worker == 0 and (swept := await office.store.content.sweep_orphans()):
+                log.info("files that no message names were removed", files=swept)
             system = cls(
                 office,
                 resolver=resolver,

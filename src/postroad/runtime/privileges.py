@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from postroad.runtime.config import Config
 from postroad.runtime.config.server import is_root
+from postroad.storage.durable import make_directory
 
 UMASK = 0o077
 
@@ -67,7 +68,7 @@ def prepare_directory(path: Path, who: Identity | None) -> None:
     """Make the data directory, ours alone. Raises `PrivilegesRefused`."""
     try:
         fresh = not path.exists()
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(path)
         if fresh and who is not None:
             os.chown(path, who.uid, who.gid)
     except OSError as error:

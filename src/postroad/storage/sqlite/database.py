@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import apsw
 
 from postroad.ports import StorageError, StorageFull
+from postroad.storage.durable import make_directory
 from postroad.storage.sqlite.checkpoint import CHECKPOINT_PAGES, Checkpointer
 from postroad.storage.sqlite.migrations import load_migrations, migrate
 from postroad.storage.sqlite.turn import Turn
@@ -123,7 +124,7 @@ _MENDS: tuple[tuple[tuple[type[BaseException], ...], type[StorageError], str], .
 
 def _create(path: Path) -> None:
     """Make directory and file ours alone; the WAL and its index take the file's permissions."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(path.parent)
     os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
 
 

@@ -87,7 +87,7 @@ class Rows:
         """Add a content's row."""
         place = "file" if staged.data is None else "inline"
         self._brought.add(staged.ref.id)
-        self.contents.append((staged.ref.id, staged.ref.size, place, staged.data))
+        self.contents.append((staged.ref.id, staged.ref.size, place, staged.begins, staged.data))
 
     def add(self, change: Accepted | Attempted | Deposited) -> None:
         """Add a change's rows. Call `seal` behind the last."""

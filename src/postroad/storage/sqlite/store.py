@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from pathlib import Path
 
+from postroad.storage.durable import sync_directory
 from postroad.storage.sqlite.content import SqliteContents
 from postroad.storage.sqlite.database import Database
 from postroad.storage.sqlite.directory import SqliteDirectory
@@ -48,7 +49,7 @@ class SqliteStore:
         self.locks = FileLocks(directory / "locks")
         self.database = database
         self.writer = Writer(database, self.content.unlink)
-        self.ledger = SqliteLedger(self.writer)
+        self.ledger = SqliteLedger(self.writer, self.content.let_go)
         self.queue = SqliteQueue(database, self.writer)
         self.directory = SqliteDirectory(database)
         self.mailboxes = SqliteMailboxes(database)
@@ -85,12 +86,13 @@ class SqliteStore:
                 inline_max_octets=inline_max_octets,
                 cache_max_octets=cache_max_octets,
             )
+            # The names of all that was just made, or by an earlier life that did not come to this.
+            await asyncio.to_thread(sync_directory, path)
         except OSError as error:
             database.close()
             raise database.storage_error(error) from error
         store.node = await store._setting("node", f"node-{secrets.token_hex(4)}")
         store.secret = bytes.fromhex(await store._setting("secret", secrets.token_hex(32)))
-        await asyncio.to_thread(store.content.sweep_orphans)
         return store
 
     async def prune(self, before: float) -> int:
@@ -106,6 +108,7 @@ class SqliteStore:
             return
         self._closed = True
         await self.writer.close()
+        self.content.close()
         self.locks.close()
         await asyncio.to_thread(self.database.close)
 

@@ -1,7 +1,6 @@
 """What is SQLite's alone: files, permissions, errors of the disk, several processes."""
 
 import asyncio
-import os
 import re
 import stat
 import subprocess
@@ -15,7 +14,6 @@ import pytest
 from postroad.model import Account, AccountAdded, Domain, DomainAdded, Expunged, format_id
 from postroad.ports import Conflict, StorageError, StorageFull
 from postroad.storage.sqlite import SqliteStore
-from postroad.storage.sqlite.content import ORPHAN_AGE_SECONDS
 from postroad.storage.sqlite.statements import SQL
 from tests.contracts.stores import (
     ANN,
@@ -196,22 +194,6 @@ async def test_files_of_large_contents_come_and_go(store: SqliteStore, tmp_path:
     assert files() == []
 
 
-async def test_orphans_are_swept_at_start_once_they_are_old(tmp_path: Path) -> None:
-    store = await SqliteStore.open(tmp_path)
-    kept = await accept(store, FAR, data=BIG)
-    old, young = await stage(store, BIG), await stage(store, BIG)
-    await store.close()
-    paths = {path.name: path for path in (tmp_path / "content").glob("*/*")}
-    for ref in (kept.content, old.ref):
-        path = paths[format_id(ref.id)]
-        then = path.stat().st_mtime - ORPHAN_AGE_SECONDS - 1
-        os.utime(path, (then, then))
-    store = await SqliteStore.open(tmp_path)
-    await store.close()
-    left = {path.name for path in (tmp_path / "content").glob("*/*")}
-    assert left == {format_id(kept.content.id), format_id(young.ref.id)}
-
-
 async def test_the_cache_is_bounded(tmp_path: Path) -> None:
     store = await SqliteStore.open(tmp_path, cache_max_octets=1000)
     try:
@@ -263,7 +245,6 @@ async def test_large_listings_are_made_in_a_thread(store: SqliteStore) -> None:
 # A statement that walks a whole table would be slow only when the table is large, and so in nobody's
 # tests: the plan tells. What may be long by its nature is named here.
 WALKS = {
-    "content_files",
     "delivery_counts",
     "leased_all",
     "domain_all",

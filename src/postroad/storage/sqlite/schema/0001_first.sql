@@ -45,12 +45,12 @@ CREATE INDEX delivery_by_original    ON delivery (original) WHERE original IS NO
 
 -- The bytes of messages. Gone when no unfinished delivery and no entry needs them.
 CREATE TABLE content (
-    id    INTEGER PRIMARY KEY,
-    size  INTEGER NOT NULL,
-    place TEXT    NOT NULL,                 -- 'inline': in data; 'file': in content/<2 letters>/<id>
-    data  BLOB
+    id     INTEGER PRIMARY KEY,
+    size   INTEGER NOT NULL,
+    place  TEXT    NOT NULL,                -- 'inline': in data; 'file': in content/<2 letters>/<id>
+    begins INTEGER NOT NULL,                -- where in the file; 0 where it is inline
+    data   BLOB
 );
-CREATE INDEX content_in_files ON content (id) WHERE place = 'file';  -- for the sweep at start
 
 -- What happened, append-only. Leases are not in it. What one commit tells of a message is one row; its
 -- events have the places that end with `sequence`.

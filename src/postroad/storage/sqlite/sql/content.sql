@@ -1,17 +1,14 @@
 -- The bytes of messages.
 
 -- :name content_insert
-INSERT INTO content (id, size, place, data) VALUES (?, ?, ?, ?);
+INSERT INTO content (id, size, place, begins, data) VALUES (?, ?, ?, ?, ?);
 
 -- :name content_exists
 SELECT 1 FROM content WHERE id = ?1;
 
 -- :name content_piece
 -- Octets from an offset; substr counts from 1.
-SELECT place, substr(data, ?2 + 1, ?3) FROM content WHERE id = ?1;
-
--- :name content_files
-SELECT id FROM content WHERE place = 'file';
+SELECT place, substr(data, ?2 + 1, ?3), begins FROM content WHERE id = ?1;
 
 -- :name content_sweep_message
 -- Called when a delivery of the message ended: remove its content unless somebody still needs it.
