@@ -160,6 +160,18 @@ async def test_what_is_leased_under_a_name(store: Store) -> None:
     assert await state(store, third.id) is DUE
 
 
+async def test_the_names_of_those_who_lease(store: Store) -> None:
+    assert await store.queue.nodes() == []
+    for node in ("n2", "n1", "n2"):
+        await accept(store, FAR)
+        await lease(store, limit=1, node=node)
+    assert await store.queue.nodes() == ["n1", "n2"]
+    for _, leased in await store.queue.leased_by(["n1"]):
+        keys_of = tuple((each.message, each.ordinal) for each in leased.deliveries)
+        await commit(store, Released(151.0, 151.0, keys_of))
+    assert await store.queue.nodes() == ["n2"]
+
+
 async def test_born_leased(store: Store) -> None:
     staged = await stage(store, b"x")
     message = message_of(staged.ref, FAR)

@@ -225,6 +225,7 @@ class _Queue:
         self.deliveries = queue.deliveries
         self.find = queue.find
         self.counts = queue.counts
+        self.nodes = queue.nodes
 
     async def lease(
         self, *, now: float, until: float, node: str, limit: int, exclude: Collection[str] = ()

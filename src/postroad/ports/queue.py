@@ -66,6 +66,10 @@ class QueueStore(Protocol):
         """
         ...
 
+    async def nodes(self) -> list[str]:
+        """Return the names under which deliveries are leased. Called at start."""
+        ...
+
     async def next_due(self, exclude: Collection[str] = ()) -> float | None:
         """Return when the next delivery is due (or its lease runs out), None where none waits."""
         ...

@@ -41,7 +41,7 @@ from postroad.queue.entries import Fallback
 from postroad.queue.inventory import Inventory, Job, Key
 from postroad.queue.leaser import Leaser
 from postroad.queue.recorder import Entry, Recorder
-from postroad.queue.recovery import recover
+from postroad.queue.recovery import left_behind, recover
 from postroad.queue.reporter import Reporter
 from postroad.queue.settings import QueueSettings
 from postroad.queue.steering import Steering
@@ -234,7 +234,8 @@ class Queue:
         return True
 
     async def run(self) -> None:
-        """Settle what an earlier life of this node had in hand, then work until `stop`.
+        """Settle what an earlier life of this node (or one that left it to us) had in hand, then work
+        until `stop`.
 
         Raises `StorageError` where the store cannot even be asked at the start, and whatever ends a
         part of the queue that must not end.
@@ -250,6 +251,7 @@ class Queue:
                 ledger=self._ledger,
                 clock=self._clock,
                 settings=self.settings,
+                nodes=await left_behind(self._store, self.settings),
             )
             self._workers.stopping = False
             self._admission.open = True

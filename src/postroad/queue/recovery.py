@@ -31,6 +31,7 @@ log = structlog.get_logger("postroad.queue")
 
 _DIED = Unknown(Reply(451, "4.3.0", "This server died while it had the message in hand"))
 _AT_ONCE = 500
+_MARK = "+"  # behind the name of a node: the attempt has begun
 
 
 async def recover(
@@ -68,9 +69,18 @@ async def recover(
     return unknown
 
 
+async def left_behind(store: QueueStore, settings: QueueSettings) -> list[str]:
+    """Return nodes that are no more and whose leases this one inherits. Raises `StorageError`."""
+    inherits = settings.inherits
+    if inherits is None:
+        return []
+    names = {each.removesuffix(_MARK) for each in await store.nodes()}
+    return sorted(filter(inherits, names))
+
+
 def in_flight(node: str) -> str:
     """Return under which name deliveries are leased whose attempt has begun, where that is marked."""
-    return f"{node}+"
+    return f"{node}{_MARK}"
 
 
 def _may_be_sent(leased: LeasedDelivery, settings: QueueSettings, *, marked: bool) -> bool:

@@ -1,6 +1,6 @@
 """Limits and times of the queue."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 
 from msgspec import Struct
@@ -24,7 +24,8 @@ class StreamPolicy(Struct, frozen=True):
 
 class QueueSettings(Struct, frozen=True, kw_only=True):
     """Settings of one queue process. `hostname` is our name in reports; `node` names this process among
-    those that share a store, and must stay the same over a restart.
+    those that share a store, and must stay the same over a restart. `inherits` tells whether what a
+    process of that name left behind is for this one: it will not come back itself.
 
     Retries (RFC 5321 §4.5.4.1): `retry_first_seconds` after the first failure, twice as long after each
     further one up to `retry_max_seconds`, give or take `retry_jitter` (a fraction); given up after
@@ -43,6 +44,7 @@ class QueueSettings(Struct, frozen=True, kw_only=True):
 
     hostname: str
     node: str = "main"
+    inherits: Callable[[str], bool] | None = None
 
     retry_first_seconds: float = 300.0
     retry_max_seconds: float = 4 * _HOUR

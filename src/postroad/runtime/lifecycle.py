@@ -28,6 +28,7 @@ from postroad.runtime.logs import configure_logging
 from postroad.runtime.notify import Notifier, watchdog_seconds
 from postroad.runtime.privileges import (
     UMASK,
+    Identity,
     PrivilegesRefused,
     become,
     check_program,
@@ -36,6 +37,7 @@ from postroad.runtime.privileges import (
     prepare_directory,
     raise_file_limit,
 )
+from postroad.runtime.server_lock import ServerLock, ServerRuns
 from postroad.runtime.workers import Supervisor
 from postroad.storage.moments import LocalMoments, SharedMoments
 
@@ -50,6 +52,7 @@ EX_OK = 0
 EX_SOFTWARE = 70
 EX_OSERR = 71
 EX_IOERR = 74
+EX_TEMPFAIL = 75
 EX_NOPERM = 77
 EX_CONFIG = 78
 
@@ -67,8 +70,29 @@ def serve(path: Path | None) -> int:
     try:
         who = identity(config)
         prepare_directory(config.server.data_dir, who)
+    except PrivilegesRefused as error:
+        _complain([str(error)])
+        return EX_NOPERM
+    try:
+        lock = ServerLock(config.server.data_dir)
+    except ServerRuns as error:
+        _complain([str(error)])
+        return EX_TEMPFAIL
+    except OSError as error:
+        _complain([f"{config.server.data_dir}: {error.strerror}: cannot be locked for this server"])
+        return EX_OSERR
+    try:
+        return _serve(path, config, who, lock)
+    finally:
+        lock.close()
+
+
+def _serve(path: Path | None, config: Config, who: Identity | None, lock: ServerLock) -> int:
+    """Bind, give root up and live, now that the data directory is ours; return a sysexits code."""
+    try:
         listeners = Listeners.bind(config)
         if who is not None:
+            give(lock.path, who)
             if listeners.local_socket is not None:
                 give(listeners.local_socket, who)
             become(who)

@@ -1,6 +1,7 @@
 """From the configuration to what each room is told."""
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,12 +101,14 @@ def read_ahead(config: Config) -> ReadAhead:
 
 def queue(config: Config, node: str, worker: int = 0) -> QueueSettings:
     """Return what the queue is told; `node` is the store's own name for its server, `worker` tells its
-    processes apart: the first one leases under the name of a lone process.
+    processes apart: the first one leases under the name of a lone process, and takes over from those
+    that there were when there were more workers.
     """
     name = config.server.node or node
     return QueueSettings(
         hostname=config.server.hostname,
         node=f"{name}-{worker}" if worker else name,
+        inherits=None if worker else partial(_is_of_more_workers, name, config.server.workers),
         streams={
             name: StreamPolicy(unknown=section.unknown or config.queue.unknown)
             for name, section in config.streams.items()
@@ -124,6 +127,12 @@ def junk(config: Config) -> JunkSettings:
         max_lessons=section.max_lessons,
         message_tokens=section.max_message_tokens,
     )
+
+
+def _is_of_more_workers(name: str, workers: int, node: str) -> bool:
+    """Whether `node` is the name of a worker that there is not any more."""
+    number = node.removeprefix(f"{name}-")
+    return number != node and number.isdecimal() and int(number) >= workers
 
 
 def intake(config: Config) -> IntakeSettings:

@@ -3,13 +3,15 @@
 The ports are bound and root is given up before the first fork, so every worker inherits the same
 listening sockets and takes from them what it has time for. They meet only in the store. The supervisor
 serves nothing: it starts the workers (the first alone, so that only one makes or migrates the store),
-passes signals on, starts anew what died, and speaks to the service manager for all.
+passes signals on, starts anew what died, and speaks to the service manager for all. If it dies itself,
+however that was, its workers end in order: nobody could stop them or start them anew any more.
 """
 
 import os
 import select
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 
@@ -52,6 +54,8 @@ class Supervisor:
         self._workers: dict[int, int] = {}  # process id: number
         self._again: list[tuple[float, int]] = []  # when to start which one anew
         self._stopping = False
+        # Nothing is ever written; who reads it learns when nobody has the other end any more.
+        self._orphaned, self._alive = os.pipe()
 
     def run(self) -> int:
         """Look after the workers until the last one has ended; return an exit code."""
@@ -67,6 +71,8 @@ class Supervisor:
             return self._look_after()
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            os.close(self._orphaned)
+            os.close(self._alive)
 
     def _look_after(self) -> int:
         alive_every = watchdog_seconds() or 0.0
@@ -127,6 +133,8 @@ class Supervisor:
         code = 70
         try:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            os.close(self._alive)
+            threading.Thread(target=self._outlive_nobody, name="supervisor", daemon=True).start()
             for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC"):
                 os.environ.pop(name, None)
             code = self._live(number, WorkerNotifier(pipe))
@@ -136,6 +144,11 @@ class Supervisor:
             sys.stderr.flush()
             sys.stdout.flush()
             os._exit(code)
+
+    def _outlive_nobody(self) -> None:
+        """In a thread of the child: end it when the supervisor is gone."""
+        os.read(self._orphaned, 1)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def _reap(self) -> tuple[int, int] | None:
         """Return (process, exit code) of a worker that ended, if any did."""

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from postroad.model import (
@@ -126,6 +127,27 @@ def test_a_thousand_messages_survive_a_restart_and_arrive_once() -> None:
         assert set(taken.values()) == {1}
 
     play(scenario)
+
+
+def test_what_a_worker_left_that_there_is_not_any_more_does_not_wait() -> None:
+    async def scenario(world: World) -> None:
+        world.server("far.example", seconds=100.0)
+        world.settings = replace(world.settings, node="main-1")
+        world.queue = world.new_queue()
+        await world.start()
+        for _ in range(20):
+            await world.send("user@far.example")
+        await world.clock.settle()
+        await world.crash()
+        world.settings = replace(
+            world.settings, node="main", inherits=lambda node: node == "main-1"
+        )
+        world.queue = world.new_queue()
+        world.servers["far.example"].seconds = 0.1
+        await world.start()
+        assert await world.clock.until(world.all_final, 100), "leases last 900 s"
+
+    play(scenario, lease_seconds=900.0)
 
 
 def test_after_a_crash_all_arrive_and_only_what_was_in_flight_twice() -> None:

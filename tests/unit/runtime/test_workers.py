@@ -84,3 +84,22 @@ def test_a_worker_that_cannot_start_ends_them_all(tmp_path: Path) -> None:
     with Served(config, TWO) as served:
         assert served.end() not in (0, None)
     assert time.monotonic() - began < 15
+
+
+def test_workers_end_in_order_when_the_supervisor_is_killed(tmp_path: Path) -> None:
+    config = write_config(tmp_path)
+    add_account(config)
+    with Served(config, TWO) as served:
+        workers = [served.wait_for("ready") for _ in range(2)]
+        with Talk(served.ports(workers[0])["mx"]) as talk:
+            begin_message(talk)
+            served.process.kill()
+            served.wait_for("stopping")
+            assert talk.say("end\r\n.").startswith("250 2.0.0"), "what is in flight is finished"
+        deadline = time.monotonic() + 15
+        while any(Path(f"/proc/{each['pid']}").exists() for each in workers):
+            assert time.monotonic() < deadline, "they go on without their supervisor"
+            time.sleep(0.05)
+    with Served(config, TWO) as again:
+        again.wait_for("ready")
+    assert messages(config) == 1

@@ -108,6 +108,10 @@ class MemoryQueue:
             for (node, message, _), deliveries in grouped.items()
         ]
 
+    async def nodes(self) -> list[str]:
+        """Return the names under which deliveries are leased."""
+        return sorted({each.node for each in self._state.deliveries.values() if each.node})
+
     async def next_due(self, exclude: Collection[str] = ()) -> float | None:
         """Return when the next delivery is due (or its lease runs out), None where none waits."""
         return min((wake_at for wake_at, _, _ in self._waiting(exclude)), default=None)

@@ -81,6 +81,11 @@ class SqliteQueue:
             found.setdefault(node, []).append((message, destination, text, state))
         return [(node, each) for node, taken in found.items() for each in _leased(taken)]
 
+    async def nodes(self) -> list[str]:
+        """Return the names under which deliveries are leased."""
+        rows: Any = await self._database.browse(lambda c: c.execute(SQL["leased_nodes"]).fetchall())
+        return [node for (node,) in rows]
+
     async def next_due(self, exclude: Collection[str] = ()) -> float | None:
         """Return when the next delivery is due (or its lease runs out), None where none waits."""
         rows = self._database.read(SQL["waiting_first"], (WALK_ROWS if exclude else 1,))

@@ -247,6 +247,7 @@ async def test_large_listings_are_made_in_a_thread(store: SqliteStore) -> None:
 WALKS = {
     "delivery_counts",
     "leased_all",
+    "leased_nodes",
     "domain_all",
     "account_all",
     "alias_all",

@@ -89,6 +89,10 @@ FROM delivery JOIN message ON message.id = delivery.message
 WHERE ended_at IS NULL AND state = 'leased'
 ORDER BY delivery.message, ordinal;
 
+-- :name leased_nodes
+SELECT DISTINCT node FROM delivery
+WHERE ended_at IS NULL AND state = 'leased' AND node IS NOT NULL ORDER BY node;
+
 -- :name message_get
 SELECT accepted FROM message WHERE id = ?1;
 
