@@ -1,10 +1,11 @@
-"""Where the how-tos are played: a mail system of the lab with what each page tells of."""
+"""Where the how-tos and tutorials are played: a mail system of the lab with what each page tells of."""
 
 import contextlib
 import io
 import os
 import re
 import shlex
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,8 +32,9 @@ from postroad.trust.dmarc_report import (
     SpfAuth,
     write_letter,
 )
-from tests.howto.console import shortened
+from tests.howto.console import comparable, shortened
 
+ROOT = Path(__file__).resolve().parents[2]
 HOST = "mail.example.org"
 ADDRESS = "198.51.100.7"
 CONFIG = """
@@ -216,6 +218,10 @@ class Scene:
                 output = excerpt(output)
         return output
 
+    def compared(self, output: str) -> str | list[str]:
+        """Return what has to be the same in the output of a page and of a command."""
+        return comparable(output)
+
     def run(self, *words: str) -> str:
         """Run a command and return what it said to both outputs."""
         said = io.StringIO()
@@ -396,10 +402,35 @@ def answering(port: int, directory: Path) -> Iterator[None]:
             thread.join()
 
 
+class TheLab(Scene):
+    """The lab itself, as `make` starts it. Each teller is in order, and side by side with others."""
+
+    def say(self, command: str) -> str:
+        """Run what `make` would run."""
+        program, *words = shlex.split(command)
+        assert program == "make", command
+        done = subprocess.run(
+            [program, "--dry-run", "--no-print-directory", *words],
+            cwd=ROOT,
+            env={name: value for name, value in os.environ.items() if not name.startswith("MAKE")},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        (told,) = re.findall(r"^\S+/bin/(postroad .*)$", done.stdout, re.MULTILINE)
+        return super().say(told)
+
+    def compared(self, output: str) -> list[str]:
+        """Return the lines of each teller in their order."""
+        lines = re.sub(r"\d+ octets", "N octets", comparable(output)).splitlines()
+        return sorted(map(str.strip, lines), key=lambda line: line.split()[2:3])
+
+
 SCENES: dict[str, type[Scene]] = {
-    "certificates.md": Certificates,
-    "check-a-domain.md": CheckADomain,
-    "handle-bounces.md": HandleBounces,
-    "protect-the-link.md": ProtectTheLink,
-    "sign-your-mail.md": SignYourMail,
+    "howto/certificates.md": Certificates,
+    "howto/check-a-domain.md": CheckADomain,
+    "howto/handle-bounces.md": HandleBounces,
+    "howto/protect-the-link.md": ProtectTheLink,
+    "howto/sign-your-mail.md": SignYourMail,
+    "tutorial/lab.md": TheLab,
 }
