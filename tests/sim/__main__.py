@@ -9,7 +9,7 @@ import os
 import sys
 import time
 
-from tests.sim.simulate import Outcome, simulate, total
+from tests.sim.simulate import Outcome, settle_down, simulate, total
 
 
 def main() -> int:
@@ -25,7 +25,7 @@ def main() -> int:
     if given.verbose or given.count == 1:
         outcomes = [simulate(seed, verbose=given.verbose) for seed in seeds]
     else:
-        with multiprocessing.Pool(given.jobs) as pool:
+        with multiprocessing.Pool(given.jobs, settle_down) as pool:
             for outcome in pool.imap_unordered(simulate, seeds, chunksize=10):
                 outcomes.append(outcome)
                 if outcome.problems:

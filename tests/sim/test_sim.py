@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.sim.simulate import Outcome, simulate, total
+from tests.sim.simulate import Outcome, settle_down, simulate, total
 
 SHORT, LONG = 300, 100_000
 FAULTS = (
@@ -57,7 +57,7 @@ def test_a_seed_replays_in_another_process() -> None:
 def _all_hold(first: int, count: int) -> None:
     failed: list[Outcome] = []
     outcomes: list[Outcome] = []
-    with multiprocessing.get_context("spawn").Pool(os.cpu_count() or 1) as pool:
+    with multiprocessing.get_context("spawn").Pool(os.cpu_count() or 1, settle_down) as pool:
         for outcome in pool.imap_unordered(simulate, range(first, first + count), chunksize=_CHUNK):
             outcomes.append(outcome)
             if outcome.problems:
