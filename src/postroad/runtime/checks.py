@@ -47,7 +47,9 @@ def make_policy(
             recognise_client(recognition, resolver, clock),
             recognise_signers(recognition, resolver, clock),
             recognise_sealers(recognition, resolver),
-            recognise_author(recognition, resolver, entropy, observer),
+            recognise_author(
+                recognition, resolver, entropy, observer, dry_run="dmarc" in config.policy.dry_run
+            ),
             *own,
             write_results(recognition),
         ]

@@ -16,9 +16,10 @@ from typing import TypeAlias
 
 Stamp: TypeAlias = tuple[int, int, int]
 
+_places: list[str] = []
 _read: dict[str, Stamp] = {}
-"""The files that the modules in `sys.modules` came from, as they were then; one for the process, as that
-is.
+"""The directory, and the files that its modules in `sys.modules` came from, as they were then; for the
+whole process, as that is.
 """
 
 
@@ -30,28 +31,30 @@ class ImportFailed(Exception):
 def house_modules(directory: Path | None) -> Iterator[None]:
     """Within, `import_module` finds the modules in that directory as its files are now.
 
-    Whatever is raised within has the modules stay as they were.
+    Those of another directory that was named before are forgotten. Whatever is raised within has all of
+    them stay as they were.
     """
-    if directory is None:
-        yield
-        return
-    if str(directory) not in sys.path:
-        sys.path.insert(0, str(directory))
-    before = _modules_in(directory)
-    changed = any(_read.get(file) != _stamp(file) for _, file in before.values())
-    if changed:
+    places = [] if directory is None else [str(directory)]
+    moved = [each for each in _places if each not in places]
+    before = _modules_in([*places, *moved])
+    path = list(sys.path)
+    if moved or any(_read.get(file) != _stamp(file) for _, file in before.values()):
         _forget(before)
+    sys.path[:] = [*places, *(each for each in path if each not in (*places, *moved))]
     writes_none, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # it is by the second only
     importlib.invalidate_caches()
     try:
         yield
     except BaseException:
-        _forget(_modules_in(directory))
+        sys.path[:] = path
+        _forget(_modules_in([*places, *moved]))
         sys.modules.update({name: module for name, (module, _) in before.items()})
         raise
     finally:
         sys.dont_write_bytecode = writes_none
-    _read.update({file: _stamp(file) for _, file in _modules_in(directory).values()})
+    _places[:] = places
+    _read.clear()
+    _read.update({file: _stamp(file) for _, file in _modules_in(places).values()})
 
 
 def import_module(name: str) -> ModuleType:
@@ -62,9 +65,11 @@ def import_module(name: str) -> ModuleType:
         raise ImportFailed(f"{type(error).__name__}: {error}".rstrip(": ")) from error
 
 
-def _modules_in(directory: Path) -> dict[str, tuple[ModuleType, str]]:
+def _modules_in(places: list[str]) -> dict[str, tuple[ModuleType, str]]:
     found = {}
-    inside = (f"{directory}{os.sep}", f"{directory.resolve()}{os.sep}")
+    inside = tuple(
+        f"{place}{os.sep}" for each in places for place in (each, os.path.realpath(each))
+    )
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if isinstance(file, str) and file.startswith(inside):

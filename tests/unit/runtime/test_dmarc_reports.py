@@ -108,6 +108,34 @@ async def test_mail_is_counted_and_reported(tmp_path: Path) -> None:
         assert (fine.messages, fine.passed, fine.rows[0].disposition) == (1, 1, "none")
 
 
+async def test_reports_tell_what_was_done_in_a_dry_run(tmp_path: Path) -> None:
+    from postroad.model import Address
+    from postroad.network import SystemClock
+
+    clock = Shifted(SystemClock())
+    there = config(
+        tmp_path,
+        dmarc_reports={"contact": "postmaster@here.test"},
+        policy={"dry_run": ["dmarc"]},
+    )
+    async with System.open(there, resolver=FakeDns(DNS), clock=clock) as system:
+        await system.domains.add("here.test")
+        await system.accounts.add(Address("postmaster", "here.test"), "secret")
+        await system.start()
+        (_, port) = system.listening["mx"][0]
+        assert (await send(port, "there.test")).startswith("250")
+        clock.ahead = 86_400.0
+        assert system.dmarc_reports is not None
+        assert await system.dmarc_reports.send_due() == 1
+        report = await report_of(system, "there.test")
+    assert report is not None
+    (row,) = report.rows
+    assert row.disposition == "none"
+    assert [(each.type, each.comment) for each in row.reasons] == [
+        ("local_policy", "policies are only tried here")
+    ]
+
+
 async def test_without_a_contact_nothing_is_counted(tmp_path: Path) -> None:
     async with System.open(config(tmp_path), resolver=FakeDns(DNS)) as system:
         assert system.dmarc_reports is None

@@ -80,6 +80,22 @@ def test_modules_stay_where_new_ones_cannot_be_imported(place: Path) -> None:
         assert import_module("one_of_house").words == "mended"
 
 
+def test_another_directory_has_modules_of_its_own(tmp_path: Path, place: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (place / "one_of_house.py").write_text("words = 'here'\n")
+    (other / "one_of_house.py").write_text("words = 'there'\n")
+    for directory, words in ((place, "here"), (other, "there"), (place, "here")):
+        with house_modules(directory):
+            assert import_module("one_of_house").words == words
+        assert (str(place) in sys.path, str(other) in sys.path) == (
+            directory == place,
+            directory == other,
+        )
+    with house_modules(None), pytest.raises(ImportFailed, match="No module named"):
+        import_module("one_of_house")
+
+
 def test_modules_elsewhere_are_left_alone() -> None:
     with house_modules(None):
         assert import_module("os") is os

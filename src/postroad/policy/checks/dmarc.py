@@ -40,12 +40,14 @@ def recognise_author(
     resolver: Resolver,
     entropy: Entropy,
     observer: Observer | None = None,
+    *,
+    dry_run: bool = False,
 ) -> Check:
     """Evaluate DMARC by what SPF and DKIM found, and do what the owner of the domain asks for.
 
     The fact is a `DmarcCheck`. Policy is not applied where the configuration says so, nor where all
     sealers of a valid ARC chain are trusted and the first of them saw DMARC pass for each domain of the
-    author (RFC 8617 §7.2.1).
+    author (RFC 8617 §7.2.1). In a `dry_run` the verdict will not be done, and owners are told so.
     """
     dmarc_settings = DmarcSettings(discovery=settings.discovery, malformed=settings.malformed)
 
@@ -68,7 +70,10 @@ def recognise_author(
             override = (
                 "" if found.policy is Policy.NONE else _override(settings, found, chain, header)
             )
-            observer(_observations(settings, stage, found, verdict, override))
+            if dry_run:
+                override = override or "policies are only tried here"
+            done = ACCEPT if dry_run else verdict
+            observer(_observations(settings, stage, found, done, override))
         return verdict
 
     return dmarc
