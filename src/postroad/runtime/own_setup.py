@@ -16,7 +16,7 @@ from postroad.runtime.own_policy import own_policy, policy_hosts
 from postroad.service.domain_check import DkimKey, Setup
 from postroad.service.keys import signing_key
 from postroad.storage.keys import FileKeys
-from postroad.trust.mta_sts import write_record
+from postroad.trust.mta_sts import parse_record, write_record
 
 _FOR_PEOPLE = {"submission": 587, "submissions": 465, "pop3": 110, "pop3s": 995}
 
@@ -35,6 +35,7 @@ async def own_setup(
     `addresses` are where mail leaves from; not given, they are ``delivery.source_ipv4`` and
     ``source_ipv6``, or what the DNS says of our host name.
     """
+    announced = write_record(own_policy(config))
     found = tuple(str(ipaddress.ip_address(each)) for each in addresses)
     return Setup(
         hostname=config.server.hostname,
@@ -44,7 +45,8 @@ async def own_setup(
         selectors=tuple(selectors),
         tlsa=_tlsa(config),
         chain=_chain(config),
-        sts_record=write_record(own_policy(config)) if config.listen.mta_sts else "",
+        sts_record=announced if config.listen.mta_sts else "",
+        sts_id=parse_record([announced]) or "",
         sts_hosts=policy_hosts(config),
         sts_mode=config.mta_sts.mode,
         reports_to=reports_to,

@@ -63,3 +63,11 @@ async def test_keys(tmp_path: Path) -> None:
     assert [(each.selector, each.signs) for each in setup.keys] == [("new", False), ("signs", True)]
     assert all(each.text.startswith("v=DKIM1; k=ed25519;") for each in setup.keys)
     assert (await own_setup(there, FakeDns(DNS), domain="other.test")).keys == ()
+
+
+async def test_the_policy_of_ours() -> None:
+    section = {"mode": "enforce", "mx": ["MX1.here.test"]}
+    found = await own_setup(config(mta_sts=section), FakeDns(DNS))
+    assert (found.sts_mode.value, found.sts_hosts) == ("enforce", ("mx1.here.test",))
+    assert found.sts_record == ""  # somebody else serves it
+    assert len(found.sts_id) == 20

@@ -51,7 +51,8 @@ async def check_mta_sts(domain: str, setup: Setup, resolver: Resolver) -> list[F
         why = "The policy cannot be fetched: there is no protection, and senders report failures."
         host_record = Record(host, "CNAME", setup.hostname)
         return [Finding("MTA-STS", Level.PROBLEM, text, why, (host_record,))]
-    left_out = await hosts_left_out(domain, setup, resolver) if setup.sts_record else ""
+    ours = bool(setup.sts_record) or found == setup.sts_id
+    left_out = await hosts_left_out(domain, setup, resolver) if ours else ""
     if left_out:
         level = Level.PROBLEM if setup.sts_mode is StsMode.ENFORCE else Level.WARNING
         why = "Senders that honour the policy deliver only to the hosts that it names."

@@ -33,8 +33,9 @@ class Setup(Struct, frozen=True):
     for people (``submission``, ``pop3s`` …), absent where we do not serve them. `tlsa` is the data of
     the TLSA record for our certificate, empty where no authority vouches for it; `chain` are the
     certificates that we show (DER, ours first). `sts_record` announces the MTA-STS policy that we
-    serve, empty where we serve none; `sts_hosts` are the hosts that it names, as patterns. `selectors`
-    are DKIM selectors to look for beside those of `keys`. `reports_to` gets reports; empty: postmaster.
+    serve, empty where we serve none; `sts_id` is the id of our policy, whoever serves it, `sts_mode` its
+    mode, and `sts_hosts` are the hosts that it names, as patterns. `selectors` are DKIM selectors to
+    look for beside those of `keys`. `reports_to` gets reports; empty: postmaster.
     """
 
     hostname: str
@@ -45,6 +46,7 @@ class Setup(Struct, frozen=True):
     tlsa: str = ""
     chain: tuple[bytes, ...] = ()
     sts_record: str = ""
+    sts_id: str = ""
     sts_hosts: tuple[str, ...] = ()
     sts_mode: StsMode = StsMode.NONE
     reports_to: str = ""

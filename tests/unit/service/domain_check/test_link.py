@@ -46,6 +46,9 @@ async def test_the_policy_that_we_serve() -> None:
 
 
 @pytest.mark.parametrize(
+    "serving", [{"sts_record": "v=STSv1; id=20261125;"}, {"sts_id": "20261125"}]
+)
+@pytest.mark.parametrize(
     ("mode", "hosts", "level"),
     [
         (StsMode.ENFORCE, (HOST,), Level.PROBLEM),
@@ -55,9 +58,9 @@ async def test_the_policy_that_we_serve() -> None:
     ],
 )
 async def test_a_policy_that_leaves_out_an_mx(
-    mode: StsMode, hosts: tuple[str, ...], level: Level
+    mode: StsMode, hosts: tuple[str, ...], level: Level, serving: dict[str, str]
 ) -> None:
-    ours = setup(sts_record="v=STSv1; id=20261125;", sts_hosts=hosts, sts_mode=mode)
+    ours = setup(sts_hosts=hosts, sts_mode=mode, **serving)
     zone = good()
     zone[DOMAIN]["MX"].append("20 mx.other.test")
     found = only(await check_mta_sts(DOMAIN, ours, dns(zone)), level)
