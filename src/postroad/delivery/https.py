@@ -58,15 +58,15 @@ class Fetcher:
         self._resolver = resolver
         self._network = network
         self._clock = clock
-        self._settings = settings
+        self.settings = settings
 
     async def get(self, host: str, path: str, media_type: str) -> bytes:
         """Return the file at ``https://host/path``. Raises `FetchFailed`, also for any status but 200
         and any other media type.
         """
         request = get_request(host, path, media_type)
-        reader = ResponseReader(self._settings.max_octets)
-        response = await self._exchange(host, self._settings.port, request, reader)
+        reader = ResponseReader(self.settings.max_octets)
+        response = await self._exchange(host, self.settings.port, request, reader)
         return self._body(response, host, media_type)
 
     async def post(
@@ -91,13 +91,13 @@ class Fetcher:
             accept=accept,
             authorization=authorization,
         )
-        reader = ResponseReader(self._settings.max_octets, head_only=head_only)
+        reader = ResponseReader(self.settings.max_octets, head_only=head_only)
         return await self._exchange(place.host, place.port, request, reader)
 
     async def _exchange(
         self, host: str, port: int, request: bytes, reader: ResponseReader
     ) -> HttpResponse:
-        until = self._clock.monotonic() + self._settings.total_seconds
+        until = self._clock.monotonic() + self.settings.total_seconds
         failure = FetchFailed(f"{host} has no address")
         for address in await self._addresses(host):
             try:
@@ -111,7 +111,7 @@ class Fetcher:
                 failure = FetchFailed(f"{host} [{address}]: {error.reason}", tls=True)
                 continue
             except (HttpBroken, TimeoutError) as error:
-                reason = str(error) or f"not done within {self._settings.total_seconds:g} s"
+                reason = str(error) or f"not done within {self.settings.total_seconds:g} s"
                 raise FetchFailed(f"{host}: {reason}") from error
             finally:
                 stream.close()
@@ -139,7 +139,7 @@ class Fetcher:
     def _left(self, until: float) -> float:
         left = until - self._clock.monotonic()
         if left <= 0:
-            raise FetchFailed(f"not done within {self._settings.total_seconds:g} s")
+            raise FetchFailed(f"not done within {self.settings.total_seconds:g} s")
         return left
 
     async def _addresses(self, host: str) -> list[str]:
@@ -147,7 +147,7 @@ class Fetcher:
         found: list[str] = []
         problem = ""
         if host.replace(".", "").isdigit():
-            refused = refusal(host, allow_private=self._settings.allow_private)
+            refused = refusal(host, allow_private=self.settings.allow_private)
             if refused is not None:
                 raise FetchFailed(refused)
             return [host]
@@ -156,7 +156,7 @@ class Fetcher:
             if answer.status is AnswerStatus.FAILED:
                 problem = f"look-up of {host} failed ({answer.detail})"
             for address in answer.records:
-                refused = refusal(address, allow_private=self._settings.allow_private)
+                refused = refusal(address, allow_private=self.settings.allow_private)
                 if refused is None:
                     found.append(address)
                 else:

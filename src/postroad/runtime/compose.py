@@ -10,64 +10,38 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import structlog
-from msgspec.structs import replace
 
-from postroad.delivery import RemoteDeliverer
-from postroad.delivery.above import ContentAbove
-from postroad.delivery.https import Fetcher
 from postroad.mailbox import LocalDeliverer
-from postroad.network import DnsResolver, ServerTls, TlsFilesInvalid
-from postroad.policy import Policy
-from postroad.ports import Clock, Deliverer, Entropy, Moments, Network, Resolver, StorageError
+from postroad.network import TlsFilesInvalid
+from postroad.ports import Clock, Entropy, Moments, Network, Resolver, StorageError
 from postroad.queue import Queue
 from postroad.runtime import settings
-from postroad.runtime.addresses import own_endpoints
-from postroad.runtime.checks import make_policy
+from postroad.runtime.chores import Chore, Chores
 from postroad.runtime.config import AcmeMode, Config
 from postroad.runtime.deliverer import LocalOrRemote
 from postroad.runtime.doors import Doors
-from postroad.runtime.guards import Guards
+from postroad.runtime.in_force import Maker, needing_restart
 from postroad.runtime.listeners import Listeners
 from postroad.runtime.lists import leave_out_suppressed, make_returns
 from postroad.runtime.office import Office
-from postroad.runtime.outbound import make_network, make_remote, make_resolver
-from postroad.runtime.renewal import FileWatch, Renewal, prepare
-from postroad.runtime.signing.pool import SigningPool
+from postroad.runtime.renewal import FileWatch, Renewal
 from postroad.service.authenticate import Authenticator
 from postroad.service.dmarc_reports import DmarcReports
 from postroad.service.intake import Intake
 from postroad.service.login import SaslLogins
 from postroad.service.logins import LoginBook
 from postroad.service.maildrops import Maildrops
-from postroad.service.sealing import ForwardSealer
-from postroad.service.signatory import SignsHere
-from postroad.service.signing import KeyRing, Signing
 from postroad.service.tls_reports import TlsReports
 from postroad.storage.moments import LocalMoments
-from postroad.storage.spool import FileSpool
 
 log = structlog.get_logger("postroad.system")
 
 PRUNE_EVERY_SECONDS = 3600.0
 ABORT_GRACE_SECONDS = 5.0
-_NEEDS_RESTART = (
-    "server",
-    "storage",
-    "queue",
-    "streams",
-    "pop3",
-    "auth",
-    "oauth",
-    "junk",
-    "forwarding",
-    "bounces",
-    "tls_reports",
-    "dmarc_reports",
-)
 
 
 class System:
@@ -88,7 +62,7 @@ class System:
         worker: int = 0,
         moments: Moments | None = None,
     ) -> None:
-        self.config = config = office.config
+        config = office.config
         self.office = office
         self.store = store = office.store
         self.accounts = office.accounts
@@ -98,24 +72,17 @@ class System:
         self.journeys = office.journeys
         self.recipients = office.recipients
         self._worker = worker
-        self._given_resolver = resolver
-        self._given_network = network
         self._listeners = listeners or Listeners()
-        self._resolvers: list[DnsResolver] = []
-        self._resolver = self._make_resolver(config)
-        self._ring = KeyRing(office.key_store, office.clock)
-        self.signers = _make_signers(config)
-        self._signatory = self.signers or SignsHere()
-        self._signing = Signing(self._ring, self._signatory, office.clock)
-        self._guards = Guards(
-            office.clock,
-            network or make_network(config),
-            store.standing,
-            LocalMoments() if moments is None else moments,
+        self._maker = Maker(
+            office,
+            resolver=resolver,
+            network=network,
+            moments=LocalMoments() if moments is None else moments,
+            submit=lambda envelope, data, origin: self.intake.submit(envelope, data, origin),
         )
-        self.dmarc_reports = self._make_dmarc_reports(config)
-        self._tls = _make_tls(config)
-        self.tls_reports: TlsReports | None = None
+        self._in_force = current = self._maker.make(config)
+        ways = self._maker.ways
+        ways.use(current.resolver, current.network)
         local = LocalDeliverer(
             mailboxes=store.mailboxes,
             directory=store.directory,
@@ -123,9 +90,8 @@ class System:
             entropy=office.entropy,
             junk=office.junk_filter,
         )
-        self._contents = ContentAbove(store.content)
         self._deliverer = LocalOrRemote(
-            local, self._make_remote(config), self._forwarding, make_returns(office)
+            local, self._maker.remote(current, {}), make_returns(office)
         )
         self.queue = Queue(
             ledger=store.ledger,
@@ -136,7 +102,7 @@ class System:
             entropy=office.entropy,
             settings=settings.queue(config, store.node, worker),
             resolve=office.recipients.place,
-            sign=self._sign_own if config.trust.sign else None,
+            sign=self._sign_own,
         )
         self.intake = Intake(
             queue=self.queue,
@@ -144,9 +110,9 @@ class System:
             recipients=office.recipients,
             clock=office.clock,
             entropy=office.entropy,
-            policy=self._make_policy(config, self._resolver),
-            settings=settings.intake(config),
-            signing=self._signing if config.trust.sign else None,
+            policy=current.policy,
+            settings=current.intake,
+            signing=current.signing,
         )
         self.book = LoginBook(
             ledger=store.ledger, clock=office.clock, settings=settings.login_book(config)
@@ -157,9 +123,7 @@ class System:
             passwords=office.passwords,
             secret=store.secret,
             book=self.book,
-            tokens=settings.tokens(
-                config, office.clock, self._resolver, network or make_network(config)
-            ),
+            tokens=settings.tokens(config, office.clock, ways, ways),
             settings=settings.authenticator(config),
         )
         self._doors = Doors(
@@ -177,12 +141,10 @@ class System:
                 login_delay_seconds=config.pop3.login_delay_seconds,
                 read_ahead=settings.read_ahead(config),
             ),
-            tls=self._tls,
+            tls=current.tls,
         )
-        self._tasks: list[asyncio.Task[None]] = []
-        self._renewing: asyncio.Task[None] | None = None
-        self._failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
-        self._stopped = False
+        self._chores = Chores()
+        self._started = self._stopped = False
 
     @classmethod
     @asynccontextmanager
@@ -221,6 +183,21 @@ class System:
                 await system.stop(0.0)
 
     @property
+    def config(self) -> Config:
+        """The settings in force, but for those that need a restart."""
+        return self._in_force.config
+
+    @property
+    def dmarc_reports(self) -> DmarcReports | None:
+        """Who notes and sends DMARC reports."""
+        return self._in_force.dmarc_reports
+
+    @property
+    def tls_reports(self) -> TlsReports | None:
+        """Who sends TLS reports."""
+        return self._in_force.tls_reports
+
+    @property
     def listening(self) -> dict[str, list[tuple[str, int]]]:
         """Host and port of what is bound, by service."""
         return self._listeners.addresses
@@ -234,31 +211,19 @@ class System:
     async def start(self) -> None:
         """Bind what is not bound yet, take connections, run the queue. Raises `CannotListen`."""
         self._listeners.rebind(self.config)
-        self._deliverer.remote = self._make_remote(self.config)
-        if self.signers is not None and self.config.trust.sign and not self._ring.empty:
-            self.signers.start()
+        self._deliverer.remote = self._maker.remote(self._in_force, self.listening)
+        if self._in_force.signing is not None:
+            self._maker.start_signers()
         await self._serve()
-        self._run(self.queue.run(), "queue")
-        if self.dmarc_reports is not None and self._worker == 0:
-            self._run(self.dmarc_reports.run(), "dmarc reports")
-        if self.config.trust.sign and self._worker == 0:
-            self._run(self._watch_keys(), "keys")
-        self._run(self.book.run(), "logins")
-        self._run(self._write_standings(), "standings")
-        if self.config.storage.retain_seconds and self._worker == 0:
-            self._run(self._prune(), "prune")
-        if self.config.tls.watch_seconds:
-            self._run(self._watch_certificate(), "watch certificate")
-        self._keep_certificate()
-        self.tls_reports = self._make_tls_reports()
-        if self.tls_reports is not None and self._worker == 0:
-            self._run(self.tls_reports.run(), "tls reports")
+        self._chores.keep(self._wanted_chores())
+        self._started = True
 
     async def stop(self, grace_seconds: float | None = None) -> None:
         """Take no more connections, let what is in flight end, cut the rest. Safe to call twice."""
         if self._stopped:
             return
         self._stopped = True
+        self._chores.may_end()
         grace = self.config.server.grace_seconds if grace_seconds is None else grace_seconds
         began = time.monotonic()
         self._listeners.close()
@@ -268,15 +233,10 @@ class System:
             log.warning("connections were cut", connections=cut)
         await self.queue.stop(max(0.0, grace - (time.monotonic() - began)))
         await self.book.flush()
-        if self._guards.standings is not None:
-            await self.office.standing.write(self._guards.standings)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self.signers is not None:
-            await self.signers.close()
-        for resolver in self._resolvers:
-            await resolver.close()
+        if self._maker.guards.standings is not None:
+            await self.office.standing.write(self._maker.guards.standings)
+        await self._chores.stop()
+        await self._maker.close()
 
     async def reload(self, config: Config | None = None) -> None:
         """Read the certificate anew, and use `config` for new connections; none is dropped.
@@ -284,33 +244,29 @@ class System:
         Raises `CannotListen`, `TlsFilesInvalid`, `OSError` or `ValueError`, and then everything stays
         as it was.
         """
-        config = config or self.config
-        tls = _make_tls(config)
-        settings.remote(config)  # raises now what it would raise below
-        resolver = self._make_resolver(config)
-        policy = self._make_policy(config, resolver)
-        # Streams change with a restart, for intake and queue together: a message must not be in one
-        # whose policy the queue does not know.
-        streams = self.intake.settings.streams
-        intake_settings = replace(settings.intake(config), streams=streams)
-        self._listeners.rebind(config)
+        fresh = self._maker.make(config or self.config, self._in_force)
+        self._listeners.rebind(fresh.config)
         # Nothing below fails: from here on the new settings are in force.
-        _warn_of_restart(self.config, config)
-        before, self.config, self._tls, self._resolver = self.config, config, tls, resolver
-        self._deliverer.remote = self._make_remote(config)
-        self.intake.policy, self.intake.settings = policy, intake_settings
-        self.intake.signing = self._signing if config.trust.sign else None
-        self._doors.configure(config, tls)
+        waiting = needing_restart(self._in_force.config, fresh.config)
+        if waiting:
+            log.warning("some changes come into force only with a restart", settings=waiting)
+        self._in_force = fresh
+        self._maker.ways.use(fresh.resolver, fresh.network)
+        self._deliverer.remote = self._maker.remote(fresh, self.listening)
+        self.intake.policy, self.intake.settings = fresh.policy, fresh.intake
+        self.intake.signing = fresh.signing
+        self._doors.configure(fresh.config, fresh.tls)
         await self._serve()
-        if (before.acme, before.tls.acme) != (config.acme, config.tls.acme):
-            self._keep_certificate()
+        if self._started:
+            self._chores.keep(self._wanted_chores())
 
     async def failure(self) -> BaseException:
         """Wait until a part fails that must not fail, and return why."""
-        return await asyncio.shield(self._failure)
+        return await asyncio.shield(self._chores.failed)
 
     async def _serve(self) -> None:
-        context = self._tls.context if self._tls else None
+        tls = self._in_force.tls
+        context = tls.context if tls else None
         await self._listeners.serve(
             self._doors.factories,
             context,
@@ -318,115 +274,37 @@ class System:
             self.config.limits.tls_handshake_seconds,
         )
 
-    def _make_policy(self, config: Config, resolver: Resolver) -> Policy:
-        office = self.office
-        return make_policy(
-            config,
-            office.clock,
-            office.entropy,
-            resolver,
-            self._guards,
-            self.dmarc_reports.note if self.dmarc_reports is not None else None,
-        )
-
-    def _make_resolver(self, config: Config) -> Resolver:
-        if self._given_resolver is not None:
-            return self._given_resolver
-        self._resolvers.append(make_resolver(config))
-        return self._resolvers[-1]
-
-    def _make_remote(self, config: Config) -> RemoteDeliverer:
-        """Return remote delivery, which must know where we listen to see a loop."""
-        mx = self.listening.get("mx", [])
-        return make_remote(
-            config,
-            resolver=self._resolver,
-            network=self._given_network or make_network(config),
-            content=self._contents,
-            clock=self.office.clock,
-            entropy=self.office.entropy,
-            own_endpoints=own_endpoints(mx),
-            security=self.store.security,
-            ledger=self.store.ledger,
-        )
-
-    def _make_tls_reports(self) -> TlsReports | None:
-        told = settings.tls_reports(self.config)
-        if told is None:
-            return None
-        resolver = self._given_resolver or self._resolvers[-1]
-        return TlsReports(
-            security=self.store.security,
-            ledger=self.store.ledger,
-            resolver=resolver,
-            intake=self.intake,
-            clock=self.office.clock,
-            settings=told,
-            fetcher=Fetcher(
-                resolver,
-                self._given_network or make_network(self.config),
-                self.office.clock,
-                settings.report_places(self.config),
-            ),
-        )
-
-    def _forwarding(self, remote: Deliverer) -> Deliverer:
-        """Pass others' mail on under a sender of ours, sealed with the key of the domain."""
-        sealer = ForwardSealer(
-            content=self.store.content,
-            resolver=self._resolver,
-            clock=self.office.clock,
-            key_of=self._ring.sealing_key,
-            signatory=self._signatory,
-        )
-        seal = sealer.seal if self.config.trust.sign and self.config.trust.verify else None
-        return self.office.forwarding(remote, seal, self._contents)
-
-    def _make_dmarc_reports(self, config: Config) -> DmarcReports | None:
-        told = settings.dmarc_reports(config)
-        if told is None or not config.trust.verify:
-            return None
-        return DmarcReports(
-            spool=FileSpool(config.server.data_dir / "dmarc"),
-            resolver=self._resolver,
-            submit=lambda envelope, data, origin: self.intake.submit(envelope, data, origin),
-            clock=self.office.clock,
-            settings=told,
-        )
-
-    def _run(self, work: Coroutine[object, object, None], name: str) -> "asyncio.Task[None]":
-        task = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks.append(task)
-        task.add_done_callback(self._ended)
-        return task
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        if task.cancelled() or self._failure.done():
+    def _wanted_chores(self) -> Iterator[Chore]:
+        """What is done beside the mail, by the settings in force; some of it by one process alone."""
+        config = self.config
+        yield Chore("queue", None, self.queue.run)
+        yield Chore("logins", None, self.book.run)
+        yield Chore("standings", config.abuse.standing_write_seconds, self._write_standings)
+        if config.tls.watch_seconds:
+            yield Chore("watch certificate", config.tls.watch_seconds, self._watch_certificate)
+        if self._worker != 0:
             return
-        error = task.exception()
-        if error is None and not self._stopped:
-            error = RuntimeError(f"{task.get_name()} ended though nobody stopped it")
-        if error is not None:
-            self._failure.set_result(error)
-
-    def _keep_certificate(self) -> None:
-        """Renew the certificate when it is time, where that is ours to do."""
-        if self._renewing is not None:
-            self._renewing.cancel()
-            self._renewing = None
-        if self.config.tls.acme is not AcmeMode.OFF and self._worker == 0:
-            renewal = Renewal(self.config, self.office.clock)
-            self._renewing = self._run(renewal.run(), "renew certificate")
+        for name, reports in (("dmarc", self.dmarc_reports), ("tls", self.tls_reports)):
+            if reports is not None:
+                yield Chore(f"{name} reports", reports, reports.run)
+        if config.trust.sign:
+            yield Chore("keys", config.trust.key_check_seconds, self._watch_keys)
+        if config.storage.retain_seconds:
+            yield Chore("prune", None, self._prune)
+        if config.tls.acme is not AcmeMode.OFF:
+            renewal = Renewal(config, self.office.clock)
+            yield Chore("renew certificate", (config.acme, config.tls.acme), renewal.run)
 
     async def _watch_certificate(self) -> None:
         """Use a certificate that was renewed, by whomever; no connection is dropped."""
         watch = FileWatch(self.config.certificate_files)
         while True:
             await asyncio.sleep(self.config.tls.watch_seconds or 60.0)
-            if self._tls is None or not watch.changed(self.config.certificate_files):
+            tls = self._in_force.tls
+            if tls is None or not watch.changed(self.config.certificate_files):
                 continue
             try:
-                self._tls.reload()
+                tls.reload()
             except TlsFilesInvalid as error:
                 # Perhaps half of a pair that is being replaced: then there is another change.
                 log.warning("certificate not reloaded; the earlier one stays", error=str(error))
@@ -435,17 +313,23 @@ class System:
             log.info("certificate reloaded")
 
     async def _sign_own(self, message: bytes) -> bytes:
-        return await self._signing.sign_whole(message, self.config.server.hostname)
+        signing = self._in_force.signing
+        return (
+            b""
+            if signing is None
+            else await signing.sign_whole(message, self.config.server.hostname)
+        )
 
     async def _watch_keys(self) -> None:
-        await self.office.keys.watch(lambda: self._resolver, self.config.trust.key_check_seconds)
+        every = self.config.trust.key_check_seconds
+        await self.office.keys.watch(lambda: self._in_force.resolver, every)
 
     async def _write_standings(self) -> None:
         """Write, now and then, what was judged of sending domains."""
         while True:
             await asyncio.sleep(self.config.abuse.standing_write_seconds)
-            if self._guards.standings is not None:
-                await self.office.standing.write(self._guards.standings)
+            if self._maker.guards.standings is not None:
+                await self.office.standing.write(self._maker.guards.standings)
 
     async def _prune(self) -> None:
         """Forget, now and then, what is long over."""
@@ -458,30 +342,3 @@ class System:
             except StorageError as error:
                 log.error("old journeys could not be removed", error=str(error))
             await asyncio.sleep(PRUNE_EVERY_SECONDS)
-
-
-def _make_signers(config: Config) -> SigningPool | None:
-    """Processes that sign; nothing is started yet, and nothing is as long as there are no keys."""
-    trust = config.trust
-    if not trust.signers:
-        return None
-    return SigningPool(
-        trust.signers,
-        seconds=config.limits.check_seconds,
-        max_octets=trust.signer_max_octets,
-    )
-
-
-def _make_tls(config: Config) -> ServerTls | None:
-    files = config.certificate_files
-    if files is None:
-        return None
-    if config.tls.acme is not AcmeMode.OFF:
-        prepare(config)
-    return ServerTls(*files)
-
-
-def _warn_of_restart(before: Config, after: Config) -> None:
-    changed = [name for name in _NEEDS_RESTART if getattr(before, name) != getattr(after, name)]
-    if changed:
-        log.warning("some changes come into force only with a restart", sections=changed)

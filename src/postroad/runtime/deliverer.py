@@ -1,7 +1,5 @@
 """The ways that mail goes, behind one port: to a mailbox here, out, or back to us about mail of ours."""
 
-from collections.abc import Callable
-
 from postroad.model import LeasedDelivery, Route, RouteKind
 from postroad.ports import Attempt, Deliverer, Session
 from postroad.service.recipients import LOCAL, RETURNS
@@ -12,30 +10,19 @@ _LOCAL = RouteKind.LOCAL
 class LocalOrRemote:
     """`ports.Deliverer` for all destinations.
 
-    `remote` may be replaced while sessions are open; those end as they began. `forwarding` is put
-    around each of them. `returns` takes what comes back.
+    `remote` brings mail to other servers; it may be replaced while sessions are open, which end as they
+    began. `returns` takes what comes back.
     """
 
     def __init__(
         self,
         local: Deliverer,
         remote: Deliverer,
-        forwarding: Callable[[Deliverer], Deliverer] | None = None,
         returns: Deliverer | None = None,
     ) -> None:
         self._returns = returns
         self._local = local
-        self._forwarding = forwarding
         self.remote = remote
-
-    @property
-    def remote(self) -> Deliverer:
-        """What brings mail to other servers."""
-        return self._remote
-
-    @remote.setter
-    def remote(self, deliverer: Deliverer) -> None:
-        self._remote = deliverer if self._forwarding is None else self._forwarding(deliverer)
 
     async def at_once(self, job: LeasedDelivery) -> Attempt | None:
         """Deposit what stays here; None for what leaves."""
@@ -46,14 +33,14 @@ class LocalOrRemote:
 
     async def route(self, destination: str) -> Route:
         """Return the way to ``"local"`` or to a domain. Raises `RouteFailed`."""
-        chosen = self._local if destination == LOCAL else self._remote
+        chosen = self._local if destination == LOCAL else self.remote
         if self._returns is not None and destination == RETURNS:
             chosen = self._returns
         return await chosen.route(destination)
 
     async def connect(self, route: Route) -> Session:
         """Open a session. Raises `RouteFailed`."""
-        chosen = self._local if route.kind is _LOCAL else self._remote
+        chosen = self._local if route.kind is _LOCAL else self.remote
         if self._returns is not None and route.domain == RETURNS:
             chosen = self._returns
         return await chosen.connect(route)

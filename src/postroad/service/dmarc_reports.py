@@ -62,7 +62,7 @@ class DmarcReports:
         self._resolver = resolver
         self._submit = submit
         self._clock = clock
-        self._settings = settings
+        self.settings = settings
         self._sent: dict[str, set[str]] = {}  # by day: domains that have theirs
 
     def note(self, seen: Sequence[Observation]) -> None:
@@ -132,11 +132,11 @@ class DmarcReports:
         recipients = await self._recipients(policy.domain, rua)
         if not recipients:
             return None if recipients is None else False
-        contact = self._settings.contact
+        contact = self.settings.contact
         begin = int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp())
         name = f"{day}.{policy.domain}@{contact.domain}"
         report = AggregateReport(
-            org_name=self._settings.organization,
+            org_name=self.settings.organization,
             email=str(contact),
             report_id=name,
             begin=begin,

@@ -8,6 +8,7 @@ an hour, and given up after some days.
 """
 
 import contextlib
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -22,11 +23,11 @@ from postroad.model import (
     InvalidAddress,
     Origin,
     Recipient,
+    Reply,
     ServerKind,
     TlsReported,
 )
 from postroad.ports import AnswerStatus, Clock, Ledger, Resolver, SecurityStore, StorageError
-from postroad.service.intake import Intake
 from postroad.trust.tls_report import (
     ReportLetter,
     TlsReport,
@@ -56,7 +57,7 @@ class TlsReportSettings(Struct, frozen=True):
 
 
 class TlsReports:
-    """Makes and sends reports."""
+    """Makes and sends reports. `submit` queues a message of ours."""
 
     def __init__(
         self,
@@ -64,7 +65,7 @@ class TlsReports:
         security: SecurityStore,
         ledger: Ledger,
         resolver: Resolver,
-        intake: Intake,
+        submit: Callable[[Envelope, bytes, Origin], Awaitable[Reply]],
         clock: Clock,
         settings: TlsReportSettings,
         fetcher: Fetcher,
@@ -72,10 +73,10 @@ class TlsReports:
         self._security = security
         self._ledger = ledger
         self._resolver = resolver
-        self._intake = intake
+        self._submit = submit
         self._clock = clock
-        self._settings = settings
-        self._fetcher = fetcher
+        self.settings = settings
+        self.fetcher = fetcher
         # Of reports that some place has yet to take: the places that did, by day and domain.
         self._half_done: dict[tuple[str, str], set[str]] = {}
 
@@ -132,8 +133,8 @@ class TlsReports:
             results,
             day=day,
             report_id=self._name(day, domain),
-            organization=self._settings.organization,
-            contact=str(self._settings.contact),
+            organization=self.settings.organization,
+            contact=str(self.settings.contact),
         )
         done = self._half_done.get((day, domain), set())
         for address in addresses:
@@ -154,7 +155,7 @@ class TlsReports:
     async def _post(self, address: HttpsAddress, report: TlsReport, domain: str) -> bool:
         """RFC 8460 §5.4. Where the response is lost the report is sent again, under its id."""
         try:
-            response = await self._fetcher.post(
+            response = await self.fetcher.post(
                 address, pack_report(report), _MEDIA_TYPE, head_only=True
             )
         except FetchFailed as error:
@@ -170,7 +171,7 @@ class TlsReports:
     async def _mail(
         self, day: str, domain: str, recipients: list[Address], report: TlsReport
     ) -> bool:
-        contact = self._settings.contact
+        contact = self.settings.contact
         letter = ReportLetter(
             sender=str(contact),
             recipient=", ".join(map(str, recipients)),
@@ -181,15 +182,13 @@ class TlsReports:
             message_id=f"<tls-report.{self._name(day, domain)}>",
         )
         envelope = Envelope(contact, tuple(map(Recipient, recipients)))
-        reply = await self._intake.submit(
-            envelope, write_letter(letter, report), Origin(ServerKind.LOCAL)
-        )
+        reply = await self._submit(envelope, write_letter(letter, report), Origin(ServerKind.LOCAL))
         if not reply.positive:
             log.warning("TLS report not queued", domain=domain, day=day, reply=str(reply))
         return reply.positive
 
     def _name(self, day: str, domain: str) -> str:
-        return f"{day}.{domain}@{self._settings.contact.domain}"
+        return f"{day}.{domain}@{self.settings.contact.domain}"
 
 
 def _mail_places(places: tuple[str, ...]) -> list[Address]:

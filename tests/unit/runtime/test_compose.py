@@ -243,7 +243,7 @@ def test_an_office_on_the_store_of_a_running_server(tmp_path: Path) -> None:
 def test_a_queue_that_fails_is_noticed(tmp_path: Path) -> None:
     async def main() -> None:
         async with running(make_config(tmp_path)) as system:
-            task = next(task for task in system._tasks if task.get_name() == "queue")
+            task = system._chores.running["queue"]
             await asyncio.sleep(0)
             system.queue._stop.set()  # it ends though nobody stopped the system
             error = await asyncio.wait_for(system.failure(), 10)

@@ -79,7 +79,7 @@ class World:
             security=self.store.security,
             ledger=self.store.ledger,
             resolver=self.dns,
-            intake=self.intake,  # type: ignore[arg-type]
+            submit=self.intake.submit,
             clock=FakeClock(),
             settings=TlsReportSettings(Address.parse("tls@us.test"), "Us"),
             fetcher=self.web,  # type: ignore[arg-type]
