@@ -11,12 +11,15 @@ from postroad.lab.world import World, words
 from postroad.model import Address
 from postroad.trust.srs import is_srs
 
+LONG = "l" * 60
+"""A local part that leaves no room for the way back to it."""
+
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
     async with World() as world:
         for domain in ("there.test", "here.test", "away.test"):
-            await world.add_domain(domain, ["jo"])
+            await world.add_domain(domain, ["jo", LONG])
         aliases = world.sites["here.test"].office.aliases
         await aliases.add(Address("team", "here.test"), [Address("jo", "away.test")])
         await aliases.add(Address("lost", "here.test"), [Address("gone", "away.test")])
@@ -41,12 +44,13 @@ async def test_the_next_server_sees_a_sender_of_ours(world: World) -> None:
     assert b"From: jo@there.test" in message or b"From: <jo@there.test>" in message
 
 
-async def test_a_bounce_of_another_server_comes_home(world: World) -> None:
+@pytest.mark.parametrize("name", ["jo", LONG])
+async def test_a_bounce_of_another_server_comes_home(world: World, name: str) -> None:
     # away.test takes the mail, and only then finds no way on.
     away = world.sites["away.test"].office.aliases
     await away.add(Address("gone", "away.test"), [Address("x", "nowhere.test")])
-    await world.send("jo@there.test", "lost@here.test", subject="bounced")
-    (report,) = await world.wait_for("jo@there.test")
+    await world.send(f"{name}@there.test", "lost@here.test", subject="bounced")
+    (report,) = await world.wait_for(f"{name}@there.test")
     assert b"Content-Type: multipart/report" in report
     assert b"x@nowhere.test" in report
 

@@ -76,9 +76,9 @@ class Forwarding:
         sender = message.envelope.sender
         if sender is not None and not await self._may_keep(message, sender):
             forwarded = self._srs.forward(sender, ours, self._clock.now())
-            if forwarded is not None:
-                envelope = replace(message.envelope, sender=forwarded)
-                changed = replace(changed, envelope=envelope)
+            if forwarded is None:  # too long, as those of large senders are
+                forwarded = self._srs.forward_kept(message.id, ours, self._clock.now())
+            changed = replace(changed, envelope=replace(message.envelope, sender=forwarded))
         if self._seal is not None and self.contents is not None:
             above = await self._seal(message, ours)
             if above:

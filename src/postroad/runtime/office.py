@@ -36,6 +36,7 @@ from postroad.service.standing import StandingDesk
 from postroad.service.suppressions import Suppressions
 from postroad.storage.keys import FileKeys
 from postroad.storage.sqlite.store import SqliteStore
+from postroad.trust.srs import SrsInvalid
 
 
 class Office:
@@ -159,9 +160,16 @@ class Office:
     async def _is_ours(self, domain: str) -> bool:
         return await self.directory.domain(domain) is not None
 
-    def _way_back(self, local_part: str) -> Address:
+    async def _way_back(self, local_part: str) -> Address:
         assert self._srs is not None, "given only where it is there"
-        return self._srs.back(local_part, self.clock.now())
+        now = self.clock.now()
+        kept = self._srs.kept(local_part, now)
+        if kept is None:
+            return self._srs.back(local_part, now)
+        message = await self.store.queue.message(kept)
+        if message is None or message.envelope.sender is None:
+            raise SrsInvalid("the mail that it was made for is not kept any more")
+        return message.envelope.sender
 
     @classmethod
     @asynccontextmanager

@@ -6,7 +6,7 @@ others wrote into a local part is ever taken for a route: ``a%b``, ``a!b`` and `
 (no open relay by old spellings).
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
@@ -80,7 +80,7 @@ class Recipients:
         *,
         hostname: str,
         monotonic: Callable[[], float] | None = None,
-        way_back: Callable[[str], Address] | None = None,
+        way_back: Callable[[str], Awaitable[Address]] | None = None,
         returns: Callable[[Address], tuple[Target, ...] | Reply | None] | None = None,
     ) -> None:
         self._returns = returns
@@ -197,7 +197,7 @@ class Recipients:
                 return alias.targets
         if self._way_back is not None and is_srs(address.local_part):
             try:
-                return (self._way_back(address.local_part),)
+                return (await self._way_back(address.local_part),)
             except SrsInvalid as error:
                 return Reply(550, "5.1.1", f"<{address}> No way back: {error}")
         if domain.catch_all is not None and domain.catch_all.folded != address.folded:

@@ -7,6 +7,10 @@ back through us and nobody else can make such addresses::
     jo@there.test                      forwarded by us    SRS0=HASH=TT=there.test=jo@here.test
     SRS0=…=there.test=jo@relay.test    forwarded by us    SRS1=HASH=relay.test==…=there.test=jo@here.test
 
+A sender too long for that is not in the address: the message is, which we keep, and which knows him::
+
+    jo+long@there.test                 forwarded by us    SRS2=HASH=TT=MESSAGE@here.test
+
 The scheme is by Meng Weng Wong and Shevek; hash and time are opaque to all but who made them. TT is the
 day it was made (modulo 1024), so that addresses which leak do not live for ever. Letters may change
 their case on the way.
@@ -16,7 +20,7 @@ import base64
 import hmac
 import re
 
-from postroad.model import Address
+from postroad.model import Address, InvalidId, format_id, parse_id
 from postroad.model.address import LOCAL_PART_MAX_OCTETS
 
 HASH_LETTERS = 6
@@ -27,6 +31,7 @@ _DAY_SECONDS = 86_400
 _DAYS = 1024
 _DIGITS = "abcdefghijklmnopqrstuvwxyz234567"
 _SRS = re.compile(r"SRS([01])[=+-](.+)", re.IGNORECASE | re.DOTALL)
+_KEPT = re.compile(r"SRS2[=+-]([^=]*)=(([^=]*)=(.*))", re.IGNORECASE | re.DOTALL)
 
 
 class SrsInvalid(Exception):
@@ -71,34 +76,57 @@ class Srs:
             return None
         return found
 
+    def forward_kept(self, message: int, domain: str, now: float) -> Address:
+        """Return a sender of our `domain` that leads back by a message which is kept, by its id. It is
+        short, whatever its true sender is.
+        """
+        inner = f"{_day(now)}={format_id(message)}"
+        return Address(f"SRS2={_hash(self._secret, '2', inner)}={inner}", domain)
+
+    def kept(self, local_part: str, now: float) -> int | None:
+        """Return the message whose sender a local part of ours leads back to, None where it tells the
+        sender itself. Raises `SrsInvalid`.
+        """
+        known = _KEPT.fullmatch(local_part)
+        if known is None:
+            return None
+        mark, inner, day, number = known.groups()
+        self._check("2", mark, inner)
+        _check_age(day, now)
+        try:
+            return parse_id(number)
+        except InvalidId as error:
+            raise SrsInvalid(str(error)) from None
+
     def back(self, local_part: str, now: float) -> Address:
         """Return who a local part of ours leads back to. Raises `SrsInvalid`."""
         known = _SRS.fullmatch(local_part)
         if known is None:
             raise SrsInvalid("it is no address of forwarded mail")
         mark, _, inner = known[2].partition("=")
-        if not self._is_ours(known[1], mark, inner):
-            raise SrsInvalid("it was not made here, or was changed on its way")
+        self._check(known[1], mark, inner)
         if known[1] == "1":
             first, _, rest = inner.partition("==")
             return _address(f"SRS0={rest}", first)
         day, _, rest = inner.partition("=")
-        if not _is_fresh(day, now):
-            raise SrsInvalid(f"it is older than {MAX_AGE_DAYS} days")
+        _check_age(day, now)
         domain, _, original = rest.partition("=")
         return _address(original, domain)
 
-    def _is_ours(self, kind: str, mark: str, inner: str) -> bool:
+    def _check(self, kind: str, mark: str, inner: str) -> None:
         given = mark.lower().encode()
-        return any(
+        if not any(
             hmac.compare_digest(given, _hash(secret, kind, inner).encode())
             for secret in self._secrets
-        )
+        ):
+            raise SrsInvalid("it was not made here, or was changed on its way")
 
 
 def is_srs(local_part: str) -> bool:
     """Whether a local part looks like one of this scheme."""
-    return local_part[:3].upper() == "SRS" and _SRS.fullmatch(local_part) is not None
+    return local_part[:3].upper() == "SRS" and (
+        _SRS.fullmatch(local_part) is not None or _KEPT.fullmatch(local_part) is not None
+    )
 
 
 def _hash(secret: bytes, kind: str, inner: str) -> str:
@@ -110,6 +138,11 @@ def _hash(secret: bytes, kind: str, inner: str) -> str:
 def _day(now: float) -> str:
     day = int(now // _DAY_SECONDS) % _DAYS
     return _DIGITS[day >> 5] + _DIGITS[day & 31]
+
+
+def _check_age(day: str, now: float) -> None:
+    if not _is_fresh(day, now):
+        raise SrsInvalid(f"it is older than {MAX_AGE_DAYS} days")
 
 
 def _is_fresh(text: str, now: float) -> bool:

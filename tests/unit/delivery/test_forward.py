@@ -115,7 +115,6 @@ async def test_mail_that_is_passed_on() -> None:
         {"server": ServerKind.SUBMISSION},
         {"server": ServerKind.DSN},
         {"sender": Address("jo", "here.test"), "findings": Findings(sender_passed=True)},
-        {"sender": Address("a" * 60, "there.test")},  # its rewritten form would be too long
     ],
 )
 async def test_mail_that_keeps_its_sender(changes: dict[str, Any]) -> None:
@@ -133,6 +132,15 @@ async def test_a_sender_of_ours_is_kept_where_it_is_proven(findings: Findings | 
         assert sender == boss
     else:
         assert SRS.back(sender.local_part, Clock().now()) == boss
+
+
+async def test_a_sender_too_long_to_be_rewritten_is_found_by_the_message() -> None:
+    inner, attempts = await run(job(sender=Address("a" * 60, "there.test")))
+    (sender,) = inner.senders
+    assert sender is not None
+    assert sender.domain == "here.test"
+    assert SRS.kept(sender.local_part, Clock().now()) == 1
+    assert [step.text for step in attempts[0].steps] == [f"passed on with the sender <{sender}>"]
 
 
 async def test_lmtp_is_a_mailbox() -> None:

@@ -129,9 +129,11 @@ async def test_old_routes_are_just_names(directory: FakeDirectory, address: str)
 async def test_senders_of_mail_that_was_passed_on_lead_back(directory: FakeDirectory) -> None:
     srs = Srs(b"a secret that nobody knows")
     now = 1_795_600_000.0
-    recipients = Recipients(
-        directory, hostname="mx.x.test", way_back=lambda local_part: srs.back(local_part, now)
-    )
+
+    async def back(local_part: str) -> Address:
+        return srs.back(local_part, now)
+
+    recipients = Recipients(directory, hostname="mx.x.test", way_back=back)
     eve = Address("eve", "y.test")
     forwarded = srs.forward(eve, "x.test", now)
     assert forwarded is not None

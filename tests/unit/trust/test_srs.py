@@ -116,3 +116,34 @@ def test_the_secret_is_not_shown() -> None:
 def test_a_secret_that_can_be_guessed() -> None:
     with pytest.raises(ValueError, match="can be guessed"):
         Srs(b"short")
+
+
+@given(st.integers(0, 2**63 - 1))
+def test_a_message_stands_for_a_long_sender(message: int) -> None:
+    address = OURS.forward_kept(message, "here.test", NOW)
+    assert len(address.local_part) < 32
+    assert is_srs(address.local_part)
+    assert Address.parse(str(address)) == address
+    for local_part in (address.local_part, address.local_part.lower(), address.local_part.upper()):
+        assert OURS.kept(local_part, NOW + MAX_AGE_DAYS * DAY) == message
+    # Another who forwards it does so as with any sender.
+    assert OTHER.back(there(address, OTHER).local_part, NOW) == address
+
+
+def test_a_message_that_is_not_named_by_us() -> None:
+    local_part = OURS.forward_kept(7, "here.test", NOW).local_part
+    head, _, tail = local_part.rpartition("=")
+    other = "1" if tail[-1] == "0" else "0"
+    for forged in (
+        f"{head}={tail[:-1]}{other}",
+        local_part.replace("SRS2=", "SRS2=x"),
+        "SRS2=a=b=c",
+    ):
+        with pytest.raises(SrsInvalid, match="not made here"):
+            OURS.kept(forged, NOW)
+    with pytest.raises(SrsInvalid, match="not made here"):
+        OTHER.kept(local_part, NOW)
+    with pytest.raises(SrsInvalid, match="older"):
+        OURS.kept(local_part, NOW + (MAX_AGE_DAYS + 1) * DAY)
+    for plain in ("jo", "SRS0=abcdef=ab=there.test=jo", "SRS2=abc"):
+        assert OURS.kept(plain, NOW) is None
