@@ -36,28 +36,29 @@ async def findings_of(
 ) -> Findings | Reply | None:
     """Return what is to be kept of what checks found (None: nothing was recognised), or the reply where
     the message cannot be passed on by these domains.
+
+    Where DMARC was not asked nothing is refused: the mail of `trust.relays` was looked at before, and
+    without `trust.verify` nobody wants to know.
     """
-    leaving_as = passing_on
-    if sender is None:
-        leaving_as |= {hostname}  # RFC 7208 §2.4: our HELO is asked for
-    elif await recipients.hosts(sender.domain):
-        leaving_as |= {sender.domain}  # which may be left as it is
-    refusal = refusal_of_author(facts, leaving_as)
-    if refusal is not None:
-        return refusal
+    check = next((fact for fact in facts if isinstance(fact, DmarcCheck)), None)
+    if check is not None:
+        leaving_as = passing_on
+        if sender is None:
+            leaving_as |= {hostname}  # RFC 7208 §2.4: our HELO is asked for
+        elif await recipients.hosts(sender.domain):
+            leaving_as |= {sender.domain}  # which may be left as it is
+        refusal = refusal_of_author(check, leaving_as)
+        if refusal is not None:
+            return refusal
     return next((fact for fact in facts if isinstance(fact, Findings)), None)
 
 
-def refusal_of_author(facts: Iterable[object], senders: Collection[str]) -> Reply | None:
+def refusal_of_author(check: DmarcCheck, senders: Collection[str]) -> Reply | None:
     """Return the reply where the author cannot be proven and would be, after us; `senders` are the
     domains in whose name the mail would leave.
 
-    550 5.7.1, or 451 4.7.0 where the DNS did not tell. None, too, where DMARC was not asked: the mail of
-    `trust.relays` was looked at before, and without `trust.verify` nobody wants to know.
+    550 5.7.1, or 451 4.7.0 where the DNS did not tell.
     """
-    check = next((fact for fact in facts if isinstance(fact, DmarcCheck)), None)
-    if check is None:
-        return None
     for each in check.domains:
         if each.result not in _HARMLESS and any(_aligned(each, name) for name in senders):
             if each.result is DmarcResult.TEMPERROR:

@@ -19,6 +19,7 @@ their case on the way.
 import base64
 import hmac
 import re
+from functools import lru_cache
 
 from postroad.model import Address, InvalidId, format_id, parse_id
 from postroad.model.address import LOCAL_PART_MAX_OCTETS
@@ -129,6 +130,7 @@ def is_srs(local_part: str) -> bool:
     )
 
 
+@lru_cache(maxsize=1024)  # few senders send most of what is passed on
 def _hash(secret: bytes, kind: str, inner: str) -> str:
     digest = hmac.digest(secret, f"SRS{kind}={inner.lower()}".encode(), "sha256")
     # Five octets are eight letters.

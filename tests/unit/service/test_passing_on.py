@@ -57,8 +57,7 @@ def check(domain: str, result: DmarcResult, organization: str = "") -> DmarcChec
 def test_whose_mail_is_not_passed_on(
     author: str, organization: str, result: DmarcResult, code: int
 ) -> None:
-    facts = ["another", check(author, result, organization)]
-    reply = refusal_of_author(facts, {"us.test", "b.org.test"})
+    reply = refusal_of_author(check(author, result, organization), {"us.test", "b.org.test"})
     assert (reply.code if reply else 0) == code
 
 
