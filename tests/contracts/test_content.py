@@ -4,11 +4,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from postroad.model import Accepted, ContentRef
+from postroad.model import Accepted, AccountRemoved, ContentRef, Expunged
 from postroad.ports import StorageError
 from tests.contracts.stores import (
     ANN,
     FAR,
+    INBOX,
     INLINE_MAX,
     Place,
     Store,
@@ -20,6 +21,7 @@ from tests.contracts.stores import (
     message_of,
     number,
     people,
+    readable,
     result,
     stage,
 )
@@ -130,3 +132,15 @@ async def test_a_content_is_gone_with_what_needs_it(place: Place) -> None:
 async def test_an_unknown_content_is_an_error(store: Store) -> None:
     with pytest.raises(StorageError, match="gone"):
         await store.content.read(ContentRef(number(), 10))
+
+
+async def test_what_its_owner_deletes_stays_for_those_who_wait_for_it(store: Store) -> None:
+    """By POP3, or with the account: the copy for somebody elsewhere is still to be sent."""
+    await people(store)
+    for change in (Expunged(1.0, INBOX, (1,)), AccountRemoved(1.0, 7)):
+        message = await accept(store, ANN, FAR, data=bytes_of(INLINE_MAX * 3))
+        await commit(store, attempted(message, result(0)), deposited(message))
+        await commit(store, change)
+        assert await readable(store, message)
+        await commit(store, attempted(message, result(1)))
+        assert not await readable(store, message)

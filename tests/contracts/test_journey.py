@@ -82,6 +82,17 @@ async def test_events_are_in_the_order_of_the_commits(store: Store) -> None:
     assert await store.journey.events(1) == []
 
 
+async def test_what_is_accepted_and_delivered_at_once_is_told_whole(store: Store) -> None:
+    await people(store)
+    staged = await stage(store, b"x")
+    message = message_of(staged.ref, ANN)
+    accepted = Accepted(100.0, message, deliveries_of(message))
+    made = (accepted, deposited(message), attempted(message, result()))
+    await commit(store, *made, contents=[staged])
+    events = await store.journey.events(message.id)
+    assert [each.change for each in events] == list(made)
+
+
 async def test_what_an_operator_does_to_many_is_told_to_each(store: Store) -> None:
     one, two = await accept(store, FAR, ANN), await accept(store, FAR)
     await commit(store, Held(120.0, "ann", ((one.id, 0), (two.id, 0), (one.id, 1))))

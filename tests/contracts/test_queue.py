@@ -160,6 +160,15 @@ async def test_what_is_leased_under_a_name(store: Store) -> None:
     assert await state(store, third.id) is DUE
 
 
+async def test_what_is_held_or_ended_cannot_be_leased(store: Store) -> None:
+    held, ended = await accept(store, FAR), await accept(store, FAR)
+    await commit(store, Held(120.0, "ann", ((held.id, 0),)), attempted(ended, result()))
+    await commit(store, Leased(150.0, "n1", 500.0, ((held.id, 0), (ended.id, 0))))
+    assert await state(store, held.id) is DeliveryState.HELD
+    assert await state(store, ended.id) is DeliveryState.DELIVERED
+    assert await lease(store, now=600.0) == []
+
+
 async def test_the_names_of_those_who_lease(store: Store) -> None:
     assert await store.queue.nodes() == []
     for node in ("n2", "n1", "n2"):

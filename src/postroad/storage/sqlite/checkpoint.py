@@ -4,24 +4,33 @@ SQLite's own checkpoint is part of the commit that makes the WAL long enough: al
 commit wait 10 to 200 ms more, several times a second under load. Here a thread with a connection of
 its own copies the pages while the writer goes on appending; the few that came meanwhile are copied
 behind the next commit, and the one after it begins the WAL anew. Losing all of this costs nothing but
-the WAL's length: what is committed is found in it.
+the WAL's length: what is committed is found in it. So a disk that fails here is no error of a commit; it
+is logged, and the next commit has it tried again.
 """
 
+import contextlib
 import threading
 from pathlib import Path
 
 import apsw
+import structlog
+
+log = structlog.get_logger("postroad.storage")
 
 CHECKPOINT_PAGES = 4000  # 1000: a tenth slower
 _MOST_PAGES = 10 * CHECKPOINT_PAGES  # then the writer waits, or the WAL would grow for ever
 
 
 class Checkpointer:
-    """One thread for the database of one writer."""
+    """One thread for the database of one writer. Raises `apsw.Error` where the file cannot be opened
+    once more.
+    """
 
     def __init__(self, path: Path, writer: apsw.Connection) -> None:
         self._path = path
         self._writer = writer
+        self._connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        self._failing = False
         self._wanted = threading.Event()
         self._begun_at = 0  # how many pages the writer had written when the WAL began
         self._busy = False
@@ -50,7 +59,7 @@ class Checkpointer:
     def finish(self) -> None:
         """Copy the rest, on the writer's connection."""
         self._few_left = False
-        if _checkpoint(self._writer):
+        if self._checkpoint(self._writer):
             self._begun_at, _ = self._writer.status(apsw.SQLITE_DBSTATUS_CACHE_WRITE)
 
     def close(self) -> None:
@@ -58,31 +67,37 @@ class Checkpointer:
         self._closing = True
         self._wanted.set()
         self._thread.join()
+        with contextlib.suppress(apsw.Error):  # the last one to close has one more checkpoint made
+            self._connection.close()
 
     def _run(self) -> None:
-        connection: apsw.Connection | None = None
         while True:
             self._wanted.wait()
             self._wanted.clear()
             if self._closing:
-                break
-            if connection is None:
-                connection = apsw.Connection(str(self._path), flags=apsw.SQLITE_OPEN_READWRITE)
-            _checkpoint(connection)
-            self._busy = False
-            self._few_left = True
-        if connection is not None:
-            connection.close()
+                return
+            try:
+                self._checkpoint(self._connection)
+            finally:
+                self._few_left = True
+                self._busy = False
 
+    def _checkpoint(self, connection: apsw.Connection) -> bool:
+        """Copy what nobody keeps from being copied; return whether that is all.
 
-def _checkpoint(connection: apsw.Connection) -> bool:
-    """Copy what nobody keeps from being copied; return whether that is all.
-
-    Another process may be at it, or the disk fail: the commit stands in the WAL, and the next one tries
-    again.
-    """
-    try:
-        pages, copied = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-    except apsw.Error:
-        return False
-    return 0 <= pages == copied
+        Another process may be at it, or the disk fail: the commit stands in the WAL, and the next one
+        tries again.
+        """
+        try:
+            pages, copied = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except apsw.BusyError:
+            return False
+        except apsw.Error as error:
+            if not self._failing:  # said once, not at each commit
+                log.error("the log of the database cannot be moved into it", error=str(error))
+            self._failing = True
+            return False
+        if not 0 <= pages == copied:
+            return False
+        self._failing = False
+        return True

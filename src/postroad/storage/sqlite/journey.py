@@ -5,7 +5,7 @@ Searches may read much and run in a thread.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,8 @@ from postroad.storage.sqlite.statements import SQL
 from postroad.storage.sqlite.writer import Writer
 
 PRUNE_PAGE_MESSAGES = 1000
-PRUNE_STEP_MESSAGES = 100  # a few milliseconds of the writer
+PRUNE_STEP_MESSAGES = 100
+PRUNE_STEP_ROWS = 1000  # of deliveries and journey: a few milliseconds of the writer
 PAGE_EVENTS = 1000
 
 _decode_accepted = msgspec.json.Decoder(Accepted).decode
@@ -112,15 +113,15 @@ def _events(rows: Any) -> list[JourneyEvent]:
 async def prune(database: Database, writer: Writer, before: float) -> int:
     """Remove messages that were accepted and ended before `before`, with their journeys.
 
-    What can go is looked for beside the writer; it only removes, a few messages at a time, and is left
-    to others for at least as long between two steps. Returns how many messages went.
+    What can go is looked for beside the writer; it only removes, a few rows at a time (or one message
+    with all its rows), and is left to others for at least as long between two steps. Returns how many
+    messages went.
     """
     pruned, last = 0, -1
     while True:
         found, last, more = await database.browse(partial(_prunable, before=before, last=last))
-        for start in range(0, len(found), PRUNE_STEP_MESSAGES):
-            step = partial(_prune_step, before=before, chosen=found[start:][:PRUNE_STEP_MESSAGES])
-            pruned += await _paced(writer, step)
+        for chosen in _steps(found):
+            pruned += await _paced(writer, partial(_prune_step, before=before, chosen=chosen))
         if not more:
             break
     while await _paced(writer, partial(_prune_expunged, before=before)):
@@ -130,15 +131,30 @@ async def prune(database: Database, writer: Writer, before: float) -> int:
 
 def _prunable(
     connection: apsw.Connection, before: float, last: int
-) -> tuple[list[tuple[int]], int, bool]:
-    """Return messages that can go, the last that was looked at, and whether to look further.
+) -> tuple[list[tuple[int, int]], int, bool]:
+    """Return messages that can go and how many rows go with each, the last that was looked at, and
+    whether to look further.
 
     Ids sort by time: where all that were looked at are too young, those behind them are too.
     """
     rows: Any = connection.execute(SQL["prunable"], (before, last, PRUNE_PAGE_MESSAGES)).fetchall()
-    found = [(message,) for message, _, gone in rows if gone]
-    more = len(rows) == PRUNE_PAGE_MESSAGES and any(old for _, old, _ in rows)
+    found = [(message, count) for message, _, gone, count in rows if gone]
+    more = len(rows) == PRUNE_PAGE_MESSAGES and any(old for _, old, _, _ in rows)
     return found, rows[-1][0] if rows else last, more
+
+
+def _steps(found: Iterable[tuple[int, int]]) -> Iterator[list[tuple[int]]]:
+    """Yield the messages of one step after the other."""
+    chosen: list[tuple[int]] = []
+    rows = 0
+    for message, count in found:
+        if chosen and (rows + count > PRUNE_STEP_ROWS or len(chosen) == PRUNE_STEP_MESSAGES):
+            yield chosen
+            chosen, rows = [], 0
+        chosen.append((message,))
+        rows += count
+    if chosen:
+        yield chosen
 
 
 async def _paced(writer: Writer, step: Callable[[apsw.Connection, Sweep], int]) -> int:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -132,6 +132,24 @@ async def test_bytes_and_names_are_synced_before_the_commit(
         assert seen == [str(path), str(path.parent), str(data / "content")]
     finally:
         await store.close()
+
+
+async def test_nothing_is_in_a_buffer_when_the_file_is_synced(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    real: Callable[[int], None] = os.fsync
+
+    def fsync(handle: int) -> None:
+        synced.append(os.fstat(handle).st_size)
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    writer = store.content.stage(number())
+    writer.write(BIG)
+    writer.write(b"the end")
+    staged = await writer.finish(b"X: y\r\n")
+    assert synced[0] == staged.begins + staged.ref.size
 
 
 async def test_a_folder_that_another_process_made_is_synced_too(

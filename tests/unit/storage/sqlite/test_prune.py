@@ -74,6 +74,29 @@ async def test_mail_goes_on_between_small_steps(
     assert len(await store.journey.find(limit=5000)) == 21 + len(accepted_between)
 
 
+async def test_steps_are_bounded_by_what_they_remove(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message to many is more work than one to one; one alone is not divided."""
+    monkeypatch.setattr(journey, "PRUNE_STEP_ROWS", 100)
+    for recipients in (1, 1, 45, 45, 45, 150, 1, 1):
+        message = await accept(store, *([FAR] * recipients), at=10.0)
+        await commit(store, attempted(message, *map(result, range(recipients)), at=10.0))
+    await accept(store, FAR, at=60.0)
+    removed: list[int] = []
+    real = store.writer.run
+
+    async def run(job: Callable[..., Any], *, long: bool = False) -> Any:
+        before = store.database.read("SELECT count(*) FROM delivery", ())[0][0]
+        count = await real(job, long=long)
+        removed.append(before - store.database.read("SELECT count(*) FROM delivery", ())[0][0])
+        return count
+
+    monkeypatch.setattr(store.writer, "run", run)
+    assert await store.prune(50.0) == 8
+    assert [each for each in removed if each] == [92, 45, 150, 2]
+
+
 async def test_what_is_too_young_is_not_read_to_the_end(
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,12 +68,16 @@ WHERE message_id = ?4 AND message_id <> ''
 ORDER BY id DESC LIMIT ?2;
 
 -- :name prunable
--- Messages from an id on, whether they are old enough, and whether they can go: all ended before.
+-- Messages from an id on, whether they are old enough, whether they can go (all ended before), and how
+-- many rows go with them.
 SELECT id, accepted_at < ?1,
        accepted_at < ?1
        AND NOT EXISTS (SELECT 1 FROM delivery
                        WHERE delivery.message = message.id
-                         AND (delivery.ended_at IS NULL OR delivery.ended_at >= ?1))
+                         AND (delivery.ended_at IS NULL OR delivery.ended_at >= ?1)),
+       CASE WHEN accepted_at < ?1
+            THEN (SELECT count(*) FROM delivery WHERE delivery.message = message.id)
+               + (SELECT count(*) FROM journey WHERE journey.message = message.id) END
 FROM message
 WHERE id > ?2
 ORDER BY id LIMIT ?3;
