@@ -214,9 +214,7 @@ async def test_very_many_long_signatures(tmp_path: Path) -> None:
     fields = (long + "h=from; bh=AAAA; b=AAAA\r\n").encode() * 99
     message = signed(letter("From: ann@author.test"))
     async with world(tmp_path, max_signatures=100) as system:
-        assert (await hand_in(system, message.replace(b"From:", fields + b"From:", 1))).startswith(
-            "250"
-        )
+        assert (await hand_in(system, fields + message)).startswith("250")
         stored = await one(system)
         assert b"dkim=pass" in stored
         assert b"dmarc=pass" in stored

@@ -58,11 +58,15 @@ class Road:
 
 
 @asynccontextmanager
-async def road(tmp_path: Path, **trust: Any) -> AsyncIterator[Road]:
+async def road(tmp_path: Path, domain: str = "", **trust: Any) -> AsyncIterator[Road]:
     async with FaultyServer("away.test") as next_server:
         route = {"via": f"127.0.0.1:{next_server.port}", "tls": "none"}
         async with serving(
-            tmp_path, resolver=FakeDns(RECORDS), trust=trust, routes={"away.test": route}
+            tmp_path,
+            resolver=FakeDns(RECORDS),
+            trust=trust,
+            routes={"away.test": route},
+            forwarding={"domain": domain},
         ) as system:
             await system.office.keys.add("us.test", sign_now=True)
             await system.aliases.add(Address.parse(LIST), [Address.parse(AWAY)])
@@ -88,6 +92,21 @@ async def test_an_author_of_ours_whom_nothing_proves(
         reply = await way.hand_in(letter("ceo@us.test"), "ceo@us.test", source="127.0.0.9")
         assert reply.startswith("250")
         assert (await way.passed_on()).sender == Address("ceo", "us.test")
+
+
+async def test_nothing_is_aligned_with_a_domain_for_forwarding_alone(tmp_path: Path) -> None:
+    async with road(tmp_path, domain="Passed.Test") as way:
+        await way.system.domains.add("passed.test")
+        assert (await way.hand_in(letter("ceo@us.test"), "x@evil.test")).startswith("250")
+        sender = (await way.passed_on()).sender
+        assert sender is not None
+        assert sender.domain == "passed.test"
+        async with connected(way.system, "mx") as client:
+            for line in ("EHLO client.test", "MAIL FROM:<>", f"RCPT TO:<{sender}>"):
+                assert (await client.ask(line)).startswith("250")
+        # By our name, as by a sender that may stay, it could pass.
+        for kept in ("", "ceo@us.test"):
+            assert (await way.hand_in(letter("ceo@us.test"), kept)).startswith("550 5.7.1")
 
 
 async def test_a_sender_of_ours_whom_nothing_proves(tmp_path: Path) -> None:

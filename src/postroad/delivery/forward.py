@@ -25,7 +25,8 @@ Seal: TypeAlias = Callable[[Message, str], Awaitable[bytes]]
 class Forwarding:
     """`ports.Deliverer` around another one. `is_ours` tells whether we are responsible for a domain.
 
-    `seal` is used with `contents`, the store that the inner deliverer reads from.
+    Senders are rewritten to those of `domain`, or of the alias's. `seal` is used with `contents`, the
+    store that the inner deliverer reads from.
     """
 
     def __init__(
@@ -36,7 +37,9 @@ class Forwarding:
         clock: Clock,
         seal: Seal | None = None,
         contents: ContentAbove | None = None,
+        domain: str = "",
     ) -> None:
+        self._domain = domain
         self._seal = seal
         self.contents = contents
         self._inner = inner
@@ -75,9 +78,10 @@ class Forwarding:
         changed = message
         sender = message.envelope.sender
         if sender is not None and not await self._may_keep(message, sender):
-            forwarded = self._srs.forward(sender, ours, self._clock.now())
+            name = self._domain or ours
+            forwarded = self._srs.forward(sender, name, self._clock.now())
             if forwarded is None:  # too long, as those of large senders are
-                forwarded = self._srs.forward_kept(message.id, ours, self._clock.now())
+                forwarded = self._srs.forward_kept(message.id, name, self._clock.now())
             changed = replace(changed, envelope=replace(message.envelope, sender=forwarded))
         if self._seal is not None and self.contents is not None:
             above = await self._seal(message, ours)

@@ -176,7 +176,7 @@ class Maker:
             signatory=self._signatory,
         )
         seal = sealer.seal if config.trust.sign and config.trust.verify else None
-        return office.forwarding(remote, seal, self._contents)
+        return office.forwarding(remote, seal, self._contents, config.forwarding.domain)
 
     def start_signers(self) -> None:
         """Start the processes that sign, where there is something to sign with. Without that the first

@@ -132,6 +132,7 @@ class Office:
         deliverer: Deliverer,
         seal: Seal | None = None,
         contents: ContentAbove | None = None,
+        domain: str = "",
     ) -> Deliverer:
         """Return a deliverer that passes others' mail on under a sender of ours, and sends ours under
         return paths, where that is wanted.
@@ -141,7 +142,7 @@ class Office:
             deliverer = ReturningToUs(deliverer, self.return_paths, bases, self.clock)
         if self._srs is None:
             return deliverer
-        return Forwarding(deliverer, self._srs, self._is_ours, self.clock, seal, contents)
+        return Forwarding(deliverer, self._srs, self._is_ours, self.clock, seal, contents, domain)
 
     def classify(self, reply: Reply, host: str = "") -> Classification:
         """Return what a reply of the server `host` means. Raises `OSError` and `RulesInvalid` where the

@@ -67,7 +67,8 @@ class IntakeSettings(Struct, frozen=True):
     """`hostname` is our name in Received; `add_missing_headers` lets submission add Date and
     Message-ID where the client left them out (RFC 6409 §8). `streams` chooses the stream of a message.
     Authentication-Results that claim to be of `authserv_ids` are removed (RFC 8601 §5). With
-    `pass_on_quarantined`, what aliases lead to other places goes there even where a check suspects it.
+    `pass_on_quarantined`, what aliases lead to other places goes there even where a check suspects it;
+    it leaves in the name of the alias's domain, or of `passing_on_as`.
     """
 
     hostname: str
@@ -76,6 +77,7 @@ class IntakeSettings(Struct, frozen=True):
     streams: Streams = Streams()
     authserv_ids: tuple[str, ...] = ()
     pass_on_quarantined: bool = False
+    passing_on_as: str = ""
 
 
 class Intake:
@@ -343,8 +345,9 @@ class Incoming:
             self._accepted = aside.accepted
             decision = decision.plus(aside.told(self._at))
         findings = None
-        if passing_on := domains_passing_on(self._origin, self._accepted):
-            sender, name = self._envelope.sender, intake.settings.hostname
+        told = intake.settings
+        if passing_on := domains_passing_on(self._origin, self._accepted, told.passing_on_as):
+            sender, name = self._envelope.sender, told.hostname
             kept = await findings_of(decision.facts, sender, passing_on, intake.recipients, name)
             if isinstance(kept, Reply):
                 log.info("forged message not passed on", id=format_id(self.id))

@@ -15,12 +15,16 @@ _FROM_OUTSIDE = (ServerKind.MX, ServerKind.LMTP)
 _HARMLESS = (DmarcResult.PASS, DmarcResult.NONE)
 
 
-def domains_passing_on(origin: Origin, accepted: Iterable[Accepted]) -> frozenset[str]:
-    """Return the domains here whose aliases lead a message to other places, none as for nearly all."""
+def domains_passing_on(
+    origin: Origin, accepted: Iterable[Accepted], name: str = ""
+) -> frozenset[str]:
+    """Return the domains in whose name aliases lead a message to other places: their own, or `name`.
+    None, as for nearly all, where none does.
+    """
     if origin.server not in _FROM_OUTSIDE:
         return frozenset()
     return frozenset(
-        target.original.domain
+        name or target.original.domain
         for each in accepted
         for target in each.targets
         if target.is_passed_on

@@ -143,6 +143,15 @@ async def test_a_sender_too_long_to_be_rewritten_is_found_by_the_message() -> No
     assert [step.text for step in attempts[0].steps] == [f"passed on with the sender <{sender}>"]
 
 
+async def test_a_domain_for_forwarding_alone() -> None:
+    forwarding = Forwarding(Inner(), SRS, ours, Clock(), domain="passed.test")
+    for sender in (JO, Address("a" * 60, "there.test")):
+        changed = await forwarding.passed_on(job(sender=sender))
+        assert changed is not None
+        assert changed.message.envelope.sender is not None
+        assert changed.message.envelope.sender.domain == "passed.test"
+
+
 async def test_lmtp_is_a_mailbox() -> None:
     inner, _ = await run(job(), kind=RouteKind.LMTP)
     assert inner.senders == [JO]

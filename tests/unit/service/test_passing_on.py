@@ -32,6 +32,8 @@ def test_what_is_passed_on(server: ServerKind, expected: set[str]) -> None:
     assert domains_passing_on(Origin(server), [here, out]) == set()
     forwarded = taken(Target(AWAY, ALIAS, AWAY.domain, None))
     assert domains_passing_on(Origin(server), [here, forwarded]) == expected
+    named = domains_passing_on(Origin(server), [here, forwarded], "passed.test")
+    assert named == ({"passed.test"} if expected else set())
 
 
 def check(domain: str, result: DmarcResult, organization: str = "") -> DmarcCheck:

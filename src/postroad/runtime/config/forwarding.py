@@ -2,8 +2,9 @@
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from postroad.model import InvalidAddress, parse_domain
 from postroad.runtime.config.values import Section, Strings
 from postroad.trust.srs import MIN_SECRET_OCTETS
 
@@ -15,6 +16,12 @@ class ForwardingSection(Section):
         default=True,
         description="Pass it on with a sender of ours (SRS), which SPF lets us use and which leads "
         "bounces back to the true sender. Else SPF fails at the next server.",
+    )
+    domain: str = Field(
+        default="",
+        description="The domain of such senders, which must be one of yours here (`postroad domain "
+        "add`). Left empty: that of the alias. With one that has nothing in common with your others, "
+        "nothing that is passed on can pass for theirs: forged authors of yours need not be refused.",
     )
     quarantined: Literal["refuse", "forward"] = Field(
         default="refuse",
@@ -30,6 +37,14 @@ class ForwardingSection(Section):
     old_secrets: Strings = Field(
         default=(), description="Secrets of before, whose bounces may still come. Secrets."
     )
+
+    @field_validator("domain")
+    @classmethod
+    def _is_a_domain(cls, text: str) -> str:
+        try:
+            return parse_domain(text) if text else ""
+        except InvalidAddress as error:
+            raise ValueError(str(error)) from None
 
     @model_validator(mode="after")
     def _long_enough(self) -> "ForwardingSection":

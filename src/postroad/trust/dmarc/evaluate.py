@@ -134,7 +134,7 @@ async def _evaluate_domain(
     reasons: list[str] = []
     aligned: list[Identifier] = []
     unknown = False
-    for identifier in identifiers[:MAX_IDENTIFIERS]:
+    for identifier in _considered(identifiers):
         if identifier.proof is Proof.FAIL:
             reasons.append(f"{_name(identifier)} did not pass")
             continue
@@ -155,6 +155,14 @@ async def _evaluate_domain(
     return await _with_policy(
         explorer, domain, published, aligned, unknown, reasons, settings, sample
     )
+
+
+def _considered(identifiers: Sequence[Identifier]) -> Sequence[Identifier]:
+    """At most `MAX_IDENTIFIERS`: of more, those that did not pass are left out first."""
+    if len(identifiers) <= MAX_IDENTIFIERS:
+        return identifiers
+    order = (Proof.PASS, Proof.UNKNOWN, Proof.FAIL)
+    return sorted(identifiers, key=lambda each: order.index(each.proof))[:MAX_IDENTIFIERS]
 
 
 async def _with_policy(

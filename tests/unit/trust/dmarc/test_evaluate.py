@@ -309,3 +309,11 @@ async def test_nothing_makes_it_raise(record: str, domain: str, value: str) -> N
             DmarcResult.FAIL,
             DmarcResult.PERMERROR,
         )
+
+
+async def test_what_passed_is_not_lost_behind_very_many_that_did_not() -> None:
+    failed = [dkim(f"d{number}.example", Proof.FAIL) for number in range(50)]
+    found = await judge(REJECT, *failed, dkim("example.com"))
+    assert found.result is DmarcResult.PASS
+    unknown = [dkim("example.com", Proof.UNKNOWN)]
+    assert (await judge(REJECT, *failed, *unknown)).result is DmarcResult.TEMPERROR
