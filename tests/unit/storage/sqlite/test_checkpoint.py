@@ -8,7 +8,6 @@ import apsw
 import pytest
 from structlog.testing import capture_logs
 
-from postroad.storage.sqlite import checkpoint
 from postroad.storage.sqlite.checkpoint import CHECKPOINT_PAGES, Checkpointer
 
 _PAGE = 4096
@@ -91,7 +90,7 @@ def _filename(name: str | apsw.URIFilename) -> str:
 
 def test_a_disk_that_fails_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     vfs = FailingVFS("failing")
-    monkeypatch.setattr(checkpoint.apsw, "Connection", partial(apsw.Connection, vfs="failing"))
+    monkeypatch.setattr(apsw, "Connection", partial(apsw.Connection, vfs="failing"))
     path = tmp_path / "x.db"
     writer = _writer(path)
     checkpointer = Checkpointer(path, writer)
