@@ -14,7 +14,7 @@ import apsw
 from postroad.ports import MAX_ABOVE_OCTETS
 from postroad.runtime.lifecycle import serve
 from postroad.storage import durable
-from postroad.storage.sqlite import checkpoint, content, database
+from postroad.storage.sqlite import checkpoint, content, database, store
 from tests.violence.shim import Control, Platter, install
 
 CHECKPOINT_PAGES = 150  # so that checkpoints, which write more than anything else, are met often
@@ -40,6 +40,7 @@ def no_file_sync() -> None:
             self._file.write(above)
         self._file.flush()
         durable.sync_directory(self._path.parent)
+        durable.sync_directory(self._path.parent.parent)
 
     _patch(content.SqliteContentWriter, "_make_durable", careless)
 
@@ -49,10 +50,27 @@ def no_directory_sync() -> None:
     _patch(content, "sync_directory", lambda path: None)
 
 
+def no_folder_sync() -> None:
+    """Content files and their names are synced; the names of the folders they are in are not."""
+
+    def careless(path: Path) -> None:
+        if path.name != "content":
+            durable.sync_directory(path)
+
+    _patch(content, "sync_directory", careless)
+
+
+def no_store_sync() -> None:
+    """All in ``content/`` is synced; its own name is not."""
+    _patch(store, "sync_directory", lambda path: None)
+
+
 MUTATIONS: dict[str, Callable[[], None]] = {
     "synchronous_off": synchronous_off,
     "no_file_sync": no_file_sync,
     "no_directory_sync": no_directory_sync,
+    "no_folder_sync": no_folder_sync,
+    "no_store_sync": no_store_sync,
 }
 
 _patch: Callable[[Any, str, Any], None] = setattr

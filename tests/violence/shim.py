@@ -7,11 +7,10 @@ there early, whole or torn at a sector, in any order, as real disks do it. To cu
 kills the process and goes on with the platter.
 
 SQLite comes here through a VFS, content files through `os.fsync`, `os.unlink` and the file class that
-they are written with. Trouble strikes content files and the write-ahead log. What strikes the database
-file itself strikes a checkpoint, and SQLite keeps the failure of those to itself, where apsw would raise
-it in the commit that happened before; ``tests/interop/test_disk_full.py`` has real full disks instead. A
-sync that fails forgets what it should have written, for good: so does Linux,
-which marks the pages clean. Trouble is chosen by one byte of a file that the test shares with us.
+they are written with. A directory is on the platter when the one above it was synced, and not before,
+whatever was synced in it. Trouble strikes all of them; on the database file itself, checkpoints. A sync
+that fails forgets what it should have written, for good: so does Linux, which marks the pages
+clean. Trouble is chosen by one byte of a file that the test shares with us.
 """
 
 import errno
@@ -87,6 +86,7 @@ class Platter:
         self._lock = threading.Lock()
         self._pending: dict[str, list[_Write]] = {}
         self._handles: dict[str, int] = {}
+        self._nameless: dict[Path, set[str]] = {}  # synced directories that nobody would find
 
     def holds(self, path: str) -> bool:
         """Whether a path of the live directory is on this disk."""
@@ -142,22 +142,29 @@ class Platter:
 
     def sync_directory(self, path: str) -> None:
         """The names are safe, also of files whose bytes are not: those are empty."""
-        live, place = Path(path), self._place(path)
+        live = Path(path)
         with self._lock:
-            place.mkdir(exist_ok=True)
-            names = {each.name for each in live.iterdir()}
-            for each in place.iterdir():
-                if each.is_file() and each.name not in names:
-                    each.unlink()
-            for name in names:
-                if (live / name).is_dir():
-                    (place / name).mkdir(exist_ok=True)
-                elif self.holds(str(live / name)) and not (place / name).exists():
-                    synced = self._synced / name
-                    if synced.exists():
-                        synced.rename(place / name)
-                    else:
-                        (place / name).touch(0o600)
+            self._name(live, {each.name for each in live.iterdir()})
+
+    def _name(self, live: Path, names: set[str]) -> None:
+        place = self._place(str(live))
+        if not place.is_dir():
+            self._nameless[live] = names
+            return
+        for each in place.iterdir():
+            if each.is_file() and each.name not in names:
+                each.unlink()
+        for name in names:
+            if (live / name).is_dir():
+                if not (place / name).is_dir():
+                    (place / name).mkdir()
+                    self._name(live / name, self._nameless.pop(live / name, set()))
+            elif self.holds(str(live / name)) and not (place / name).exists():
+                synced = self._synced / name
+                if synced.exists():
+                    synced.rename(place / name)
+                else:
+                    (place / name).touch(0o600)
 
     def unlinked(self, path: str) -> None:
         """A name was removed; that may reach the disk at any time."""
@@ -204,7 +211,6 @@ class ShimFile(apsw.VFSFile):
         self._platter = vfs.platter
         self._control = vfs.control
         self._path = path
-        self._is_log = path.endswith("-wal")
 
     def xWrite(self, data: Any, offset: int) -> None:
         self._fail(writing=True)
@@ -223,11 +229,7 @@ class ShimFile(apsw.VFSFile):
 
     def _fail(self, *, writing: bool) -> None:
         trouble = self._control.trouble
-        if (
-            trouble is Trouble.NONE
-            or not self._is_log
-            or (trouble is Trouble.SYNCS_FAIL) is writing
-        ):
+        if trouble is Trouble.NONE or (trouble is Trouble.SYNCS_FAIL) is writing:
             return
         self._control.meet()
         if trouble is Trouble.FULL:

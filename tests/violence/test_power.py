@@ -43,6 +43,8 @@ async def test_power_cuts(tmp_path: Path, cuts: int, survive: float, seed: int) 
         ("synchronous_off", "was acknowledged and is gone"),
         ("no_file_sync", "It is damaged"),
         ("no_directory_sync", "cannot be read"),
+        ("no_folder_sync", "cannot be read"),
+        ("no_store_sync", "cannot be read"),
     ],
 )
 async def test_a_broken_promise_is_seen(tmp_path: Path, mutation: str, told: str) -> None:
