@@ -38,6 +38,7 @@ class Trouble(IntEnum):
     READ_ONLY = 2
     WRITES_FAIL = 3
     SYNCS_FAIL = 4
+    CHECKPOINTS_FAIL = 5  # the database file alone
 
 
 class Control:
@@ -211,6 +212,7 @@ class ShimFile(apsw.VFSFile):
         self._platter = vfs.platter
         self._control = vfs.control
         self._path = path
+        self._is_log = path.endswith("-wal")
 
     def xWrite(self, data: Any, offset: int) -> None:
         self._fail(writing=True)
@@ -229,6 +231,8 @@ class ShimFile(apsw.VFSFile):
 
     def _fail(self, *, writing: bool) -> None:
         trouble = self._control.trouble
+        if trouble is Trouble.CHECKPOINTS_FAIL and self._is_log:
+            return
         if trouble is Trouble.NONE or (trouble is Trouble.SYNCS_FAIL) is writing:
             return
         self._control.meet()

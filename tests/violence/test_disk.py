@@ -11,7 +11,7 @@ from postroad.lab.faults import Behaviour, Script
 from tests.violence.shim import Trouble
 from tests.violence.yard import Yard, yard
 
-TROUBLES = [trouble for trouble in Trouble if trouble is not Trouble.NONE]
+TROUBLES = [each for each in Trouble if each not in (Trouble.NONE, Trouble.CHECKPOINTS_FAIL)]
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,22 @@ async def test_a_disk_in_trouble(tmp_path: Path, rounds: int, seed: int) -> None
         codes = {reply[:9] for reply in there.clients.refused.values()}
         codes.discard(b"452 4.5.3")  # enough messages on this connection
         assert codes == {b"452 4.3.1", b"451 4.3.0"}, codes
+
+
+async def test_a_database_file_that_cannot_be_written(tmp_path: Path) -> None:
+    """Only checkpoints fail: mail goes on, and what is in the log alone is not lost."""
+    async with yard(tmp_path, 34) as there:
+        platter = await there.start_on_shim()
+        await there.load(20, 0.0)
+        there.control.trouble = Trouble.CHECKPOINTS_FAIL
+        await there.until(lambda: there.control.met > 3)
+        await there.load(60, 0.0)
+        assert "cannot be moved into it" in there.log.read_text()
+        there.control.trouble = Trouble.NONE
+        await there.load(60, 0.0)
+        assert there.clients.refused == {}
+        await there.cut_power(platter)
+        assert await there.missing() == [], there.words()
 
 
 async def meet(there: Yard, trouble: Trouble) -> None:
