@@ -79,8 +79,8 @@ def serve(path: Path | None) -> int:
         _complain([str(error)])
         return EX_TEMPFAIL
     except OSError as error:
-        _complain([f"{config.server.data_dir}: {error.strerror}: cannot be locked for this server"])
-        return EX_OSERR
+        _complain([f"{config.server.data_dir}: cannot be locked for this server: {error.strerror}"])
+        return EX_IOERR
     try:
         return _serve(path, config, who, lock)
     finally:

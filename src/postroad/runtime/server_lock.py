@@ -4,6 +4,7 @@ The lock is the operating system's, on the file ``server.lock``. The workers inh
 only when the last of them has ended, however that was. Commands of an operator do not ask for it.
 """
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -36,8 +37,9 @@ class ServerLock:
         except OSError:
             os.close(self._file)
             raise
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, b"%d\n" % os.getpid(), 0)
+        with contextlib.suppress(OSError):  # a full disk: it is only for people to read
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, b"%d\n" % os.getpid(), 0)
 
     def close(self) -> None:
         """Let it go, here; workers that still run keep it."""
