@@ -148,7 +148,7 @@ async def test_nothing_is_in_a_buffer_when_the_file_is_synced(
     writer = store.content.stage(number())
     writer.write(BIG)
     writer.write(b"the end")
-    staged = await writer.finish(b"X: y\r\n")
+    staged = await writer.finish()
     assert synced[0] == staged.begins + staged.ref.size
 
 
