@@ -172,7 +172,7 @@ async def test_talking_before_the_banner(tmp_path: Path, monkeypatch: pytest.Mon
         await asyncio.sleep(0.3)
         return ACCEPT
 
-    monkeypatch.setattr("postroad.runtime.compose.make_policy", lambda *_: Policy([slow]))
+    monkeypatch.setattr("postroad.runtime.in_force.make_policy", lambda *_: Policy([slow]))
     async with serving(tmp_path) as system:
         async with connected(system, greeting=False) as client:
             client.send("EHLO early.test\r\nMAIL FROM:<a@b.test>\r\n")
