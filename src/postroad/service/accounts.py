@@ -97,7 +97,10 @@ class Accounts:
 
     def _usable(self, password: str | None) -> str:
         if password is None:
-            return self._entropy.token(GENERATED_PASSWORD_OCTETS)
+            made = self._entropy.token(GENERATED_PASSWORD_OCTETS)
+            while made.startswith("-"):  # programs would take it for an option
+                made = self._entropy.token(GENERATED_PASSWORD_OCTETS)
+            return made
         if not password:
             raise Refused("the password is empty")
         if len(password.encode()) > MAX_PASSWORD_OCTETS:
