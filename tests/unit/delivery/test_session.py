@@ -387,6 +387,18 @@ def test_content_that_is_shorter_than_it_should_be_is_never_sent() -> None:
     assert server.messages == []
 
 
+def test_content_that_ends_early_behind_its_first_piece_is_never_finished() -> None:
+    server = FakeServer()
+    world = World(server, piece_octets=10_000)
+    job = world.job(content=b"x" * 30_000 + b"\r\n")
+    whole = world.content.data[job.message.content.id]
+    world.content.data[job.message.content.id] = whole[:14_998] + b"\r\n"
+    outcome = only(run(world.send(job)))
+    assert isinstance(outcome, TemporaryFailure)
+    assert "ends after 15000" in outcome.reply.text
+    assert server.messages == []
+
+
 def test_content_failure_of_the_next_message_does_not_hurt_the_one_before() -> None:
     server = FakeServer()
     world = World(server)
