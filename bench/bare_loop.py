@@ -14,8 +14,10 @@ being one.
 import argparse
 import asyncio
 import itertools
+import os
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,6 +83,13 @@ class Writer:
             self._condition.notify()
 
     def _run(self) -> None:
+        try:
+            self._write()
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)  # or clients would wait for ever
+
+    def _write(self) -> None:
         while True:
             with self._condition:
                 while not (self._accepted or self._sent):
@@ -104,7 +113,7 @@ class Writer:
         local = self._relay is None
         many(
             SQL["content_insert"],
-            [(job.id, len(job.data), "inline", job.data) for job in jobs],
+            [(job.id, len(job.data), "inline", 0, job.data) for job in jobs],
         )
         if local:
             self._deposit(jobs, now)
