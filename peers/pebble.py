@@ -54,7 +54,8 @@ class Pebble:
                 Process(
                     [program, "-config", config, "-strict", "-dnsserver", self._dns],
                     directory / "pebble.log",
-                    environment={"PEBBLE_VA_NOSLEEP": "1"},
+                    # Far more nonces are refused than by itself (5 %): clients have to ask again.
+                    environment={"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "30"},
                 )
             )
             self._process.wait_for_port(LOOPBACK, self.port)

@@ -125,6 +125,7 @@ async def test_signing_checking_and_reports_are_turned_on_by_a_reload(tmp_path: 
         assert "dmarc" not in {check.name for check in system.intake.policy.checks}
         assert system.intake.signing is None
         queue = system._chores.running["queue"]
+        structlog.reset_defaults()  # what ran before may have left a filter
         with structlog.testing.capture_logs() as logs:
             await system.reload(Config.model_validate(told))
         assert not [each for each in logs if "restart" in each["event"]]
@@ -144,6 +145,7 @@ async def test_signing_checking_and_reports_are_turned_on_by_a_reload(tmp_path: 
         assert system.dmarc_reports is not None
         assert system.dmarc_reports.settings.contact == Address("a", "us.test")
         assert system.tls_reports is reports[1]
+        structlog.reset_defaults()
         with structlog.testing.capture_logs() as logs:
             await system.reload(Config.model_validate(off | {"pop3": {"login_delay_seconds": 5}}))
         assert [each["settings"] for each in logs if "restart" in each["event"]] == [["pop3"]]

@@ -25,12 +25,14 @@ from postroad.network.acme.proof import Challenge, Proof
 from postroad.ports.authority import IssueFailed
 
 if TYPE_CHECKING:
+    import requests
     from acme import client, messages
     from josepy.jwk import JWK
 
 T = TypeVar("T")
 
 REQUEST_SECONDS = 45
+NONCE_TRIES = 5
 _USER_AGENT = "postroad"
 
 
@@ -133,7 +135,20 @@ class AcmeAuthority:
 
         settings = self._settings
         key = JWKEC(key=account)
-        net = client.ClientNetwork(key, alg=ES256, user_agent=_USER_AGENT, timeout=REQUEST_SECONDS)
+
+        class Network(client.ClientNetwork):
+            """One that asks again where a nonce is refused (RFC 8555 §6.5), more often than once."""
+
+            def post(self, *given: Any, **more: Any) -> "requests.Response":
+                for _ in range(NONCE_TRIES - 1):
+                    try:
+                        return super().post(*given, **more)
+                    except messages.Error as error:
+                        if error.code != "badNonce":
+                            raise
+                return super().post(*given, **more)
+
+        net = Network(key, alg=ES256, user_agent=_USER_AGENT, timeout=REQUEST_SECONDS)
         if settings.ca_file is not None:
             # `requests` takes a path here.
             net.verify_ssl = str(settings.ca_file)  # type: ignore[assignment]
