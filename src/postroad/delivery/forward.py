@@ -11,6 +11,7 @@ from typing import TypeAlias
 from msgspec.structs import replace
 
 from postroad.delivery.above import ContentAbove
+from postroad.delivery.around import DelivererAround, SessionAround
 from postroad.model import Address, LeasedDelivery, Message, Route, RouteKind, ServerKind, Step
 from postroad.ports import Attempt, Clock, Deliverer, Session
 from postroad.trust.srs import Srs
@@ -22,7 +23,7 @@ Seal: TypeAlias = Callable[[Message, str], Awaitable[bytes]]
 """Returns the fields to put on top of a message that a domain of ours passes on."""
 
 
-class Forwarding:
+class Forwarding(DelivererAround):
     """`ports.Deliverer` around another one. `is_ours` tells whether we are responsible for a domain.
 
     Senders are rewritten to those of `domain`, or of the alias's. `seal` is used with `contents`, the
@@ -42,18 +43,10 @@ class Forwarding:
         self._domain = domain
         self._seal = seal
         self.contents = contents
-        self._inner = inner
+        super().__init__(inner)
         self._srs = srs
         self._is_ours = is_ours
         self._clock = clock
-
-    async def at_once(self, job: LeasedDelivery) -> Attempt | None:
-        """As the inner one."""
-        return await self._inner.at_once(job)
-
-    async def route(self, destination: str) -> Route:
-        """As the inner one. Raises `RouteFailed`."""
-        return await self._inner.route(destination)
 
     async def connect(self, route: Route) -> Session:
         """Open a session that rewrites senders. Raises `RouteFailed`."""
@@ -97,35 +90,19 @@ class Forwarding:
         return await self._is_ours(sender.domain)
 
 
-class _ForwardingSession:
+class _ForwardingSession(SessionAround):
     """`ports.Session` whose jobs may get another sender."""
 
     def __init__(self, inner: Session, forwarding: Forwarding) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._forwarding = forwarding
 
-    @property
-    def batch(self) -> int:
-        """As the inner one."""
-        return self._inner.batch
+    def concerns(self, job: LeasedDelivery) -> bool:
+        """Whether it came from outside."""
+        return job.message.origin.server in _FROM_OUTSIDE
 
-    @property
-    def usable(self) -> bool:
-        """As the inner one."""
-        return self._inner.usable
-
-    async def attempt(self, jobs: Sequence[LeasedDelivery]) -> list[Attempt]:
-        """Make one attempt for each job; never raises for what the other side does."""
-        for job in jobs:
-            if job.message.origin.server in _FROM_OUTSIDE:
-                return await self._with_senders(jobs)
-        return await self._inner.attempt(jobs)
-
-    async def close(self) -> None:
-        """As the inner one."""
-        await self._inner.close()
-
-    async def _with_senders(self, jobs: Sequence[LeasedDelivery]) -> list[Attempt]:
+    async def treat(self, jobs: Sequence[LeasedDelivery]) -> list[Attempt]:
+        """Make one attempt for each job, under the sender and seal that it needs."""
         chosen = [await self._forwarding.passed_on(job) for job in jobs]
         contents = self._forwarding.contents
         try:

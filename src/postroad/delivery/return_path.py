@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
+from postroad.delivery.around import DelivererAround, SessionAround
 from postroad.model import Address, LeasedDelivery, Route, RouteKind, Step
 from postroad.ports import Attempt, Clock, Deliverer, Session
 from postroad.trust.return_path import ReturnPaths, ReturnTo
 
 
-class ReturningToUs:
+class ReturningToUs(DelivererAround):
     """`ports.Deliverer` around another one. `bases` tells the address that the return paths of a stream
     are made of.
     """
@@ -21,18 +22,10 @@ class ReturningToUs:
     def __init__(
         self, inner: Deliverer, paths: ReturnPaths, bases: Mapping[str, Address], clock: Clock
     ) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._paths = paths
         self.bases = bases
         self._clock = clock
-
-    async def at_once(self, job: LeasedDelivery) -> Attempt | None:
-        """As the inner one."""
-        return await self._inner.at_once(job)
-
-    async def route(self, destination: str) -> Route:
-        """As the inner one. Raises `RouteFailed`."""
-        return await self._inner.route(destination)
 
     async def connect(self, route: Route) -> Session:
         """Open a session that sends under return paths of ours. Raises `RouteFailed`."""
@@ -54,36 +47,19 @@ class ReturningToUs:
         )
 
 
-class _ReturningSession:
+class _ReturningSession(SessionAround):
     """`ports.Session` whose jobs may get another sender."""
 
     def __init__(self, inner: Session, returning: ReturningToUs) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._returning = returning
 
-    @property
-    def batch(self) -> int:
-        """As the inner one."""
-        return self._inner.batch
+    def concerns(self, job: LeasedDelivery) -> bool:
+        """Whether its stream asks for return paths."""
+        return job.message.stream in self._returning.bases
 
-    @property
-    def usable(self) -> bool:
-        """As the inner one."""
-        return self._inner.usable
-
-    async def attempt(self, jobs: Sequence[LeasedDelivery]) -> list[Attempt]:
-        """Make one attempt for each job; never raises for what the other side does."""
-        bases = self._returning.bases
-        for job in jobs:
-            if job.message.stream in bases:
-                return await self._signed(jobs)
-        return await self._inner.attempt(jobs)
-
-    async def close(self) -> None:
-        """As the inner one."""
-        await self._inner.close()
-
-    async def _signed(self, jobs: Sequence[LeasedDelivery]) -> list[Attempt]:
+    async def treat(self, jobs: Sequence[LeasedDelivery]) -> list[Attempt]:
+        """Make one attempt for each job, under its return path."""
         sent = [self._returning.signed(job) for job in jobs]
         attempts = await self._inner.attempt(sent)
         return [

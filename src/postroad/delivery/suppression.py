@@ -17,6 +17,7 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
+from postroad.delivery.around import DelivererAround, SessionAround
 from postroad.message.bounce.classify import Classification
 from postroad.model import (
     MAX_EVIDENCE,
@@ -49,7 +50,7 @@ Classify: TypeAlias = Callable[[Reply, str], Classification]
 _UNREADABLE = TemporaryFailure(Reply(451, "4.3.0", "the suppression list cannot be read"))
 
 
-class Suppressing:
+class Suppressing(DelivererAround):
     """`ports.Deliverer` around another one, for the mail of `streams`."""
 
     def __init__(
@@ -61,7 +62,7 @@ class Suppressing:
         classify: Classify,
         clock: Clock,
     ) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._store = store
         self.streams = frozenset(streams)
         self._classify = classify
@@ -72,10 +73,6 @@ class Suppressing:
         if job.message.stream in self.streams and (await self.look(job)).barred:
             return None
         return await self._inner.at_once(job)
-
-    async def route(self, destination: str) -> Route:
-        """As the inner one. Raises `RouteFailed`."""
-        return await self._inner.route(destination)
 
     async def connect(self, route: Route) -> Session:
         """Open a session that leaves out who is on the list. Raises `RouteFailed`."""
@@ -146,41 +143,21 @@ class Look(Struct, frozen=True):
 NOBODY = Look({}, (), 0.0)
 
 
-class _SuppressingSession:
+class _SuppressingSession(SessionAround):
     """`ports.Session` that leaves out who is on the list."""
 
     def __init__(self, inner: Session, suppressing: Suppressing) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._suppressing = suppressing
 
-    @property
-    def batch(self) -> int:
-        """As the inner one."""
-        return self._inner.batch
+    def concerns(self, job: LeasedDelivery) -> bool:
+        """Whether its stream has a list."""
+        return job.message.stream in self._suppressing.streams
 
-    @property
-    def usable(self) -> bool:
-        """As the inner one."""
-        return self._inner.usable
-
-    async def attempt(self, jobs: Sequence[LeasedDelivery]) -> list[Attempt]:
-        """Make one attempt for each job; never raises for what the other side does."""
-        streams = self._suppressing.streams
-        for job in jobs:
-            if job.message.stream in streams:
-                return await self._some(jobs)
-        return await self._inner.attempt(jobs)
-
-    async def close(self) -> None:
-        """As the inner one."""
-        await self._inner.close()
-
-    async def _some(self, jobs: Sequence[LeasedDelivery]) -> list[Attempt]:
+    async def treat(self, jobs: Sequence[LeasedDelivery]) -> list[Attempt]:
+        """Make one attempt for each job, leaving out who is on the list."""
         suppressing = self._suppressing
-        looks = [
-            await suppressing.look(job) if job.message.stream in suppressing.streams else NOBODY
-            for job in jobs
-        ]
+        looks = [await suppressing.look(job) if self.concerns(job) else NOBODY for job in jobs]
         left = [
             replace(job, deliveries=_others(job.deliveries, look)) if look.barred else job
             for job, look in zip(jobs, looks, strict=True)
@@ -189,7 +166,7 @@ class _SuppressingSession:
         attempts = []
         for job, rest, look in zip(jobs, left, looks, strict=True):
             attempt = Attempt(look.at, look.at, ()) if not rest.deliveries else next(made)
-            if rest.deliveries and job.message.stream in suppressing.streams:
+            if rest.deliveries and self.concerns(job):
                 attempt = suppressing.learn(rest, attempt)
             attempts.append(_merged(job, attempt, look) if look.barred else attempt)
         return attempts
