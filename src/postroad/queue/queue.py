@@ -41,7 +41,7 @@ from postroad.queue.entries import Fallback
 from postroad.queue.inventory import Inventory, Job, Key
 from postroad.queue.leaser import Leaser
 from postroad.queue.recorder import Entry, Recorder
-from postroad.queue.recovery import left_behind, recover
+from postroad.queue.recovery import recover
 from postroad.queue.reporter import Reporter
 from postroad.queue.settings import QueueSettings
 from postroad.queue.steering import Steering
@@ -251,7 +251,6 @@ class Queue:
                 ledger=self._ledger,
                 clock=self._clock,
                 settings=self.settings,
-                nodes=await left_behind(self._store, self.settings),
             )
             self._workers.stopping = False
             self._admission.open = True

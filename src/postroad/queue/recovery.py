@@ -9,8 +9,6 @@ Streams that hold what is unknown would hold all that waited in memory, too. So 
 before they begin (`in_flight`), at the price of a commit; what is not marked is due.
 """
 
-from collections.abc import Sequence
-
 import structlog
 
 from postroad.model import (
@@ -40,23 +38,21 @@ async def recover(
     ledger: Ledger,
     clock: Clock,
     settings: QueueSettings,
-    nodes: Sequence[str] = (),
 ) -> int:
-    """Settle what an earlier life of this node, and of `nodes` that are no more, had leased.
+    """Settle what an earlier life of this node, and of those whose leases it inherits, had leased.
 
     Returns how many outcomes are unknown. Raises `StorageError`; what was not settled then is settled
     by the next call.
     """
-    mine = (settings.node, *nodes)
-    marks = {in_flight(node) for node in mine}
-    found = await store.leased_by([*mine, *marks])
+    mine = [name for name in await store.nodes() if _is_ours(name.removesuffix(_MARK), settings)]
+    found = await store.leased_by(mine) if mine else []  # nothing, where the last life ended well
     unknown = 0
     for start in range(0, len(found), _AT_ONCE):
         now = clock.now()
         changes: list[Change] = []
         free: list[tuple[int, int]] = []
         for node, leased in found[start : start + _AT_ONCE]:
-            if _may_be_sent(leased, settings, marked=node in marks):
+            if _may_be_sent(leased, settings, marked=node.endswith(_MARK)):
                 changes.append(_unknown(leased, settings, now))
                 unknown += len(leased.deliveries)
             else:
@@ -69,18 +65,14 @@ async def recover(
     return unknown
 
 
-async def left_behind(store: QueueStore, settings: QueueSettings) -> list[str]:
-    """Return nodes that are no more and whose leases this one inherits. Raises `StorageError`."""
-    inherits = settings.inherits
-    if inherits is None:
-        return []
-    names = {each.removesuffix(_MARK) for each in await store.nodes()}
-    return sorted(filter(inherits, names))
-
-
 def in_flight(node: str) -> str:
     """Return under which name deliveries are leased whose attempt has begun, where that is marked."""
     return f"{node}{_MARK}"
+
+
+def _is_ours(node: str, settings: QueueSettings) -> bool:
+    inherits = settings.inherits
+    return node == settings.node or (inherits is not None and inherits(node))
 
 
 def _may_be_sent(leased: LeasedDelivery, settings: QueueSettings, *, marked: bool) -> bool:

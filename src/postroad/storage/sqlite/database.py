@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 PAGE_SIZE = 4096
 CACHE_KIB = 65_536  # so that a batch of large contents is not written to the WAL before its commit
+BROWSE_CACHE_KIB = 8_192  # a walk through a million rows reads each page once, and need not keep it
 
 
 class Database:
@@ -39,7 +40,7 @@ class Database:
             _prepare_writer(self.writer, path)
             self.checkpointer = Checkpointer(path, self.writer)
             self.reader = _connect(path, busy_timeout_seconds)
-            self._browser = _connect(path, busy_timeout_seconds)
+            self._browser = _connect(path, busy_timeout_seconds, BROWSE_CACHE_KIB)
         except (apsw.Error, OSError) as error:
             raise self.storage_error(error) from error
         self._browser_lock = threading.Lock()
@@ -128,10 +129,12 @@ def _create(path: Path) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
 
 
-def _connect(path: Path, busy_timeout_seconds: float) -> apsw.Connection:
+def _connect(
+    path: Path, busy_timeout_seconds: float, cache_kib: int = CACHE_KIB
+) -> apsw.Connection:
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     connection.set_busy_timeout(int(busy_timeout_seconds * 1000))
-    connection.pragma("cache_size", -CACHE_KIB)
+    connection.pragma("cache_size", -cache_kib)
     # Else values that are bound count as part of the plan, and statements are compiled again and again.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     return connection
