@@ -2,6 +2,7 @@
 
 import ipaddress
 import time
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,11 +12,12 @@ from postroad.cli.options import AsJson, ConfigFile
 from postroad.cli.show import clean, complain, print_json, print_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
+    from postroad.ports import Resolver
     from postroad.runtime.config import Config
-    from postroad.service.domain_check import Finding, Proposal, Record
+    from postroad.service.domain_check import Finding, Proposal, Record, Setup
 
 HAS_PROBLEMS = 1
 
@@ -106,9 +108,32 @@ async def _check(
     selectors: "Sequence[str]",
     reports_to: str,
 ) -> "list[Finding]":
+    from postroad.service.domain_check import check_domain
+
+    async with _asking(path, domain, addresses, selectors, reports_to) as (setup, resolver):
+        return await check_domain(domain, setup, resolver, time.time())
+
+
+async def _proposal(
+    path: "Path | None", domain: str, addresses: "Sequence[str]", reports_to: str
+) -> "Proposal":
+    from postroad.service.domain_check import fitting_records
+
+    async with _asking(path, domain, addresses, (), reports_to) as (setup, resolver):
+        return await fitting_records(domain, setup, resolver)
+
+
+@asynccontextmanager
+async def _asking(
+    path: "Path | None",
+    domain: str,
+    addresses: "Sequence[str]",
+    selectors: "Sequence[str]",
+    reports_to: str,
+) -> "AsyncIterator[tuple[Setup, Resolver]]":
+    """Give our side of the domain's records, and a resolver to ask for theirs."""
     from postroad.runtime.outbound import make_resolver
     from postroad.runtime.own_setup import own_setup
-    from postroad.service.domain_check import check_domain
 
     config = _config(path)
     resolver = make_resolver(config)
@@ -121,29 +146,7 @@ async def _check(
             selectors=selectors,
             reports_to=reports_to,
         )
-        return await check_domain(domain, setup, resolver, time.time())
-    finally:
-        await resolver.close()
-
-
-async def _proposal(
-    path: "Path | None", domain: str, addresses: "Sequence[str]", reports_to: str
-) -> "Proposal":
-    from postroad.runtime.outbound import make_resolver
-    from postroad.runtime.own_setup import own_setup
-    from postroad.service.domain_check import fitting_records
-
-    config = _config(path)
-    resolver = make_resolver(config)
-    try:
-        setup = await own_setup(
-            config,
-            resolver,
-            domain=domain,
-            addresses=parsed_addresses(addresses),
-            reports_to=reports_to,
-        )
-        return await fitting_records(domain, setup, resolver)
+        yield setup, resolver
     finally:
         await resolver.close()
 
