@@ -25,6 +25,7 @@ from postroad.model import (
     Attempted,
     Bounced,
     Change,
+    Clicked,
     Complained,
     ContentRef,
     DeliveryState,
@@ -46,6 +47,7 @@ from postroad.model import (
     Mailbox,
     MailboxAdded,
     Moved,
+    Opened,
     PasswordSet,
     PolicyType,
     Released,
@@ -62,6 +64,7 @@ from postroad.model import (
     TlsFailure,
     TlsReported,
     TlsResult,
+    Unsubscribed,
     Unsuppressed,
 )
 from postroad.ports import Conflict, QueueFilter
@@ -144,6 +147,9 @@ SUPPRESSIONS = st.lists(
 CHANGES = st.one_of(
     st.builds(Bounced, TIMES, MESSAGES, ORDINALS, MESSAGES),
     st.builds(Complained, TIMES, MESSAGES, ORDINALS, MESSAGES),
+    st.builds(Opened, TIMES, MESSAGES, ORDINALS),
+    st.builds(Clicked, TIMES, MESSAGES, ORDINALS, st.just("https://a.example/")),
+    st.builds(Unsubscribed, TIMES, MESSAGES, ORDINALS, STREAMS, st.just("page")),
     st.builds(Suppressed, TIMES, SUPPRESSIONS, st.just("op")),
     st.builds(
         Unsuppressed, TIMES, st.lists(ADDRESSES, max_size=3).map(tuple), STREAMS, st.just("op")

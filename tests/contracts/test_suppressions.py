@@ -3,11 +3,14 @@
 from postroad.model import (
     Address,
     Bounced,
+    Clicked,
     Complained,
+    Opened,
     Reply,
     Suppressed,
     Suppression,
     SuppressionReason,
+    Unsubscribed,
     Unsuppressed,
 )
 from tests.contracts.stores import ANN, BOB, FAR, Store, accept, commit
@@ -82,4 +85,19 @@ async def test_what_came_back_is_in_the_journey_of_its_message(store: Store) -> 
 
 async def test_of_a_message_that_is_forgotten_nothing_is_noted(store: Store) -> None:
     await commit(store, Bounced(120.0, 12345, 0, 99), Complained(120.0, 12345, 0, 99))
+    await commit(store, Opened(120.0, 12345, 0), Clicked(120.0, 12345, 0, "https://a.example/"))
+    await commit(store, Unsubscribed(120.0, 12345, 0, "news", "page"))
     assert await store.journey.after(0) == []
+
+
+async def test_what_recipients_do_is_in_the_journey_of_their_message(store: Store) -> None:
+    message = await accept(store, FAR)
+    opened = Opened(120.0, message.id, 0, "Gmail")
+    clicked = Clicked(130.0, message.id, 0, "https://shop.example/?a=1&b=%20")
+    left = Unsubscribed(140.0, message.id, 0, "news", "one-click")
+    await commit(store, opened)
+    await commit(store, clicked)
+    await commit(store, left, Suppressed(140.0, (entry(FAR),)))
+    events = [event.change for event in await store.journey.events(message.id)]
+    assert events[1:] == [opened, clicked, left]
+    assert await store.suppressions.of("news", [FAR]) == [entry(FAR)]

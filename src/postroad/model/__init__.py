@@ -72,6 +72,7 @@ from postroad.model.outcome import (
     Unknown,
     outcome_of,
 )
+from postroad.model.reading import Clicked, Opened, Unsubscribed
 from postroad.model.reply import InvalidReply, Reply
 from postroad.model.route import Host, Route, RouteKind, RouteTaken, Step, TlsPolicy
 from postroad.model.ruling import Ruling, RulingKind
@@ -106,6 +107,7 @@ __all__ = [
     "Body",
     "Bounced",
     "Change",
+    "Clicked",
     "Complained",
     "ContentRef",
     "Delivered",
@@ -144,6 +146,7 @@ __all__ = [
     "Message",
     "Moved",
     "Notify",
+    "Opened",
     "Origin",
     "Outcome",
     "PasswordSet",
@@ -180,6 +183,7 @@ __all__ = [
     "TlsResult",
     "TokenCount",
     "Unknown",
+    "Unsubscribed",
     "Unsuppressed",
     "client_key",
     "decode_changes",

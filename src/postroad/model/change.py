@@ -17,6 +17,7 @@ from postroad.model.delivery import Delivery, DeliveryState
 from postroad.model.login import Login
 from postroad.model.message import ContentRef, Message, Staged
 from postroad.model.outcome import Outcome
+from postroad.model.reading import Clicked, Opened, Unsubscribed
 from postroad.model.reply import Reply
 from postroad.model.route import RouteTaken, Step
 from postroad.model.ruling import Ruling
@@ -376,6 +377,9 @@ Change: TypeAlias = (
     | TlsReported
     | Bounced
     | Complained
+    | Opened
+    | Clicked
+    | Unsubscribed
     | Suppressed
     | Unsuppressed
 )

@@ -14,6 +14,7 @@ from postroad.model import (
     Attempted,
     Bounced,
     Change,
+    Clicked,
     Complained,
     Delivered,
     Delivery,
@@ -23,6 +24,7 @@ from postroad.model import (
     Held,
     Message,
     Moved,
+    Opened,
     Outcome,
     PermanentFailure,
     Reply,
@@ -33,11 +35,13 @@ from postroad.model import (
     Ruling,
     ServerKind,
     TemporaryFailure,
+    Unsubscribed,
     format_id,
 )
 from postroad.ports import JourneyStore, QueueStore
 from postroad.service.errors import Refused
 from postroad.service.links import link_words
+from postroad.service.reading import words_of_reading
 from postroad.service.streams import shown
 
 Classify: TypeAlias = Callable[[Reply, str], Classification]
@@ -223,6 +227,8 @@ def _words(
             yield change.at, what, f"{names}: {text}, by {change.by}"
         case Bounced() | Complained():
             yield change.at, *_came_back(change, recipients.get(change.ordinal, "?"))
+        case Opened() | Clicked() | Unsubscribed():
+            yield change.at, *words_of_reading(change, recipients.get(change.ordinal, "?"))
         case _:
             return
 

@@ -8,6 +8,7 @@ from postroad.model import (
     Attempted,
     Bounced,
     Change,
+    Clicked,
     Complained,
     ContentRef,
     Delivered,
@@ -16,6 +17,7 @@ from postroad.model import (
     Envelope,
     Message,
     Moved,
+    Opened,
     Origin,
     PermanentFailure,
     Reply,
@@ -24,6 +26,7 @@ from postroad.model import (
     RouteTaken,
     ServerKind,
     Step,
+    Unsubscribed,
 )
 from postroad.ports import JourneyEvent
 from postroad.service.journeys import Journeys
@@ -96,6 +99,24 @@ async def test_what_came_back_is_told() -> None:
             "550 5.1.1 no such user (no-such-user, permanent)",
         ),
         ("complained", "bob@receiver.test: ISP/1 reports abuse, by 000000000000A"),
+    ]
+
+
+async def test_what_recipients_do_is_told() -> None:
+    store = OneMessage(
+        Accepted(100.0, MESSAGE, (DELIVERY,)),
+        Opened(110.0, 7, 0, "Gmail"),
+        Opened(115.0, 7, 0),
+        Clicked(120.0, 7, 0, "https://shop.test/"),
+        Unsubscribed(130.0, 7, 0, "news", "one-click"),
+    )
+    journeys = Journeys(journey=store, queue=store)  # type: ignore[arg-type]
+    lines = [(line.what, line.text) for line in (await journeys.of(7)).lines[-4:]]
+    assert lines == [
+        ("opened", "bob@receiver.test, as it seems by a machine (Gmail)"),
+        ("opened", "bob@receiver.test"),
+        ("clicked", "bob@receiver.test: https://shop.test/"),
+        ("unsubscribed", "bob@receiver.test: wants nothing of news any more (one-click)"),
     ]
 
 

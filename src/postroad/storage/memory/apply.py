@@ -15,6 +15,7 @@ from postroad.model import (
     Attempted,
     Bounced,
     Change,
+    Clicked,
     Complained,
     DeliveryState,
     Deposited,
@@ -33,6 +34,7 @@ from postroad.model import (
     Mailbox,
     MailboxAdded,
     Moved,
+    Opened,
     PasswordSet,
     Released,
     Result,
@@ -41,6 +43,7 @@ from postroad.model import (
     Suppressed,
     TlsCounted,
     TlsReported,
+    Unsubscribed,
     Unsuppressed,
     uid_validity,
 )
@@ -353,7 +356,9 @@ def _domains_judged(do: Application, change: DomainsJudged) -> None:
         do.undo.delete(standing, each.domain)
 
 
-def _came_back(do: Application, change: Bounced | Complained) -> None:
+def _came_back(
+    do: Application, change: Bounced | Complained | Opened | Clicked | Unsubscribed
+) -> None:
     if change.message in do.state.messages:
         do.note(change, change.message)
 
@@ -445,6 +450,9 @@ _APPLY: dict[type, Any] = {
     JunkLearned: junk.learn,
     Bounced: _came_back,
     Complained: _came_back,
+    Opened: _came_back,
+    Clicked: _came_back,
+    Unsubscribed: _came_back,
     Suppressed: _suppressed,
     Unsuppressed: _unsuppressed,
     AliasAdded: _alias_added,

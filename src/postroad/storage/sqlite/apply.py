@@ -14,6 +14,7 @@ from postroad.model import (
     AccountRemoved,
     Bounced,
     Change,
+    Clicked,
     Complained,
     DomainsJudged,
     Dropped,
@@ -23,9 +24,11 @@ from postroad.model import (
     Leased,
     LoggedIn,
     Moved,
+    Opened,
     Released,
     Retried,
     Suppressed,
+    Unsubscribed,
     Unsuppressed,
     encode_changes,
 )
@@ -39,6 +42,7 @@ from postroad.storage.sqlite.rows import Row, Rows
 from postroad.storage.sqlite.standing import write_judged
 from postroad.storage.sqlite.statements import SQL
 from postroad.storage.sqlite.suppression import (
+    OfAMessage,
     is_known,
     write_suppressed,
     write_unsuppressed,
@@ -260,7 +264,7 @@ def _domains_judged(connection: apsw.Connection, change: DomainsJudged, sweep: S
     write_judged(connection, change)
 
 
-def _came_back(connection: apsw.Connection, change: Bounced | Complained, sweep: Sweep) -> None:
+def _came_back(connection: apsw.Connection, change: OfAMessage, sweep: Sweep) -> None:
     if is_known(connection, change):
         write_journey(connection, change, change.at, change.message)
 
@@ -308,6 +312,9 @@ _APPLY: dict[type, Any] = {
     JunkLearned: _junk_learned,
     Bounced: _came_back,
     Complained: _came_back,
+    Opened: _came_back,
+    Clicked: _came_back,
+    Unsubscribed: _came_back,
     Suppressed: _suppressed,
     Unsuppressed: _unsuppressed,
     **dict.fromkeys(directory.APPLY, _directory),

@@ -1,7 +1,7 @@
 """`ports.SuppressionStore`, and how what came back is written inside the writer's open transaction."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import apsw
 import msgspec
@@ -10,14 +10,19 @@ from msgspec.structs import replace
 from postroad.model import (
     Address,
     Bounced,
+    Clicked,
     Complained,
+    Opened,
     Suppressed,
     Suppression,
     SuppressionReason,
+    Unsubscribed,
     Unsuppressed,
 )
 from postroad.storage.sqlite.database import Database
 from postroad.storage.sqlite.statements import SQL
+
+OfAMessage: TypeAlias = Bounced | Complained | Opened | Clicked | Unsubscribed
 
 _encode = msgspec.json.Encoder().encode
 _decode: msgspec.json.Decoder[Address] = msgspec.json.Decoder(Address)
@@ -91,6 +96,6 @@ def write_unsuppressed(connection: apsw.Connection, change: Unsuppressed) -> Uns
     return replace(change, addresses=tuple(gone)) if gone else None
 
 
-def is_known(connection: apsw.Connection, change: Bounced | Complained) -> bool:
-    """Whether the message that came back is still known; else nobody could read of it."""
+def is_known(connection: apsw.Connection, change: OfAMessage) -> bool:
+    """Whether the message that it is about is still known; else nobody could read of it."""
     return connection.execute(SQL["message_get"], (change.message,)).get is not None
