@@ -113,7 +113,7 @@ class Writer:
         local = self._relay is None
         many(
             SQL["content_insert"],
-            [(job.id, len(job.data), "inline", 0, job.data) for job in jobs],
+            [(job.id, len(job.data), "inline", 0, None, job.data) for job in jobs],
         )
         if local:
             self._deposit(jobs, now)

@@ -33,12 +33,15 @@ class Staged(Struct, frozen=True):
     """Content about to be committed with the changes that first refer to it.
 
     `data` is the content itself where it is to be stored inline, or None where the content store
-    already holds it durably under `ref.id`; `begins` is then where it begins in what the store has.
+    already holds it durably under `ref.id`; `begins` is then where it begins in what the store has,
+    `place` the store's word for where that is, and `digest` the SHA-256 of the content.
     """
 
     ref: ContentRef
     data: bytes | None
     begins: int = 0
+    place: str = "file"
+    digest: bytes | None = None
 
 
 class Origin(Struct, frozen=True, omit_defaults=True):

@@ -57,7 +57,7 @@ class Refused(Exception):
 
 
 class Sweep:
-    """Contents in files that nobody needs any more: to be unlinked after the commit."""
+    """Large contents that nobody needs any more: to be removed after the commit."""
 
     __slots__ = ("files",)
 
@@ -67,7 +67,7 @@ class Sweep:
     def run(self, connection: apsw.Connection, sql: str, rows: Iterable[Row]) -> None:
         """Run a sweeping statement for each row and note the files."""
         for content, place in connection.executemany(sql, rows):
-            if place == "file":
+            if place != "inline":
                 self.files.append(content)
 
 

@@ -85,9 +85,10 @@ class Rows:
 
     def add_staged(self, staged: Staged) -> None:
         """Add a content's row."""
-        place = "file" if staged.data is None else "inline"
-        self._brought.add(staged.ref.id)
-        self.contents.append((staged.ref.id, staged.ref.size, place, staged.begins, staged.data))
+        ref, data = staged.ref, staged.data
+        place = staged.place if data is None else "inline"
+        self._brought.add(ref.id)
+        self.contents.append((ref.id, ref.size, place, staged.begins, staged.digest, data))
 
     def add(self, change: Accepted | Attempted | Deposited) -> None:
         """Add a change's rows. Call `seal` behind the last."""

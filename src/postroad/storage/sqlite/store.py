@@ -5,6 +5,8 @@ import secrets
 from pathlib import Path
 
 from postroad.storage.durable import sync_directory
+from postroad.storage.files import FileContents
+from postroad.storage.large import LargeContents
 from postroad.storage.sqlite.content import SqliteContents
 from postroad.storage.sqlite.database import Database
 from postroad.storage.sqlite.directory import SqliteDirectory
@@ -36,20 +38,22 @@ class SqliteStore:
         self,
         database: Database,
         directory: Path,
+        large: LargeContents,
         *,
         inline_max_octets: int,
         cache_max_octets: int,
     ) -> None:
         self.content = SqliteContents(
             database,
-            directory / "content",
+            large,
             inline_max_octets=inline_max_octets,
             cache_max_octets=cache_max_octets,
         )
         self.locks = FileLocks(directory / "locks")
         self.database = database
-        self.writer = Writer(database, self.content.unlink)
-        self.ledger = SqliteLedger(self.writer, self.content.let_go)
+        self.large = large
+        self.writer = Writer(database, large.remove)
+        self.ledger = SqliteLedger(self.writer, large.let_go)
         self.queue = SqliteQueue(database, self.writer)
         self.directory = SqliteDirectory(database)
         self.mailboxes = SqliteMailboxes(database)
@@ -71,9 +75,11 @@ class SqliteStore:
         inline_max_octets: int = 256 * 1024,
         cache_max_octets: int = 32 * 1024 * 1024,
         busy_timeout_seconds: float = 10.0,
+        large: LargeContents | None = None,
     ) -> "SqliteStore":
         """Open the store in the directory `path`; make or migrate it where needed.
 
+        `large` is where large contents are; files below `path` where it is not given.
         Raises `StorageError` naming the file and what to do.
         """
         database = await asyncio.to_thread(
@@ -83,6 +89,7 @@ class SqliteStore:
             store = cls(
                 database,
                 path,
+                large or FileContents(path),
                 inline_max_octets=inline_max_octets,
                 cache_max_octets=cache_max_octets,
             )
@@ -108,7 +115,7 @@ class SqliteStore:
             return
         self._closed = True
         await self.writer.close()
-        self.content.close()
+        self.large.close()
         self.locks.close()
         await asyncio.to_thread(self.database.close)
 

@@ -8,6 +8,7 @@ import pytest
 
 from postroad.model import DeliveryState, Domain, DomainAdded, Message
 from postroad.ports import Conflict, StorageError
+from postroad.storage.files import FileContents
 from postroad.storage.sqlite import SqliteStore
 from tests.contracts.stores import FAR, accept, attempted, commit, readable, result
 
@@ -35,6 +36,11 @@ def refuse_commits(store: SqliteStore, times: int) -> list[int]:
     return refused
 
 
+def file_of(store: SqliteStore, message: Message) -> Path:
+    assert isinstance(store.large, FileContents)
+    return store.large.path(message.content.id)
+
+
 async def states(store: SqliteStore, message: Message) -> list[DeliveryState]:
     return [each.state for each in await store.queue.deliveries(message.id)]
 
@@ -47,10 +53,10 @@ async def test_a_file_stays_where_the_commit_that_frees_it_fails(store: SqliteSt
     assert refused
     assert await states(store, message) == [DeliveryState.DUE]
     assert await readable(store, message)
-    assert store.content._path(message.content.id).exists()
+    assert file_of(store, message).exists()
     await commit(store, attempted(message, result()))
     await commit(store)  # the file goes after its commit, and before the next one
-    assert not store.content._path(message.content.id).exists()
+    assert not file_of(store, message).exists()
 
 
 async def test_a_file_stays_where_the_group_that_frees_it_is_refused(store: SqliteStore) -> None:

@@ -47,8 +47,10 @@ CREATE INDEX delivery_by_original    ON delivery (original) WHERE original IS NO
 CREATE TABLE content (
     id     INTEGER PRIMARY KEY,
     size   INTEGER NOT NULL,
-    place  TEXT    NOT NULL,                -- 'inline': in data; 'file': in content/<2 letters>/<id>
+    place  TEXT    NOT NULL,                -- 'inline': in data; 'file': in content/<2 letters>/<id>;
+                                            -- 'object': in S3, or in such a file on its way there
     begins INTEGER NOT NULL,                -- where in the file; 0 where it is inline
+    digest BLOB,                            -- SHA-256 of the content; null where it is inline
     data   BLOB
 );
 

@@ -1,7 +1,7 @@
 -- The bytes of messages.
 
 -- :name content_insert
-INSERT INTO content (id, size, place, begins, data) VALUES (?, ?, ?, ?, ?);
+INSERT INTO content (id, size, place, begins, digest, data) VALUES (?, ?, ?, ?, ?, ?);
 
 -- :name content_exists
 SELECT 1 FROM content WHERE id = ?1;

@@ -1,6 +1,7 @@
 """Contents in files: what a sweep leaves alone, what is synced, and what a damaged file is called."""
 
 import asyncio
+import hashlib
 import os
 import re
 from collections.abc import AsyncIterator, Callable
@@ -10,9 +11,19 @@ import pytest
 
 from postroad.model import ContentRef, Staged, format_id
 from postroad.ports import MAX_ABOVE_OCTETS, StorageError
+from postroad.storage.files import ORPHAN_AGE_SECONDS, FileContents
+from postroad.storage.keeping import keep_contents
 from postroad.storage.sqlite import SqliteStore
-from postroad.storage.sqlite.content import ORPHAN_AGE_SECONDS
-from tests.contracts.stores import FAR, accept, number, readable, stage
+from tests.contracts.stores import (
+    FAR,
+    accept,
+    attempted,
+    commit,
+    number,
+    readable,
+    result,
+    stage,
+)
 from tests.unit.storage.test_durable import synced_paths
 
 BIG = b"0123456789abcde\n" * 20_000
@@ -30,6 +41,11 @@ def files(store: SqliteStore) -> dict[str, Path]:
     return {path.name: path for path in directory.glob("*/*")}
 
 
+def path_of(store: SqliteStore, content: int) -> Path:
+    assert isinstance(store.large, FileContents)
+    return store.large.path(content)
+
+
 def grow_old(store: SqliteStore) -> None:
     """What a clock that is set forward makes of all files."""
     for path in files(store).values():
@@ -40,7 +56,7 @@ def grow_old(store: SqliteStore) -> None:
 async def test_orphans_are_swept_once_they_are_old(store: SqliteStore) -> None:
     kept = await accept(store, FAR, data=BIG)
     orphan = await stage(store, BIG)
-    store.content.close()
+    store.large.let_go([orphan.ref.id])
     assert await store.content.sweep_orphans() == 0
     grow_old(store)
     assert await store.content.sweep_orphans() == 1
@@ -71,8 +87,7 @@ async def test_what_comes_in_is_no_orphan_however_old_it_looks(
 
 
 async def test_opening_a_store_sweeps_nothing(store: SqliteStore, tmp_path: Path) -> None:
-    await stage(store, BIG)
-    store.content.close()
+    store.large.let_go([(await stage(store, BIG)).ref.id])
     grow_old(store)
     await (await SqliteStore.open(tmp_path / "data")).close()
     assert len(files(store)) == 1
@@ -157,11 +172,11 @@ async def test_a_folder_that_another_process_made_is_synced_too(
 ) -> None:
     """It may not have come so far, or a crash have come between."""
     content = number()
-    folder = store.content._path(content).parent
+    folder = path_of(store, content).parent
     folder.mkdir(mode=0o700)
     seen = synced_paths(monkeypatch)
     for each in (content, content + 2**40):
-        assert store.content._path(each).parent == folder
+        assert path_of(store, each).parent == folder
         await stage(store, BIG, content_id=each)
     assert seen.count(str(folder.parent)) == 1
     assert seen.count(str(folder)) == 2
@@ -170,3 +185,31 @@ async def test_a_folder_that_another_process_made_is_synced_too(
 async def test_a_content_of_which_nothing_is_there(store: SqliteStore) -> None:
     with pytest.raises(StorageError, match="gone"):
         await store.content.read(ContentRef(number(), 5))
+
+
+async def test_nothing_is_removed_while_a_backup_is_made(store: SqliteStore) -> None:
+    first, second = await accept(store, FAR, data=BIG), await accept(store, FAR, data=BIG)
+    orphan = await stage(store, BIG)
+    store.large.let_go([orphan.ref.id])
+    grow_old(store)
+    with keep_contents(store.database.path.parent):
+        await commit(store, attempted(first, result()))
+        await commit(store)
+        assert await store.content.sweep_orphans() == 0
+        assert len(files(store)) == 3
+        with (
+            pytest.raises(StorageError, match="another backup"),
+            keep_contents(store.database.path.parent, 0.05),
+        ):
+            pass
+    await commit(store, attempted(second, result()))
+    await commit(store)
+    assert files(store).keys() == {format_id(orphan.ref.id)}
+    assert await store.content.sweep_orphans() == 1
+
+
+async def test_the_digest_is_of_the_content_as_it_reads(store: SqliteStore) -> None:
+    writer = store.content.stage(number())
+    writer.write(BIG)
+    staged = await writer.finish(b"X: y\r\n")
+    assert staged.digest == hashlib.sha256(b"X: y\r\n" + BIG).digest()
