@@ -36,6 +36,7 @@ from postroad.model import (
     TemporaryFailure,
 )
 from postroad.ports import (
+    ApiKeyStore,
     ContentStore,
     Directory,
     JourneyStore,
@@ -79,6 +80,8 @@ class Store(Protocol):
     def security(self) -> SecurityStore: ...
     @property
     def standing(self) -> StandingStore: ...
+    @property
+    def api_keys(self) -> ApiKeyStore: ...
     @property
     def suppressions(self) -> SuppressionStore: ...
     @property

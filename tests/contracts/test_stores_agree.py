@@ -19,6 +19,10 @@ from postroad.model import (
     Alias,
     AliasAdded,
     AliasRemoved,
+    ApiKey,
+    ApiKeyAdded,
+    ApiKeyRemoved,
+    ApiScope,
     AppPassword,
     AppPasswordAdded,
     AppPasswordRemoved,
@@ -144,6 +148,17 @@ SUPPRESSIONS = st.lists(
 ).map(tuple)
 
 
+API_KEYS = st.builds(
+    ApiKey,
+    st.integers(1, 3),
+    st.sampled_from(["shop", "till"]),
+    st.just((ApiScope.SEND,)),
+    st.just(("a.example",)),
+    st.just(b"d"),
+    TIMES,
+)
+
+
 CHANGES = st.one_of(
     st.builds(Bounced, TIMES, MESSAGES, ORDINALS, MESSAGES),
     st.builds(Complained, TIMES, MESSAGES, ORDINALS, MESSAGES),
@@ -242,6 +257,8 @@ CHANGES = st.one_of(
     st.builds(DomainRemoved, TIMES, st.sampled_from(["example.org", "b.example"])),
     st.builds(AliasAdded, TIMES, st.builds(Alias, ADDRESSES, st.tuples(ADDRESSES))),
     st.builds(AliasRemoved, TIMES, ADDRESSES),
+    st.builds(ApiKeyAdded, TIMES, API_KEYS),
+    st.builds(ApiKeyRemoved, TIMES, st.sampled_from(["shop", "till"])),
     st.builds(
         lambda at, number, address: AccountAdded(at, Account(number, address, "h", number + 76)),
         TIMES,
@@ -348,6 +365,7 @@ class StoresAgree(RuleBasedStateMachine):
             self.both(lambda store, key=(day, domain): store.security.tls_results(*key))
         self.both(lambda store: store.logins.newest())
         self.both(lambda store: store.suppressions.page())
+        self.both(lambda store: store.api_keys.list())
         self.both(lambda store: store.standing.most())
         memory = self.stores[1]
         assert isinstance(memory, MemoryStore)

@@ -8,6 +8,7 @@ import typer
 
 from postroad.cli import (
     account,
+    api_key,
     certificate,
     classify,
     config,
@@ -50,6 +51,7 @@ app.command("classify")(classify.classify)
 app.add_typer(queue.app, name="queue")
 app.command("journey")(journey.journey)
 app.add_typer(account.app, name="account")
+app.add_typer(api_key.app, name="api-key")
 people.domains.command("check")(domain_check.check)
 people.domains.command("records")(domain_check.records)
 app.add_typer(people.domains, name="domain")

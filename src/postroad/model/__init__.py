@@ -20,12 +20,15 @@ from postroad.model.account import (
     uid_validity,
 )
 from postroad.model.address import Address, InvalidAddress, domain_to_ascii, parse_domain
+from postroad.model.api_key import ApiKey, ApiScope
 from postroad.model.change import (
     Accepted,
     AccountAdded,
     AccountRemoved,
     AliasAdded,
     AliasRemoved,
+    ApiKeyAdded,
+    ApiKeyRemoved,
     AppPasswordAdded,
     AppPasswordRemoved,
     Attempted,
@@ -100,6 +103,10 @@ __all__ = [
     "Alias",
     "AliasAdded",
     "AliasRemoved",
+    "ApiKey",
+    "ApiKeyAdded",
+    "ApiKeyRemoved",
+    "ApiScope",
     "AppPassword",
     "AppPasswordAdded",
     "AppPasswordRemoved",

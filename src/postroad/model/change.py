@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from postroad.model.account import Account, Alias, AppPassword, Domain, Mailbox, ScramKeys
 from postroad.model.address import Address
+from postroad.model.api_key import ApiKey
 from postroad.model.delivery import Delivery, DeliveryState
 from postroad.model.login import Login
 from postroad.model.message import ContentRef, Message, Staged
@@ -348,6 +349,20 @@ class Unsuppressed(Struct, frozen=True, tag="unsuppressed"):
     by: str
 
 
+class ApiKeyAdded(Struct, frozen=True, tag="api_key_added"):
+    """A key of the HTTP API was made."""
+
+    at: float
+    key: ApiKey
+
+
+class ApiKeyRemoved(Struct, frozen=True, tag="api_key_removed"):
+    """A key of the HTTP API is no longer good."""
+
+    at: float
+    name: str
+
+
 Change: TypeAlias = (
     Accepted
     | Leased
@@ -382,6 +397,8 @@ Change: TypeAlias = (
     | Unsubscribed
     | Suppressed
     | Unsuppressed
+    | ApiKeyAdded
+    | ApiKeyRemoved
 )
 
 

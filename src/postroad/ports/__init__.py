@@ -4,6 +4,7 @@
 and `lab` choose an implementation.
 """
 
+from postroad.ports.api_keys import ApiKeyStore
 from postroad.ports.clock import Clock, Entropy
 from postroad.ports.content import MAX_ABOVE_OCTETS, ContentStore, ContentWriter
 from postroad.ports.deliverer import Attempt, Deliverer, RouteFailed, Session
@@ -35,6 +36,7 @@ __all__ = [
     "MAX_ABOVE_OCTETS",
     "Answer",
     "AnswerStatus",
+    "ApiKeyStore",
     "AtHand",
     "Attempt",
     "Clock",

@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 
@@ -29,6 +30,7 @@ from postroad.runtime.listeners import Listeners
 from postroad.runtime.lists import leave_out_suppressed, make_returns
 from postroad.runtime.office import Office
 from postroad.runtime.renewal import FileWatch, Renewal
+from postroad.runtime.web import make_web
 from postroad.service.authenticate import Authenticator
 from postroad.service.dmarc_reports import DmarcReports
 from postroad.service.intake import Intake
@@ -142,6 +144,7 @@ class System:
                 read_ahead=settings.read_ahead(config),
             ),
             tls=current.tls,
+            web=partial(make_web, office, self.intake),
         )
         self._chores = Chores()
         self._started = self._stopped = False

@@ -7,6 +7,8 @@ ones follow the new settings.
 import asyncio
 import ssl
 from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
 
 from postroad.model import ServerKind
 from postroad.network import ServerTls
@@ -24,6 +26,11 @@ from postroad.servers.sts import StsConnection
 from postroad.service.intake import Intake
 from postroad.service.login import SaslLogins
 from postroad.service.maildrops import Maildrops
+
+if TYPE_CHECKING:
+    from postroad.web.connection import HttpServer
+
+WEB_SERVICES = ("http", "https")
 
 _SMTP_KINDS = {
     "mx": ServerKind.MX,
@@ -44,11 +51,14 @@ class Doors:
         logins: SaslLogins,
         maildrops: Maildrops,
         tls: ServerTls | None,
+        web: "Callable[[], HttpServer] | None" = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._intake = intake
         self._logins = logins
         self._maildrops = maildrops
+        self._make_web = web
+        self._web: HttpServer | None = None
         self.registries = {name: Registry() for name in (*TCP_SERVICES, LOCAL)}
         self._smtp: dict[str, SMTPService] = {}
         self._challenges = ChallengeDirectory(settings.challenge_directory(config))
@@ -83,6 +93,7 @@ class Doors:
             login_failure_seconds=config.limits.login_failure_seconds,
         )
         self._policy = own_policy(config)
+        self._offers_web = any(config.listen.services[name] for name in WEB_SERVICES)
         for registry in self.registries.values():
             registry.max_connections = config.limits.max_connections
             registry.max_per_client = config.limits.max_connections_per_client
@@ -99,6 +110,11 @@ class Doors:
         made["mta_sts"] = lambda: StsConnection(
             lambda _: self._policy, self.registries["mta_sts"], self._loop
         )
+        if self._web is None and self._make_web is not None and self._offers_web:
+            self._web = self._make_web()  # late: much is loaded for it
+        if (server := self._web) is not None:
+            for name in WEB_SERVICES:
+                made[name] = partial(server.connection, self.registries[name])
         return made
 
     async def shut_down(self, grace_seconds: float) -> int:
@@ -106,6 +122,8 @@ class Doors:
         cut = await asyncio.gather(
             *(registry.shut_down(grace_seconds) for registry in self.registries.values())
         )
+        if self._web is not None:
+            await self._web.close(min(1.0, grace_seconds))
         return sum(cut)
 
     def _smtp_factory(self, name: str) -> ProtocolFactory:

@@ -40,6 +40,7 @@ NEEDS_RESTART = (
     "storage",
     "queue",
     "streams",
+    "http",
     "pop3",
     "auth",
     "oauth",

@@ -20,6 +20,7 @@ from postroad.runtime.config import Config
 from postroad.runtime.replies import make_classifier
 from postroad.runtime.rewriting import make_return_paths, make_srs, return_bases
 from postroad.service.accounts import Accounts
+from postroad.service.api_keys import ApiKeys
 from postroad.service.app_passwords import AppPasswords
 from postroad.service.desk import QueueDesk
 from postroad.service.domains import Aliases, Domains
@@ -65,6 +66,13 @@ class Office:
             entropy=entropy,
             passwords=self.passwords,
             secret=store.secret,
+        )
+        self.api_keys = ApiKeys(
+            ledger=ledger,
+            store=store.api_keys,
+            directory=directory,
+            clock=clock,
+            entropy=entropy,
         )
         self.logins: LoginStore = store.logins
         self.standing = StandingDesk(ledger=ledger, store=store.standing, clock=clock)

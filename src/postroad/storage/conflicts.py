@@ -75,6 +75,19 @@ def no_app_password(name: str) -> Conflict:
     )
 
 
+def api_key_exists(name: str) -> Conflict:
+    """Return the conflict of a key of the API added twice."""
+    return Conflict(
+        f"There is a key {name!r} already. Choose another name, or remove it first: "
+        f"postroad api-key remove {name}"
+    )
+
+
+def no_api_key(name: str) -> Conflict:
+    """Return the conflict of removing a key of the API that is not there."""
+    return Conflict(f"There is no key {name!r}. See: postroad api-key list")
+
+
 def no_alias(address: Address) -> Conflict:
     """Return the conflict of removing an alias that is not there."""
     return Conflict(f"There is no alias {address}. See: postroad alias list")

@@ -63,7 +63,7 @@ or `"50 MiB"`, times are seconds or `"5m"`.
 
 `postroad config check` finds mistakes, `postroad config dump` prints what is in force. SIGHUP
 (`systemctl reload postroad`) brings changes into force for new connections; `server`, `storage`,
-`queue`, `streams`, `pop3`, `auth`, `oauth`, `junk`, `bounces`, `forwarding.rewrite_sender`,
+`queue`, `streams`, `http`, `pop3`, `auth`, `oauth`, `junk`, `bounces`, `forwarding.rewrite_sender`,
 `forwarding.secret`, `forwarding.old_secrets`, `trust.key_wait_seconds`, `trust.signers` and
 `trust.signer_max_octets` need a restart, and the log says so.
 """

@@ -9,6 +9,7 @@ from postroad.runtime.config.acme import AcmeSection
 from postroad.runtime.config.bounces import BouncesSection
 from postroad.runtime.config.delivery import DeliverySection, Routes
 from postroad.runtime.config.forwarding import ForwardingSection
+from postroad.runtime.config.http import HttpSection, require_loopback
 from postroad.runtime.config.junk import JunkSection
 from postroad.runtime.config.limits import AuthSection, LimitsSection, MxSection, SubmissionSection
 from postroad.runtime.config.mail import Pop3Section, QueueSection, StorageSection
@@ -36,6 +37,7 @@ class Config(Section):
     tls: TlsSection = Field(default_factory=TlsSection)
     acme: AcmeSection = Field(default_factory=AcmeSection)
     limits: LimitsSection = Field(default_factory=LimitsSection)
+    http: HttpSection = Field(default_factory=HttpSection)
     mx: MxSection = Field(default_factory=MxSection)
     submission: SubmissionSection = Field(default_factory=SubmissionSection)
     trust: TrustSection = Field(default_factory=TrustSection)
@@ -67,6 +69,12 @@ class Config(Section):
     def _header_fits(self) -> "Config":
         if self.limits.max_header_octets > self.limits.max_message_octets:
             raise ValueError("limits.max_header_octets is more than limits.max_message_octets")
+        return self
+
+    @model_validator(mode="after")
+    def _plain_http_stays_here(self) -> "Config":
+        if not self.http.plain_anywhere:
+            require_loopback(self.listen.http)
         return self
 
     @model_validator(mode="after")

@@ -117,6 +117,15 @@ class ListenSection(Section):
         description="The MTA-STS policy of our domains by HTTPS, usually `*:443`; the certificate must "
         "be valid for `mta-sts.DOMAIN` of each. Off unless set: a web server of yours may do it.",
     )
+    http: Endpoints = Field(
+        default=(),
+        description="The HTTP API without TLS, usually `127.0.0.1:8025`; only on loopback, unless "
+        "`http.plain_anywhere` is set. Off unless set.",
+    )
+    https: Endpoints = Field(
+        default=(),
+        description="The HTTP API by HTTPS, with the certificate of `tls`. Off unless set.",
+    )
     local: OptionalPath = Field(
         default=Path("/run/postroad/submit.sock"),
         description="UNIX socket of the `sendmail` command; the peer's user is its identity. "
@@ -137,8 +146,18 @@ class ListenSection(Section):
         return {name: getattr(self, name) for name in TCP_SERVICES}
 
 
-TCP_SERVICES = ("mx", "submission", "submissions", "pop3", "pop3s", "mta_sts", "acme")
-IMPLICIT_TLS_SERVICES = frozenset({"submissions", "pop3s", "mta_sts"})
+TCP_SERVICES = (
+    "mx",
+    "submission",
+    "submissions",
+    "pop3",
+    "pop3s",
+    "mta_sts",
+    "acme",
+    "http",
+    "https",
+)
+IMPLICIT_TLS_SERVICES = frozenset({"submissions", "pop3s", "mta_sts", "https"})
 
 
 class TlsSection(Section):

@@ -10,6 +10,8 @@ from postroad.model import (
     AccountRemoved,
     AliasAdded,
     AliasRemoved,
+    ApiKeyAdded,
+    ApiKeyRemoved,
     AppPasswordAdded,
     AppPasswordRemoved,
     Attempted,
@@ -50,7 +52,7 @@ from postroad.model import (
 from postroad.ports import Entry, JourneyEvent
 from postroad.storage import conflicts
 from postroad.storage.bounds import TLS_RESULTS_PER_DAY
-from postroad.storage.memory import junk
+from postroad.storage.memory import api_keys, junk
 from postroad.storage.memory.moves import moved
 from postroad.storage.memory.state import QueuedDelivery, State, StoredMailbox, Undo, with_state
 from postroad.storage.ordering import deposits_first
@@ -404,6 +406,16 @@ def _alias_removed(do: Application, change: AliasRemoved) -> None:
     do.note(change)
 
 
+def _api_key_added(do: Application, change: ApiKeyAdded) -> None:
+    api_keys.add(do.state, do.undo, change)
+    do.note(change)
+
+
+def _api_key_removed(do: Application, change: ApiKeyRemoved) -> None:
+    api_keys.remove(do.state, do.undo, change)
+    do.note(change)
+
+
 def _sts_policy_kept(do: Application, change: StsPolicyKept) -> None:
     policies = do.state.sts_policies
     for domain in [name for name, kept in policies.items() if kept.expires_at <= change.at]:
@@ -457,6 +469,8 @@ _APPLY: dict[type, Any] = {
     Unsuppressed: _unsuppressed,
     AliasAdded: _alias_added,
     AliasRemoved: _alias_removed,
+    ApiKeyAdded: _api_key_added,
+    ApiKeyRemoved: _api_key_removed,
     StsPolicyKept: _sts_policy_kept,
     TlsCounted: _tls_counted,
     TlsReported: _tls_reported,

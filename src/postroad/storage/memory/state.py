@@ -14,6 +14,7 @@ from postroad.model import (
     Account,
     Address,
     Alias,
+    ApiKey,
     AppPassword,
     Delivery,
     DeliveryState,
@@ -57,6 +58,7 @@ class State:
         self.domains: dict[str, Domain] = {}
         self.accounts: dict[int, Account] = {}
         self.app_passwords: dict[tuple[int, str], AppPassword] = {}
+        self.api_keys: dict[str, ApiKey] = {}
         self.logins: dict[int, Login] = {}
         self.standing: dict[str, DomainHistory] = {}
         self.suppressions: dict[tuple[str, str], Suppression] = {}

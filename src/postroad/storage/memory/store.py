@@ -1,5 +1,6 @@
 """The memory store: all storage ports on one state."""
 
+from postroad.storage.memory.api_keys import MemoryApiKeys
 from postroad.storage.memory.junk import MemoryJunk
 from postroad.storage.memory.ports import (
     BeforeCommit,
@@ -40,6 +41,7 @@ class MemoryStore:
         self.logins = MemoryLogins(self.state)
         self.standing = MemoryStanding(self.state)
         self.junk = MemoryJunk(self.state)
+        self.api_keys = MemoryApiKeys(self.state)
         self.suppressions = MemorySuppressions(self.state)
         self.journey = MemoryJourney(self.state)
         self.security = MemorySecurity(self.state)

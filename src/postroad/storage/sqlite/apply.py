@@ -34,10 +34,10 @@ from postroad.model import (
 )
 from postroad.ports import Conflict
 from postroad.storage import conflicts
+from postroad.storage.sqlite import api_keys, junk, security
 from postroad.storage.sqlite import apply_directory as directory
 from postroad.storage.sqlite import apply_logins as logins
 from postroad.storage.sqlite import apply_moves as moves
-from postroad.storage.sqlite import junk, security
 from postroad.storage.sqlite.rows import Row, Rows
 from postroad.storage.sqlite.standing import write_judged
 from postroad.storage.sqlite.statements import SQL
@@ -287,7 +287,7 @@ def _junk_learned(connection: apsw.Connection, change: JunkLearned, sweep: Sweep
 
 def _directory(connection: apsw.Connection, change: Any, sweep: Sweep) -> None:
     try:
-        directory.APPLY[type(change)](connection, change)
+        _DIRECTORY[type(change)](connection, change)
     except directory.Unchanged:
         return
     write_journey(connection, change, change.at)
@@ -297,6 +297,8 @@ def _security(connection: apsw.Connection, change: Any, sweep: Sweep) -> None:
     """What can be fetched or counted anew is not in the journey."""
     security.APPLY[type(change)](connection, change)
 
+
+_DIRECTORY: dict[type, Any] = {**directory.APPLY, **api_keys.APPLY}
 
 _APPLY: dict[type, Any] = {
     Leased: _leased,
@@ -317,6 +319,6 @@ _APPLY: dict[type, Any] = {
     Unsubscribed: _came_back,
     Suppressed: _suppressed,
     Unsuppressed: _unsuppressed,
-    **dict.fromkeys(directory.APPLY, _directory),
+    **dict.fromkeys(_DIRECTORY, _directory),
     **dict.fromkeys(security.APPLY, _security),
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 from postroad.storage.durable import sync_directory
 from postroad.storage.files import FileContents
 from postroad.storage.large import LargeContents
+from postroad.storage.sqlite.api_keys import SqliteApiKeys
 from postroad.storage.sqlite.content import SqliteContents
 from postroad.storage.sqlite.database import Database
 from postroad.storage.sqlite.directory import SqliteDirectory
@@ -62,6 +63,7 @@ class SqliteStore:
         self.logins = SqliteLogins(database)
         self.standing = SqliteStanding(database)
         self.junk = SqliteJunk(database)
+        self.api_keys = SqliteApiKeys(database)
         self.suppressions = SqliteSuppressions(database)
         self.node = ""
         self.secret = b""

@@ -91,6 +91,16 @@ CREATE TABLE standing (
 CREATE INDEX standing_by_at   ON standing (at, domain);
 CREATE INDEX standing_by_junk ON standing (junk, domain);
 
+-- Keys of the HTTP API.
+CREATE TABLE api_key (
+    id         INTEGER PRIMARY KEY,
+    name       TEXT NOT NULL UNIQUE,
+    scopes     TEXT NOT NULL,               -- JSON
+    domains    TEXT NOT NULL,               -- JSON; none: all
+    digest     BLOB NOT NULL,               -- SHA-256
+    created_at REAL NOT NULL
+);
+
 -- Who has mail here.
 CREATE TABLE domain (
     name       TEXT PRIMARY KEY,            -- lower case, A-labels

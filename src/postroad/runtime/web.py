@@ -1,0 +1,53 @@
+"""Makes the HTTP server of a process, where one is wanted: loading what it is made of takes a while."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from postroad.runtime.config import Config
+from postroad.runtime.office import Office
+from postroad.service.intake import Intake
+
+if TYPE_CHECKING:
+    from postroad.web.connection import HttpServer
+    from postroad.web.settings import WebSettings
+
+
+def make_web(office: Office, intake: Intake) -> "HttpServer":
+    """Return the server of all routes, for the running event loop."""
+    from postroad.web.app import make_app
+    from postroad.web.connection import HttpServer
+    from postroad.web.services import Services
+
+    settings = web_settings(office.config)
+    services = Services(
+        settings=settings,
+        clock=office.clock,
+        entropy=office.entropy,
+        api_keys=office.api_keys,
+        intake=intake,
+        recipients=office.recipients,
+        domains=office.domains,
+        desk=office.desk,
+        journeys=office.journeys,
+        suppressions=office.suppressions,
+    )
+    return HttpServer(make_app(services), settings, asyncio.get_running_loop())
+
+
+def web_settings(config: Config) -> "WebSettings":
+    """Return what the HTTP server is told."""
+    from postroad.web.settings import WebSettings
+
+    http, limits = config.http, config.limits
+    return WebSettings(
+        hostname=config.server.hostname,
+        max_body_octets=http.max_body_octets,
+        max_batch=http.max_batch,
+        requests_per_second=http.requests_per_second,
+        requests_at_once=http.requests_at_once,
+        request_seconds=http.request_seconds,
+        idle_seconds=http.idle_seconds,
+        idempotency_seconds=http.idempotency_seconds,
+        max_recipients=limits.max_recipients,
+        max_message_octets=limits.max_message_octets,
+    )

@@ -1,0 +1,18 @@
+"""All that is served by HTTP: the one list to add a room's routes to.
+
+An entry is a function from `Services` to Litestar handlers. What belongs to the API has paths below
+``/api/v1``, guards by `keys.needs`, and stands in the OpenAPI description by itself; for pages that are
+for browsers or other protocols, say ``include_in_schema=False``.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from litestar.types import ControllerRouterHandler
+
+from postroad.web import explore, health
+from postroad.web.services import Services
+
+Routes: TypeAlias = Callable[[Services], Sequence[ControllerRouterHandler]]
+
+ROUTES: tuple[Routes, ...] = (health.routes, explore.routes)

@@ -1,0 +1,28 @@
+"""The use cases that routes may call: one value, given to each of them when the application is made."""
+
+from msgspec import Struct
+
+from postroad.ports import Clock, Entropy
+from postroad.service.api_keys import ApiKeys
+from postroad.service.desk import QueueDesk
+from postroad.service.domains import Domains
+from postroad.service.intake import Intake
+from postroad.service.journeys import Journeys
+from postroad.service.recipients import Recipients
+from postroad.service.suppressions import Suppressions
+from postroad.web.settings import WebSettings
+
+
+class Services(Struct, frozen=True):
+    """Add a field for what your routes need; `runtime.web` fills it."""
+
+    settings: WebSettings
+    clock: Clock
+    entropy: Entropy
+    api_keys: ApiKeys
+    intake: Intake
+    recipients: Recipients
+    domains: Domains
+    desk: QueueDesk
+    journeys: Journeys
+    suppressions: Suppressions

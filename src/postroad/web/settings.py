@@ -1,0 +1,18 @@
+"""What the HTTP server is told."""
+
+from msgspec import Struct
+
+
+class WebSettings(Struct, frozen=True):
+    """See the section `http` of the configuration, by the same names; the last ones are of `limits`."""
+
+    hostname: str
+    max_body_octets: int = 100 * 2**20
+    max_batch: int = 1000
+    requests_per_second: int = 1000
+    requests_at_once: int = 5000
+    request_seconds: float = 60.0
+    idle_seconds: float = 75.0
+    idempotency_seconds: float = 86_400.0
+    max_recipients: int = 1000
+    max_message_octets: int = 50 * 2**20
