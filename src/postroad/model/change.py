@@ -15,6 +15,17 @@ from postroad.model.account import Account, Alias, AppPassword, Domain, Mailbox,
 from postroad.model.address import Address
 from postroad.model.api_key import ApiKey
 from postroad.model.delivery import Delivery, DeliveryState
+from postroad.model.email_change import (
+    Filed,
+    Flagged,
+    IdentityKept,
+    IdentityRemoved,
+    MailboxChanged,
+    MailboxRemoved,
+    Noticed,
+    Submitted,
+    Uploaded,
+)
 from postroad.model.login import Login
 from postroad.model.message import ContentRef, Message, Staged
 from postroad.model.outcome import Outcome
@@ -374,7 +385,16 @@ Change: TypeAlias = (
     | Dropped
     | Expunged
     | Moved
+    | Filed
+    | Flagged
+    | Noticed
     | MailboxAdded
+    | MailboxChanged
+    | MailboxRemoved
+    | IdentityKept
+    | IdentityRemoved
+    | Uploaded
+    | Submitted
     | DomainAdded
     | DomainRemoved
     | AccountAdded

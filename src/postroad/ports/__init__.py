@@ -9,6 +9,18 @@ from postroad.ports.clock import Clock, Entropy
 from postroad.ports.content import MAX_ABOVE_OCTETS, ContentStore, ContentWriter
 from postroad.ports.deliverer import Attempt, Deliverer, RouteFailed, Session
 from postroad.ports.directory import Directory
+from postroad.ports.emails import (
+    KEEP_STATES,
+    Box,
+    BoxGone,
+    Counts,
+    Email,
+    EmailBytes,
+    EmailChange,
+    EmailState,
+    EmailStore,
+    Unnoticed,
+)
 from postroad.ports.journey import JourneyEvent, JourneyStore
 from postroad.ports.junk import JunkStore
 from postroad.ports.keys import KeyStore
@@ -33,19 +45,28 @@ from postroad.ports.suppression import SuppressionStore
 from postroad.ports.tokens import TokensUnjudged, TokenVerifier
 
 __all__ = [
+    "KEEP_STATES",
     "MAX_ABOVE_OCTETS",
     "Answer",
     "AnswerStatus",
     "ApiKeyStore",
     "AtHand",
     "Attempt",
+    "Box",
+    "BoxGone",
     "Clock",
     "Conflict",
     "ConnectFailed",
     "ContentStore",
     "ContentWriter",
+    "Counts",
     "Deliverer",
     "Directory",
+    "Email",
+    "EmailBytes",
+    "EmailChange",
+    "EmailState",
+    "EmailStore",
     "Entropy",
     "Entry",
     "JourneyEvent",
@@ -77,4 +98,5 @@ __all__ = [
     "TlsFailed",
     "TokenVerifier",
     "TokensUnjudged",
+    "Unnoticed",
 ]

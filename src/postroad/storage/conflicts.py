@@ -150,3 +150,13 @@ def no_delivery(message: int, ordinal: int) -> Conflict:
 def given_twice() -> Conflict:
     """Return the conflict of a group that adds one thing twice."""
     return Conflict("The group contradicts itself: the same id is in it twice.")
+
+
+def inbox_stays() -> Conflict:
+    """Return the conflict of an INBOX that is to have another name, or to go."""
+    return Conflict("The INBOX cannot be renamed or removed: new mail arrives there")
+
+
+def mailbox_not_empty(mailbox: int) -> Conflict:
+    """Return the conflict of a mailbox removed without what is in it."""
+    return Conflict(f"Mailbox {mailbox} is not empty. Move its messages, or remove them with it")

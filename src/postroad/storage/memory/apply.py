@@ -52,7 +52,7 @@ from postroad.model import (
 from postroad.ports import Entry, JourneyEvent
 from postroad.storage import conflicts
 from postroad.storage.bounds import TLS_RESULTS_PER_DAY
-from postroad.storage.memory import api_keys, junk
+from postroad.storage.memory import api_keys, email_state, junk
 from postroad.storage.memory.moves import moved
 from postroad.storage.memory.state import QueuedDelivery, State, StoredMailbox, Undo, with_state
 from postroad.storage.ordering import deposits_first
@@ -227,6 +227,7 @@ def _expunged(do: Application, change: Expunged) -> None:
         if uid in entries:
             do.sweep_later(entries[uid].content.id)
             do.undo.delete(entries, uid)
+            email_state.entry_gone(do, change.mailbox, uid)
     shrunk = replace(stored, modseq=stored.modseq + 1)
     do.undo.put(do.state.mailboxes, change.mailbox, shrunk)
     do.note(change)
@@ -293,6 +294,7 @@ def _account_removed(do: Application, change: AccountRemoved) -> None:
         raise conflicts.no_account(change.account)
     do.undo.delete(state.accounts, change.account)
     junk.forget(do, change.account)
+    email_state.account_removed(do, change.account)
     for key in [key for key in state.app_passwords if key[0] == change.account]:
         do.undo.delete(state.app_passwords, key)
     for number, stored in list(state.mailboxes.items()):
@@ -474,4 +476,5 @@ _APPLY: dict[type, Any] = {
     StsPolicyKept: _sts_policy_kept,
     TlsCounted: _tls_counted,
     TlsReported: _tls_reported,
+    **email_state.APPLY,
 }

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from postroad.model import Moved
 from postroad.storage import conflicts
+from postroad.storage.memory.email_state import entry_moved
 
 if TYPE_CHECKING:
     from postroad.storage.memory.apply import Application
@@ -30,6 +31,7 @@ def moved(do: "Application", change: Moved) -> None:
         modseq = entered.modseq + 1
         there = replace(entry, uid=entered.uid_next, modseq=modseq)
         do.undo.put(state.entries[change.into], there.uid, there)
+        entry_moved(do, (change.mailbox, uid), (change.into, there.uid))
         entered = replace(entered, uid_next=there.uid + 1, modseq=modseq)
         left = replace(left, modseq=left.modseq + 1)
         message = entry.message if entry.message in state.messages else None

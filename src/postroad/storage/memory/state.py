@@ -28,6 +28,7 @@ from postroad.model import (
     TlsResult,
 )
 from postroad.ports import Entry, JourneyEvent
+from postroad.storage.memory.email_state import EmailTables
 
 
 class QueuedDelivery(Struct, frozen=True):
@@ -70,6 +71,7 @@ class State:
         self.junk_lessons: dict[tuple[int, bytes], tuple[bool, float]] = {}
         self.sts_policies: dict[str, StsPolicy] = {}
         self.tls_results: dict[tuple[str, str], dict[TlsResult, int]] = {}
+        self.emails = EmailTables()
         self.next_sequence = 1
 
     def account_of(self, address: Address) -> Account | None:

@@ -1,6 +1,7 @@
 """The memory store: all storage ports on one state."""
 
 from postroad.storage.memory.api_keys import MemoryApiKeys
+from postroad.storage.memory.emails import MemoryEmails
 from postroad.storage.memory.junk import MemoryJunk
 from postroad.storage.memory.ports import (
     BeforeCommit,
@@ -36,6 +37,7 @@ class MemoryStore:
         self.queue = MemoryQueue(self.state)
         self.directory = MemoryDirectory(self.state)
         self.mailboxes = MemoryMailboxes(self.state)
+        self.emails = MemoryEmails(self.state)
         self.locks = MemoryLocks()
         self.secret = b"memory"
         self.logins = MemoryLogins(self.state)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import apsw
+from msgspec.structs import replace
 
 from postroad.model import (
     AccountRemoved,
@@ -19,23 +20,33 @@ from postroad.model import (
     DomainsJudged,
     Dropped,
     Expunged,
+    Filed,
+    Flagged,
     Held,
+    IdentityKept,
+    IdentityRemoved,
     JunkLearned,
     Leased,
     LoggedIn,
+    MailboxChanged,
+    MailboxRemoved,
     Moved,
+    Noticed,
     Opened,
     Released,
     Retried,
+    Submitted,
     Suppressed,
     Unsubscribed,
     Unsuppressed,
+    Uploaded,
     encode_changes,
 )
 from postroad.ports import Conflict
 from postroad.storage import conflicts
 from postroad.storage.sqlite import api_keys, junk, security
 from postroad.storage.sqlite import apply_directory as directory
+from postroad.storage.sqlite import apply_emails as emails
 from postroad.storage.sqlite import apply_logins as logins
 from postroad.storage.sqlite import apply_moves as moves
 from postroad.storage.sqlite.rows import Row, Rows
@@ -229,6 +240,7 @@ def _by_operator(connection: apsw.Connection, change: _KeyChange, statement: str
 
 
 def _expunged(connection: apsw.Connection, change: Expunged, sweep: Sweep) -> None:
+    emails.expunged(connection, change)
     contents = connection.executemany(
         SQL["entry_delete"], [(change.mailbox, uid) for uid in change.uids]
     ).fetchall()
@@ -247,13 +259,51 @@ def _moved(connection: apsw.Connection, change: Moved, sweep: Sweep) -> None:
 def _account_removed(connection: apsw.Connection, change: AccountRemoved, sweep: Sweep) -> None:
     mailboxes = directory.account_removed(connection, change)
     junk.forget(connection, change.account)
+    uploads = emails.account_removed(connection, change.account)
     contents = [
         row
         for mailbox in mailboxes
         for row in connection.execute(SQL["entry_delete_mailbox"], (mailbox,))
-    ]
+    ] + uploads
     write_journey(connection, change, change.at)
     sweep.run(connection, SQL["content_sweep"], contents)
+
+
+def _mailbox_removed(connection: apsw.Connection, change: MailboxRemoved, sweep: Sweep) -> None:
+    uids = emails.mailbox_removed(connection, change)
+    rows = [(change.mailbox, uid) for uid in uids]
+    contents = connection.executemany(SQL["entry_delete"], rows).fetchall()
+    write_journey(connection, change, change.at)
+    sweep.run(connection, SQL["content_sweep"], contents)
+
+
+def _flagged(connection: apsw.Connection, change: Flagged, sweep: Sweep) -> None:
+    uids = tuple(emails.flagged(connection, change))
+    if uids:
+        write_journey(connection, replace(change, uids=uids), change.at)
+
+
+def _uploaded(connection: apsw.Connection, change: Uploaded, sweep: Sweep) -> None:
+    forgotten = emails.uploaded(connection, change)
+    sweep.run(connection, SQL["content_sweep"], forgotten)
+
+
+def _noticed(connection: apsw.Connection, change: Noticed, sweep: Sweep) -> None:
+    emails.noticed(connection, change)
+
+
+def _emails(connection: apsw.Connection, change: Any, sweep: Sweep) -> None:
+    _EMAILS[type(change)](connection, change)
+    write_journey(connection, change, change.at)
+
+
+_EMAILS: dict[type, Any] = {
+    Filed: emails.filed,
+    MailboxChanged: emails.mailbox_changed,
+    IdentityKept: emails.identity_kept,
+    IdentityRemoved: emails.identity_removed,
+    Submitted: emails.submitted,
+}
 
 
 def _logged_in(connection: apsw.Connection, change: LoggedIn, sweep: Sweep) -> None:
@@ -308,6 +358,10 @@ _APPLY: dict[type, Any] = {
     Dropped: _dropped,
     Expunged: _expunged,
     Moved: _moved,
+    Flagged: _flagged,
+    MailboxRemoved: _mailbox_removed,
+    Noticed: _noticed,
+    Uploaded: _uploaded,
     AccountRemoved: _account_removed,
     LoggedIn: _logged_in,
     DomainsJudged: _domains_judged,
@@ -320,5 +374,7 @@ _APPLY: dict[type, Any] = {
     Suppressed: _suppressed,
     Unsuppressed: _unsuppressed,
     **dict.fromkeys(_DIRECTORY, _directory),
+    **dict.fromkeys(_EMAILS, _emails),
+    **dict.fromkeys(directory.APPLY, _directory),
     **dict.fromkeys(security.APPLY, _security),
 }

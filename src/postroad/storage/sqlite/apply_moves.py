@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from postroad.model import Moved
 from postroad.storage import conflicts
+from postroad.storage.sqlite import apply_emails
 from postroad.storage.sqlite.statements import SQL
 
 
@@ -27,11 +28,15 @@ def move(connection: apsw.Connection, change: Moved) -> Iterator[tuple[int | Non
     if accounts[0] != accounts[1]:
         raise conflicts.other_account(change.into)
     first_uid, modseq = connection.execute(SQL["mailbox_next"], (change.into,)).get
+    steps = apply_emails.steps_of(connection, change.mailbox)
+    places = change.mailbox, change.into
     moved = 0
     for uid in change.uids:
         values = (change.mailbox, uid, change.into, first_uid + moved, modseq + moved + 1)
         rows: Any = connection.execute(SQL["entry_move"], values).fetchall()
         for (message,) in rows:
+            if steps is not None:
+                apply_emails.moved(connection, steps, first_uid + moved, *places)
             moved += 1
             yield message, replace(change, uids=(uid,))
     connection.execute(SQL["mailbox_grown"], (change.into, moved))

@@ -11,6 +11,7 @@ from postroad.storage.sqlite.api_keys import SqliteApiKeys
 from postroad.storage.sqlite.content import SqliteContents
 from postroad.storage.sqlite.database import Database
 from postroad.storage.sqlite.directory import SqliteDirectory
+from postroad.storage.sqlite.emails import SqliteEmails
 from postroad.storage.sqlite.journey import SqliteJourney, prune
 from postroad.storage.sqlite.junk import SqliteJunk
 from postroad.storage.sqlite.ledger import SqliteLedger
@@ -58,6 +59,7 @@ class SqliteStore:
         self.queue = SqliteQueue(database, self.writer)
         self.directory = SqliteDirectory(database)
         self.mailboxes = SqliteMailboxes(database)
+        self.emails = SqliteEmails(database)
         self.journey = SqliteJourney(database)
         self.security = SqliteSecurity(database)
         self.logins = SqliteLogins(database)

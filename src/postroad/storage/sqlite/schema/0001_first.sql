@@ -167,6 +167,8 @@ CREATE TABLE mailbox (
     uid_validity INTEGER NOT NULL,
     uid_next     INTEGER NOT NULL,
     modseq       INTEGER NOT NULL,          -- the highest in the mailbox
+    sort_order   INTEGER NOT NULL DEFAULT 0,
+    subscribed   INTEGER NOT NULL DEFAULT 1,
     UNIQUE (account, name)
 );
 
@@ -181,13 +183,114 @@ CREATE TABLE entry (
     plain        INTEGER NOT NULL,          -- 1: the content was seen to be fit to be sent as it is
     deposited_at REAL    NOT NULL,
     modseq       INTEGER NOT NULL,
-    flags        INTEGER NOT NULL DEFAULT 0,
-    keywords     TEXT,
-    thread_id    INTEGER,
+    flags        INTEGER NOT NULL DEFAULT 0,  -- well-known keywords, bits of `pack_keywords`
+    keywords     TEXT    NOT NULL DEFAULT '', -- others: ' a b '
     prefix       BLOB    NOT NULL           -- trace header fields of final delivery
 );
 CREATE UNIQUE INDEX entry_by_uid ON entry (mailbox, uid, size);  -- with size, so that a listing reads only this
 CREATE INDEX entry_by_content    ON entry (content);
+
+-- What was noticed of the entries of accounts that are read as RFC 8621 has it (Noticed); nothing of it is
+-- there for others. `state` counts what happens to an account's emails and mailboxes: each change gives
+-- that one the next number.
+CREATE TABLE email_account (
+    account INTEGER PRIMARY KEY,
+    state   INTEGER NOT NULL
+);
+
+CREATE TABLE email_mailbox (
+    mailbox     INTEGER PRIMARY KEY,
+    account     INTEGER NOT NULL,
+    made        INTEGER NOT NULL,           -- states
+    changed     INTEGER NOT NULL,           -- name and place
+    counted     INTEGER NOT NULL,           -- what is in it
+    noticed_uid INTEGER NOT NULL            -- entries with lower uids are known
+);
+CREATE INDEX email_mailbox_by_account ON email_mailbox (account);
+
+CREATE TABLE email_mailbox_gone (
+    account INTEGER NOT NULL,
+    gone    INTEGER NOT NULL,
+    mailbox INTEGER NOT NULL,
+    made    INTEGER NOT NULL,
+    PRIMARY KEY (account, gone)
+) WITHOUT ROWID;
+
+CREATE TABLE email (
+    id          INTEGER PRIMARY KEY,
+    account     INTEGER NOT NULL,
+    entry       INTEGER NOT NULL UNIQUE,    -- entry.id, which stays when it is moved
+    mailbox     INTEGER NOT NULL,           -- as the entry's
+    thread      INTEGER NOT NULL,
+    created     INTEGER NOT NULL,           -- states
+    changed     INTEGER NOT NULL,
+    received_at REAL    NOT NULL,
+    sent_at     REAL    NOT NULL,           -- received_at where it does not say
+    size        INTEGER NOT NULL,
+    flags       INTEGER NOT NULL,           -- as the entry's
+    keywords    TEXT    NOT NULL,
+    attachment  INTEGER NOT NULL,
+    author      TEXT    NOT NULL,           -- to sort by
+    addressee   TEXT    NOT NULL,
+    subject     TEXT    NOT NULL,
+    summary     TEXT    NOT NULL            -- JSON
+);
+-- With what lists, threads and counts of the unread need, so that they read nothing else.
+CREATE INDEX email_by_mailbox ON email (mailbox, received_at, id, thread, flags);
+CREATE INDEX email_by_account ON email (account, received_at, id, thread, flags);
+CREATE INDEX email_by_thread  ON email (account, thread, received_at);
+CREATE INDEX email_by_changed ON email (account, changed);
+
+CREATE TABLE email_gone (
+    account INTEGER NOT NULL,
+    gone    INTEGER NOT NULL,
+    email   INTEGER NOT NULL,
+    thread  INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    PRIMARY KEY (account, gone)
+) WITHOUT ROWID;
+
+-- What an email belongs together with: hashes of message-ids with the subject (Glance.keys).
+CREATE TABLE email_thread (
+    account INTEGER NOT NULL,
+    key     INTEGER NOT NULL,
+    thread  INTEGER NOT NULL,
+    PRIMARY KEY (account, key)
+) WITHOUT ROWID;
+CREATE INDEX email_thread_by_thread ON email_thread (account, thread);
+
+-- The words of emails, by email.id; the texts themselves are not kept. `account` is a word, too, so that
+-- a search goes through one account's emails alone.
+CREATE VIRTUAL TABLE email_words USING fts5 (
+    account, author, addressed, cc, bcc, subject, body,
+    content='', contentless_delete=1, detail=full, tokenize="unicode61 remove_diacritics 2"
+);
+
+CREATE TABLE identity (
+    account  INTEGER NOT NULL,
+    id       INTEGER NOT NULL,
+    identity TEXT    NOT NULL,              -- JSON
+    PRIMARY KEY (account, id)
+) WITHOUT ROWID;
+
+-- What accounts put here to use it in messages. Its content has the same id, and no entry refers to it.
+CREATE TABLE upload (
+    id         INTEGER PRIMARY KEY,
+    account    INTEGER NOT NULL,
+    size       INTEGER NOT NULL,
+    media_type TEXT    NOT NULL,
+    at         REAL    NOT NULL
+);
+CREATE INDEX upload_by_at      ON upload (at);
+CREATE INDEX upload_by_account ON upload (account, at);
+
+-- What accounts sent of their emails.
+CREATE TABLE submission (
+    account    INTEGER NOT NULL,
+    id         INTEGER NOT NULL,
+    submission TEXT    NOT NULL,            -- JSON
+    PRIMARY KEY (account, id)
+) WITHOUT ROWID;
 
 -- What owners of accounts taught of junk (JunkLearned): how many messages, in how many of them each token
 -- was, and which messages, so that it can be taken back.

@@ -104,6 +104,6 @@ DELETE FROM journey WHERE message = ?1;
 -- Of what is about no message (any more), only this is many; domains and accounts stay rebuildable.
 DELETE FROM journey
 WHERE sequence IN (SELECT sequence FROM journey
-                   WHERE message IS NULL AND at < ?1 AND kind IN ('expunged', 'moved')
+                   WHERE message IS NULL AND at < ?1 AND kind IN ('expunged', 'moved', 'filed', 'flagged', 'submitted')
                      AND sequence < (SELECT max(sequence) FROM journey)
                    ORDER BY at LIMIT ?2);
