@@ -39,6 +39,7 @@ from postroad.ports import (
     ApiKeyStore,
     ContentStore,
     Directory,
+    EmailStore,
     JourneyStore,
     JunkStore,
     Ledger,
@@ -86,6 +87,8 @@ class Store(Protocol):
     def suppressions(self) -> SuppressionStore: ...
     @property
     def junk(self) -> JunkStore: ...
+    @property
+    def emails(self) -> EmailStore: ...
     @property
     def logins(self) -> LoginStore: ...
     @property
