@@ -250,14 +250,15 @@ async def test_own_mailboxes(filled: Store) -> None:
     boxes = {box.id: box for box in await emails.boxes(ANN)}
     assert (boxes[90].name, boxes[90].sort_order, boxes[90].subscribed) == ("Post", 3, False)
     assert boxes[90].changed == since + 1
-    for change, words in [
+    refused: list[tuple[Change, str]] = [
         (MailboxChanged(2.0, 90, "Trash", 0, True), "Trash"),
         (MailboxChanged(2.0, INBOX, "In", 0, True), "INBOX"),
         (MailboxChanged(2.0, 999, "In", 0, True), "gone"),
         (MailboxRemoved(2.0, INBOX, True), "INBOX"),
         (MailboxRemoved(2.0, 999, True), "gone"),
         (MailboxRemoved(2.0, TRASH.id, False), "not empty"),
-    ]:
+    ]
+    for change, words in refused:
         with pytest.raises(Conflict, match=words):
             await commit(filled, change)
     await commit(filled, MailboxRemoved(2.0, 90, False), MailboxRemoved(3.0, TRASH.id, True))

@@ -165,8 +165,24 @@ class SqliteEmails:
 
 
 def _email(row: Any) -> Email:
-    *first, attachment, summary = row
-    return Email(*first, bool(attachment), summary)
+    (
+        number,
+        thread,
+        mailbox,
+        uid,
+        created,
+        changed,
+        at,
+        size,
+        flags,
+        keywords,
+        attachment,
+        summary,
+    ) = row
+    seen = bool(attachment)
+    return Email(
+        number, thread, mailbox, uid, created, changed, at, size, flags, keywords, seen, summary
+    )
 
 
 def _unnoticed(

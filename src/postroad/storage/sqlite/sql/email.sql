@@ -21,7 +21,8 @@ UPDATE mailbox SET name = ?2, sort_order = ?3, subscribed = ?4 WHERE id = ?1;
 DELETE FROM mailbox WHERE id = ?1;
 
 -- :name mailbox_is_inbox
-SELECT 1 FROM account WHERE inbox = ?1;
+SELECT 1 FROM mailbox JOIN account ON account.id = mailbox.account
+WHERE mailbox.id = ?1 AND account.inbox = ?1;
 
 -- :name email_state
 SELECT state FROM email_account WHERE account = ?1;
