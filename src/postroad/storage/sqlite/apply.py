@@ -375,6 +375,5 @@ _APPLY: dict[type, Any] = {
     Unsuppressed: _unsuppressed,
     **dict.fromkeys(_DIRECTORY, _directory),
     **dict.fromkeys(_EMAILS, _emails),
-    **dict.fromkeys(directory.APPLY, _directory),
     **dict.fromkeys(security.APPLY, _security),
 }
