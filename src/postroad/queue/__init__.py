@@ -4,7 +4,8 @@
 no mailbox, only `ports`.
 """
 
+from postroad.queue.admission import Posted
 from postroad.queue.queue import Keys, Queue
 from postroad.queue.settings import QueueSettings, StreamPolicy, UnknownPolicy
 
-__all__ = ["Keys", "Queue", "QueueSettings", "StreamPolicy", "UnknownPolicy"]
+__all__ = ["Keys", "Posted", "Queue", "QueueSettings", "StreamPolicy", "UnknownPolicy"]

@@ -6,12 +6,29 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from postroad.model import Accepted, Delivery, DeliveryState, LeasedDelivery, Message
+from postroad.model import (
+    Accepted,
+    Delivery,
+    DeliveryState,
+    LeasedDelivery,
+    Message,
+    Ruling,
+    Staged,
+)
 from postroad.queue.inventory import Inventory, Job
 from postroad.queue.settings import QueueSettings
 from postroad.queue.traffic import Traffic
 
 _LEASED = DeliveryState.LEASED
+
+
+class Posted(Struct, frozen=True):
+    """A message that is accepted together with others."""
+
+    message: Message
+    deliveries: tuple[Delivery, ...]
+    staged: Staged
+    rulings: tuple[Ruling, ...] = ()
 
 
 class Birth(Struct, frozen=True):

@@ -34,7 +34,7 @@ from postroad.ports import (
     QueueStore,
     StorageError,
 )
-from postroad.queue.admission import Admission
+from postroad.queue.admission import Admission, Posted
 from postroad.queue.bounce import Bouncer, Resolve, Sign
 from postroad.queue.dispatcher import Dispatcher
 from postroad.queue.entries import Fallback
@@ -191,6 +191,19 @@ class Queue:
             raise
         if birth.jobs:
             self._admission.born(birth)
+
+    async def accept_together(self, posted: Sequence[Posted]) -> None:
+        """Take responsibility for several messages, for all of them or for none: durable on return.
+
+        They are committed as due, and leased like all that waits. Raises `StorageError`, and then
+        nothing happened.
+        """
+        now = self._clock.now()
+        changes = [
+            Accepted(now, each.message, each.deliveries, rulings=each.rulings) for each in posted
+        ]
+        await self._ledger.commit(Group(tuple(changes), tuple(each.staged for each in posted)))
+        self._leaser.wake()
 
     async def _deposited(
         self,

@@ -17,7 +17,12 @@ def next_attempt(
     expires_at = expiry(settings, message)
     if now >= expires_at:
         return None
-    delay = growing(settings.retry_first_seconds, settings.retry_max_seconds, attempts)
+    own = settings.of(message.stream)
+    delay = growing(
+        _either(own.retry_first_seconds, settings.retry_first_seconds),
+        _either(own.retry_max_seconds, settings.retry_max_seconds),
+        attempts,
+    )
     delay *= 1 + settings.retry_jitter * (2 * random - 1)
     return min(now + delay, expires_at)
 
@@ -26,7 +31,8 @@ def expiry(settings: QueueSettings, message: Message) -> float:
     """Return when a message is too old to be tried on."""
     if message.envelope.sender is None:
         return message.accepted_at + settings.null_sender_lifetime_seconds
-    return message.accepted_at + settings.lifetime_seconds
+    own = settings.of(message.stream).lifetime_seconds
+    return message.accepted_at + _either(own, settings.lifetime_seconds)
 
 
 def growing(first: float, most: float, times: int) -> float:
@@ -39,10 +45,16 @@ def delay_notice_due(
     settings: QueueSettings, message: Message, delivery: Delivery, now: float
 ) -> bool:
     """Whether the sender should be told now that a delivery takes long (once, RFC 3461 §4.1)."""
+    own = settings.of(message.stream).delay_notice_seconds
+    after = _either(own, settings.delay_notice_seconds)
     return (
-        settings.delay_notice_seconds > 0
+        after > 0
         and not delivery.delay_notified
-        and now >= message.accepted_at + settings.delay_notice_seconds
+        and now >= message.accepted_at + after
         and message.envelope.sender is not None
         and delivery.notify.on_delay
     )
+
+
+def _either(own: float | None, otherwise: float) -> float:
+    return otherwise if own is None else own

@@ -17,9 +17,16 @@ class UnknownPolicy(Enum):
 
 
 class StreamPolicy(Struct, frozen=True):
-    """How the queue treats the mail of one stream."""
+    """How the queue treats the mail of one stream. Times that are None are those of the queue."""
 
     unknown: UnknownPolicy = UnknownPolicy.RETRY
+    retry_first_seconds: float | None = None
+    retry_max_seconds: float | None = None
+    lifetime_seconds: float | None = None
+    delay_notice_seconds: float | None = None
+
+
+_NOTHING_ELSE = StreamPolicy()
 
 
 class QueueSettings(Struct, frozen=True, kw_only=True):
@@ -80,6 +87,10 @@ class QueueSettings(Struct, frozen=True, kw_only=True):
         return self.unknown is UnknownPolicy.HOLD or any(
             policy.unknown is UnknownPolicy.HOLD for policy in self.streams.values()
         )
+
+    def of(self, stream: str) -> StreamPolicy:
+        """Return what differs for the mail of a stream."""
+        return self.streams.get(stream, _NOTHING_ELSE)
 
     def unknown_of(self, stream: str) -> UnknownPolicy:
         """Return what follows an unknown outcome of a message of that stream."""

@@ -9,7 +9,7 @@ from postroad.service.returns import Returns
 
 def suppressing_streams(config: Config) -> list[str]:
     """Return the streams that keep a list."""
-    return [name for name, section in config.streams.items() if section.suppression]
+    return [name for name, section in config.streams.items() if section.keeps_list]
 
 
 def make_returns(office: Office) -> Returns:

@@ -110,7 +110,13 @@ def queue(config: Config, node: str, worker: int = 0) -> QueueSettings:
         node=f"{name}-{worker}" if worker else name,
         inherits=None if worker else partial(_is_of_more_workers, name, config.server.workers),
         streams={
-            name: StreamPolicy(unknown=section.unknown or config.queue.unknown)
+            name: StreamPolicy(
+                section.unknown or config.queue.unknown,
+                section.retry_first_seconds,
+                section.retry_max_seconds,
+                section.lifetime_seconds,
+                section.delay_notice_seconds,
+            )
             for name, section in config.streams.items()
         },
         **_same_names(config.queue, QueueSettings),

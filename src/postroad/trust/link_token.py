@@ -3,7 +3,7 @@
 Three kinds::
 
     /u/TOKEN          TOKEN = base64url(message, stream, address, MAC): unsubscribe; lives for ever
-    /o/TOKEN.gif      TOKEN = base64url(day, message, ordinal, MAC): the message was opened
+    /o/TOKEN.gif      TOKEN = base64url(last day, message, ordinal, MAC): the message was opened
     /c/TOKEN/TARGET   TARGET = base64url(where the link leads), which the MAC covers: it was followed
 
 Each kind has a MAC of its own. Only who got the message knows its links; nobody else can make one, so
@@ -26,7 +26,7 @@ MAX_PATH_OCTETS = 4_000
 """Longer paths than that are none of ours, and are not looked at."""
 
 _DAY_SECONDS = 86_400
-_DAYS = 65_536
+_LAST_DAY = 65_535
 _MAC_OCTETS = 16
 _TRACK = struct.Struct(">HQH")
 _MESSAGE = struct.Struct(">QB")
@@ -63,22 +63,21 @@ Link: TypeAlias = UnsubscribeLink | OpenLink | ClickLink
 
 
 class LinkTokens:
-    """Makes and reads the paths of links, with a secret of at least 16 octets. Those of opens and clicks
-    are good for `valid_days`.
+    """Makes and reads the paths of links, with a secret of at least 16 octets.
 
     Raises `ValueError` for a secret that can be guessed.
     """
 
-    __slots__ = ("_secret", "_valid_days")
+    __slots__ = ("_secret",)
 
-    def __init__(self, secret: bytes, valid_days: int = 365) -> None:
+    def __init__(self, secret: bytes) -> None:
         if len(secret) < MIN_SECRET_OCTETS:
             raise ValueError(f"a secret of {len(secret)} octets can be guessed")
         self._secret = secret
-        self._valid_days = valid_days
 
-    def make(self, link: Link, now: float) -> str:
-        """Return the path of a link, from its first ``/``. `now` is in seconds since 1970.
+    def make(self, link: Link, until: float = 0.0) -> str:
+        """Return the path of a link, from its first ``/``. Those of opens and clicks are good up to the
+        end of the day of `until`, in seconds since 1970.
 
         Raises `ValueError` for a target that is longer than `MAX_TARGET_OCTETS`, or not ASCII.
         """
@@ -86,7 +85,7 @@ class LinkTokens:
             stream = link.stream.encode()
             told = _MESSAGE.pack(link.message, len(stream)) + stream + str(link.address).encode()
             return f"/u/{_text(told + self._mac(b'u', told))}"
-        told = _TRACK.pack(int(now // _DAY_SECONDS) % _DAYS, link.message, link.ordinal)
+        told = _TRACK.pack(min(int(until // _DAY_SECONDS), _LAST_DAY), link.message, link.ordinal)
         if isinstance(link, OpenLink):
             return f"/o/{_text(told + self._mac(b'o', told))}.gif"
         target = link.target.encode("ascii")
@@ -123,14 +122,13 @@ class LinkTokens:
             raise LinkInvalid("it is no link of this form") from None
         return UnsubscribeLink(message, stream, address)
 
-    def _fresh(self, told: bytes, now: float) -> tuple[int, int]:
+    @staticmethod
+    def _fresh(told: bytes, now: float) -> tuple[int, int]:
         if len(told) != _TRACK.size:
             raise LinkInvalid("it is no link of this form")
         day, message, ordinal = _TRACK.unpack(told)
-        age = (int(now // _DAY_SECONDS) - day) % _DAYS
-        # The clocks of servers that share a store may differ by a day.
-        if age > self._valid_days and age != _DAYS - 1:
-            raise LinkInvalid(f"it is older than {self._valid_days} days")
+        if now // _DAY_SECONDS > day:
+            raise LinkInvalid("its time is over")
         return message, ordinal
 
     def _proven(self, kind: bytes, octets: bytes, beside: bytes = b"") -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from msgspec import Struct
 from pydantic.fields import FieldInfo
@@ -188,6 +188,8 @@ def _number(value: float) -> str:
 
 def _type_words(annotation: Any) -> str:
     origin = get_origin(annotation)
+    if origin is Annotated:
+        return _type_words(get_args(annotation)[0])
     if origin in (Union, UnionType):
         return _type_words(next(a for a in get_args(annotation) if a is not type(None)))
     if origin is tuple:
