@@ -115,6 +115,7 @@ class System:
             policy=current.policy,
             settings=current.intake,
             signing=current.signing,
+            mailings=office.mailings,
         )
         self.book = LoginBook(
             ledger=store.ledger, clock=office.clock, settings=settings.login_book(config)

@@ -129,7 +129,8 @@ class Maker:
         if before is not None:
             # Streams change with a restart, for intake and queue together: a message must not be in
             # one whose policy the queue does not know.
-            intake = replace(intake, streams=before.intake.streams)
+            told = before.intake
+            intake = replace(intake, streams=told.streams, signing_domains=told.signing_domains)
         dmarc_reports = self._dmarc_reports(config, before)
         policy = make_policy(
             config,

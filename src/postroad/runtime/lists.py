@@ -4,6 +4,7 @@ from postroad.delivery.suppression import Suppressing
 from postroad.ports import Deliverer
 from postroad.runtime.config import Config
 from postroad.runtime.office import Office
+from postroad.service.departures import Departures
 from postroad.service.returns import Returns
 
 
@@ -28,6 +29,7 @@ def make_returns(office: Office) -> Returns:
         classify=office.classify,
         clock=office.clock,
         suppressing=suppressing_streams(office.config),
+        departures=Departures(store.suppressions, office.clock),
     )
 
 

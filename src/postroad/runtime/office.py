@@ -18,7 +18,12 @@ from postroad.ports import Clock, Deliverer, Directory, Entropy, LoginStore
 from postroad.runtime import settings
 from postroad.runtime.config import Config
 from postroad.runtime.replies import make_classifier
-from postroad.runtime.rewriting import make_return_paths, make_srs, return_bases
+from postroad.runtime.rewriting import (
+    make_link_tokens,
+    make_return_paths,
+    make_srs,
+    return_bases,
+)
 from postroad.service.accounts import Accounts
 from postroad.service.api_keys import ApiKeys
 from postroad.service.app_passwords import AppPasswords
@@ -29,6 +34,7 @@ from postroad.service.journeys import Journeys
 from postroad.service.junk import JunkDesk
 from postroad.service.keys import Keys
 from postroad.service.mail import Mail
+from postroad.service.mailing import Mailings
 from postroad.service.passwords import Passwords
 from postroad.service.recipients import Recipients
 from postroad.service.reports import Reports
@@ -121,10 +127,26 @@ class Office:
         )
         self._srs = make_srs(config)
         self.return_paths = make_return_paths(config, store.secret)
+        self.link_tokens = make_link_tokens(store.secret)
+        links = settings.stream_links(config)
+        self.mailings: Mailings | None = None
+        if links:
+            self.mailings = Mailings(
+                links,
+                tokens=self.link_tokens,
+                paths=self.return_paths,
+                clock=clock,
+                max_octets=config.limits.max_copies_octets,
+            )
         self.return_addresses = ReturnAddresses(
             self.return_paths,
             clock,
             bases=[address.folded for address in return_bases(config).values()],
+            leaving=[
+                each.unsubscribe_base.folded
+                for each in links.values()
+                if each.unsubscribe_base is not None
+            ],
             complaints=config.bounces.complaints,
         )
         self.recipients = Recipients(

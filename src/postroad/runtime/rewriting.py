@@ -1,4 +1,4 @@
-"""The secrets that sign the senders of mail that we pass on, and the return paths of mail of ours."""
+"""The secrets that sign senders of mail that we pass on, and return paths and links in mail of ours."""
 
 import hmac
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 from postroad.model import Address
 from postroad.ports import StorageError
 from postroad.runtime.config import Config
+from postroad.trust.link_token import LinkTokens
 from postroad.trust.return_path import ReturnPaths
 from postroad.trust.srs import Srs
 
@@ -38,6 +39,11 @@ def make_return_paths(config: Config, secret: bytes) -> ReturnPaths:
     """Return what makes and reads return paths, with a secret derived from the store's."""
     derived = hmac.digest(secret, b"postroad return paths", "sha256")
     return ReturnPaths(derived, config.bounces.valid_days)
+
+
+def make_link_tokens(secret: bytes) -> LinkTokens:
+    """Return what makes and reads links, with a secret derived from the store's."""
+    return LinkTokens(hmac.digest(secret, b"postroad links", "sha256"))
 
 
 def return_bases(config: Config) -> dict[str, Address]:

@@ -35,6 +35,7 @@ from postroad.service.dmarc_reports import DmarcReportSettings
 from postroad.service.intake import IntakeSettings
 from postroad.service.introspection import IntrospectionSettings, IntrospectionVerifier
 from postroad.service.logins import LoginSettings
+from postroad.service.mailing import StreamLinks
 from postroad.service.streams import StreamRule, Streams
 from postroad.service.tls_reports import TlsReportSettings
 from postroad.service.tokens import JwtVerifier, TokenKeyInvalid, TokenSettings
@@ -154,7 +155,33 @@ def intake(config: Config) -> IntakeSettings:
             StreamRule(name, section.senders, section.accounts)
             for name, section in config.streams.items()
         ),
+        signing_domains={
+            name: section.dkim_domain
+            for name, section in config.streams.items()
+            if section.dkim_domain
+        },
     )
+
+
+def stream_links(config: Config) -> dict[str, StreamLinks]:
+    """Return what the recipients of streams get, for the streams whose recipients get copies."""
+    return {
+        name: StreamLinks(
+            name,
+            unsubscribe_domain=section.unsubscribe_domain,
+            unsubscribe_base=_address(section.unsubscribe_address),
+            tracking_domain=section.tracking_domain,
+            opens=section.track_opens,
+            clicks=section.track_clicks,
+            tracking_days=section.tracking_days,
+        )
+        for name, section in config.streams.items()
+        if section.writes_links
+    }
+
+
+def _address(text: str) -> Address | None:
+    return Address.parse(text) if text else None
 
 
 def recognition(config: Config) -> Recognition:

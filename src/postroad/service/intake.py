@@ -4,7 +4,7 @@ A message is ours when `Incoming.finish` returned a 2xx reply, and not before; w
 until then leaves nothing behind.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 from msgspec import Struct
@@ -13,15 +13,10 @@ from msgspec.structs import replace
 from postroad.message.header import header_end
 from postroad.message.trace import received
 from postroad.model import (
-    JUNK,
-    Address,
     ContentRef,
-    Delivery,
     Envelope,
     Message,
-    Notify,
     Origin,
-    Recipient,
     Reply,
     Ruling,
     RulingKind,
@@ -43,15 +38,19 @@ from postroad.ports import (
     Clock,
     Conflict,
     ContentStore,
+    ContentWriter,
     Entropy,
     SigningFailed,
     StorageError,
     StorageFull,
 )
-from postroad.queue import Queue
+from postroad.queue import Posted, Queue
 from postroad.service.completion import message_id_of, missing_fields
+from postroad.service.deliveries import deliveries_of
+from postroad.service.mailing import Mailing, Mailings, one_each
 from postroad.service.passing_on import domains_passing_on, findings_of
-from postroad.service.recipients import RETURNS, Accepted, Recipients, Target
+from postroad.service.press import Press
+from postroad.service.recipients import Accepted, Recipients
 from postroad.service.signing import Signing, SigningMessage
 from postroad.service.soundness import refusal_of_header
 from postroad.service.streams import Streams
@@ -68,7 +67,8 @@ class IntakeSettings(Struct, frozen=True):
     Message-ID where the client left them out (RFC 6409 §8). `streams` chooses the stream of a message.
     Authentication-Results that claim to be of `authserv_ids` are removed (RFC 8601 §5). With
     `pass_on_quarantined`, what aliases lead to other places goes there even where a check suspects it;
-    it leaves in the name of the alias's domain, or of `passing_on_as`.
+    it leaves in the name of the alias's domain, or of `passing_on_as`. `signing_domains` tells who signs
+    the mail of a stream in place of its sender's domain.
     """
 
     hostname: str
@@ -78,6 +78,7 @@ class IntakeSettings(Struct, frozen=True):
     authserv_ids: tuple[str, ...] = ()
     pass_on_quarantined: bool = False
     passing_on_as: str = ""
+    signing_domains: Mapping[str, str] = {}
 
 
 class Intake:
@@ -94,7 +95,9 @@ class Intake:
         policy: Policy,
         settings: IntakeSettings,
         signing: Signing | None = None,
+        mailings: Mailings | None = None,
     ) -> None:
+        self.mailings = mailings
         self.queue = queue
         self.content = content
         self.recipients = recipients
@@ -150,12 +153,15 @@ class Incoming:
         "_head",
         "_header",
         "_intake",
+        "_keeper",
+        "_mailing",
         "_origin",
         "_policy",
         "_readings",
         "_refusal",
         "_signing",
         "_size",
+        "_stream",
         "_writer",
         "id",
     )
@@ -182,6 +188,9 @@ class Incoming:
         self._origin = origin
         self._at = intake.clock.now()
         self._writer = intake.content.stage(self.id)
+        self._keeper: ContentWriter | Mailing = self._writer
+        self._mailing: Mailing | None = None
+        self._stream = ""
         self._head: bytearray | None = bytearray()  # until the header is complete
         self._header = b""
         self._size = 0
@@ -254,7 +263,7 @@ class Incoming:
         """
         self._head = None
         if not self._handed_over:
-            self._writer.discard()
+            self._keeper.discard()
 
     def _refuse(self, reply: Reply) -> Reply:
         self._refusal = reply
@@ -265,7 +274,7 @@ class Incoming:
         if self._refusal is not None:
             return
         try:
-            self._writer.write(chunk)
+            self._keeper.write(chunk)
         except StorageFull:
             self._refuse(Reply(452, "4.3.1", "Storage is full here, try again later"))
         except StorageError as error:
@@ -297,6 +306,9 @@ class Incoming:
             self._refuse(refusal)
             return
         settings = self._intake.settings
+        streams = settings.streams
+        if streams:
+            self._stream = streams.of(self._envelope.sender, self._origin)
         only = self._accepted[0].recipient.address if len(self._accepted) == 1 else None
         above = received(
             origin=self._origin,
@@ -314,9 +326,15 @@ class Incoming:
             self._readings = self._policy.readings(
                 MessageBegun(self._origin, self._envelope, header, self._added)
             )
+        mailings = self._intake.mailings
+        if mailings is not None and (mailing := mailings.begin(self._stream)) is not None:
+            self._writer.discard()
+            self._keeper = self._mailing = mailing  # what we put above is another in each copy
+            return
         signing = self._intake.signing
         if signing is not None:
-            self._signing = signing.begin(self._origin, self._envelope, header, self._added)
+            domain = settings.signing_domains.get(self._stream, "")
+            self._signing = signing.begin(self._origin, self._envelope, header, self._added, domain)
         self._keep(above)
 
     async def _accept(self, plain: bool) -> Reply:
@@ -354,6 +372,8 @@ class Incoming:
                 return self._refuse(kept)
             findings = kept
         above = b"".join(field.to_bytes() for field in decision.headers)
+        if self._mailing is not None:
+            return await self._accept_copies(self._mailing, above, decision)
         if self._signing is not None:
             fields, ruling = await self._sign(self._signing)
             above += fields
@@ -362,21 +382,62 @@ class Incoming:
             log.error("checks add too many headers; deferred", id=format_id(self.id))
             return self._refuse(Reply(451, "4.3.0", "A check failed here, try again later"))
         staged: Staged = await self._writer.finish(above)
-        streams = intake.settings.streams
-        message = Message(
-            id=self.id,
-            envelope=_with_recipients(self._envelope, self._accepted),
-            content=ContentRef(self.id, staged.ref.size, plain),
+        message = self._message(
+            self.id, ContentRef(self.id, staged.ref.size, plain), self._accepted
+        )
+        if findings is not None:
+            message = replace(message, findings=findings)
+        self._handed_over = True
+        deliveries = deliveries_of(self.id, self._accepted, self._at, junk=decision.quarantined)
+        await intake.queue.accept(message, deliveries, staged, decision.rulings)
+        return Reply(250, "2.0.0", f"Ok: queued as {format_id(self.id)}")
+
+    async def _accept_copies(self, mailing: Mailing, above: bytes, decision: Decision) -> Reply:
+        """Queue a copy for each recipient, all of them or none; `above` goes on top of each."""
+        intake, settings = self._intake, self._intake.settings
+        accepted = one_each(self._accepted)
+        if (refusal := mailing.refusal(len(accepted))) is not None:
+            return self._refuse(refusal)
+        press = Press(
+            mailing,
+            content=intake.content,
+            signing=intake.signing,
+            clock=intake.clock,
+            origin=self._origin,
+            envelope=self._envelope,
+            hostname=settings.hostname,
+            domain=settings.signing_domains.get(self._stream, ""),
+            added=self._added,
+            above=above,
+            at=self._at,
+        )
+        posted = []
+        for number, each in enumerate(accepted):
+            copy = intake.entropy.id() if number else self.id
+            staged, rulings = await press.stage(copy, each, (number + 1, len(accepted), self.id))
+            deliveries = deliveries_of(copy, (each,), self._at, junk=decision.quarantined)
+            message = self._message(copy, staged.ref, (each,))
+            told = (*decision.rulings, *rulings)
+            posted.append(Posted(message, tuple(deliveries), staged, told))
+        self._handed_over = True
+        if len(posted) == 1:
+            only = posted[0]
+            await intake.queue.accept(only.message, only.deliveries, only.staged, only.rulings)
+        else:
+            await intake.queue.accept_together(posted)
+        more = f" and {len(posted) - 1} more" if len(posted) > 1 else ""
+        return Reply(250, "2.0.0", f"Ok: queued as {format_id(self.id)}{more}")
+
+    def _message(self, number: int, content: ContentRef, accepted: Sequence[Accepted]) -> Message:
+        return Message(
+            id=number,
+            envelope=_with_recipients(self._envelope, accepted),
+            content=content,
             origin=self._origin,
             accepted_at=self._at,
             message_id=message_id_of(self._header) or message_id_of(self._added),
-            stream=streams.of(self._envelope.sender, self._origin) if streams else "",
-            findings=findings,
+            stream=self._stream,
         )
-        self._handed_over = True
-        deliveries = self._deliveries(decision.quarantined)
-        await intake.queue.accept(message, deliveries, staged, decision.rulings)
-        return Reply(250, "2.0.0", f"Ok: queued as {format_id(self.id)}")
 
     async def _sign(self, signing: SigningMessage) -> tuple[bytes, Ruling]:
         """Return the signatures, and what the journey says of them. Raises `SigningFailed`."""
@@ -397,39 +458,6 @@ class Incoming:
             self._readings,
             facts=facts,
         )
-
-    def _deliveries(self, quarantined: bool) -> list[Delivery]:
-        deliveries: list[Delivery] = []
-        seen: set[Address] = set()
-        for accepted in self._accepted:
-            recipient = accepted.recipient
-            junk = quarantined or accepted.quarantined
-            for target in accepted.targets:
-                if target.address in seen:
-                    continue  # two aliases, or a recipient said twice: one copy
-                seen.add(target.address)
-                deliveries.append(
-                    Delivery(
-                        message=self.id,
-                        ordinal=len(deliveries),
-                        recipient=target.address,
-                        original=target.original,
-                        destination=target.destination,
-                        mailbox=target.mailbox,
-                        notify=_notify(recipient, target),
-                        orcpt=recipient.orcpt,
-                        due_at=self._at,
-                        folder=JUNK if junk and target.is_local else "",
-                    )
-                )
-        return deliveries
-
-
-def _notify(recipient: Recipient, target: Target) -> Notify:
-    """What comes back to us may have a forged sender: of its end nobody is told but the journey."""
-    if target.mailbox is None and target.destination == RETURNS:
-        return Notify.NEVER
-    return recipient.notify
 
 
 _SUBMITTING = (ServerKind.SUBMISSION, ServerKind.LOCAL)

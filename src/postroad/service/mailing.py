@@ -20,7 +20,7 @@ from postroad.message.header import Header
 from postroad.message.newfield import NewField
 from postroad.message.tracking import Trackable
 from postroad.model import Address, Reply
-from postroad.ports import Clock
+from postroad.ports import Clock, ContentWriter
 from postroad.service.recipients import Accepted
 from postroad.trust.link_token import ClickLink, LinkTokens, OpenLink, UnsubscribeLink
 from postroad.trust.return_path import ReturnPaths, ReturnTo
@@ -84,6 +84,7 @@ class Mailing:
         self.links = links
         self._pieces: list[bytes] = []
         self._size = 0
+        self._writers: list[ContentWriter] = []
         self._message: Trackable | None = None
         self._brings_own = False
 
@@ -95,9 +96,16 @@ class Mailing:
         else:
             self._pieces.clear()
 
+    def staged(self, writer: ContentWriter) -> ContentWriter:
+        """Return the writer of a copy, which is discarded with the message."""
+        self._writers.append(writer)
+        return writer
+
     def discard(self) -> None:
-        """Forget the message."""
+        """Forget the message and its copies."""
         self._pieces.clear()
+        for writer in self._writers:
+            writer.discard()
 
     def refusal(self, count: int) -> Reply | None:
         """Return the reply where `count` copies would take too much room: 552 5.3.4."""
@@ -148,9 +156,7 @@ class Mailing:
 
             def spares(target: str) -> bool:
                 return (
-                    target in own
-                    or _LEAVING.search(target) is not None
-                    or _host(target) in domains
+                    target in own or _LEAVING.search(target) is not None or _host(target) in domains
                 )
 
             self._message = Trackable(data, spares)
@@ -179,9 +185,7 @@ def one_each(accepted: Sequence[Accepted]) -> list[Accepted]:
     found: dict[Address, Accepted] = {}
     for each in accepted:
         for target in each.targets:
-            found.setdefault(
-                target.address, Accepted(each.recipient, (target,), each.quarantined)
-            )
+            found.setdefault(target.address, Accepted(each.recipient, (target,), each.quarantined))
     return list(found.values())
 
 

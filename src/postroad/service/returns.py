@@ -56,6 +56,7 @@ from postroad.ports import (
     Session,
     StorageError,
 )
+from postroad.service.departures import Departures
 from postroad.service.recipients import RETURNS, Target
 from postroad.trust.return_path import ReturnPathInvalid, ReturnPaths, ReturnTo, looks_like_one
 
@@ -79,8 +80,8 @@ _COMPLAINTS = frozenset({"abuse", "fraud", "opt-out", "opt-out-list", "other", "
 
 
 class ReturnAddresses:
-    """Which addresses are return paths of ours: those made of `bases` by `paths`, and the addresses that
-    `complaints` go to (both folded).
+    """Which addresses are return paths of ours: those made of `bases` by `paths`, those of `leaving`
+    where recipients unsubscribe, and the addresses that `complaints` go to (all folded).
     """
 
     def __init__(
@@ -90,10 +91,12 @@ class ReturnAddresses:
         *,
         bases: Collection[str] = (),
         complaints: Collection[str] = (),
+        leaving: Collection[str] = (),
     ) -> None:
         self._paths = paths
         self._clock = clock
-        self._bases = frozenset(bases)
+        self._leaving = frozenset(leaving)
+        self._bases = frozenset(bases) | self._leaving
         self._complaints = frozenset(complaints)
 
     def __bool__(self) -> bool:
@@ -112,6 +115,10 @@ class ReturnAddresses:
         except ReturnPathInvalid:
             return Reply(550, "5.1.1", f"<{address}> No such user here")
         return (Target(address, address, RETURNS, None),)
+
+    def is_leaving(self, address: Address) -> bool:
+        """Whether who writes to an address wants to unsubscribe."""
+        return bool(self._leaving) and _base(address).folded in self._leaving
 
     def read(self, address: Address) -> ReturnTo:
         """Return what a return path stands for. Raises `ReturnPathInvalid`."""
@@ -135,7 +142,9 @@ class Returns:
         classify: Classify,
         clock: Clock,
         suppressing: Collection[str] = (),
+        departures: Departures,
     ) -> None:
+        self._departures = departures
         self._addresses = addresses
         self._content = content
         self._queue = queue
@@ -185,6 +194,8 @@ class Returns:
         )
 
     async def _one(self, report: Message, delivery: Delivery, notice: Notice | None) -> "_Found":
+        if self._addresses.is_leaving(delivery.recipient):
+            return await self._unsubscribed(delivery.recipient, notice)
         if notice is None:
             return _Found(_NOT_ONE)
         to = self._stands_for(delivery.recipient, notice)
@@ -204,6 +215,26 @@ class Returns:
         if notice.form is Form.FEEDBACK:
             return self._complained(report, about, fresh, notice)
         return self._bounced(report, about, fresh, notice)
+
+    async def _unsubscribed(self, address: Address, notice: Notice | None) -> "_Found":
+        """What List-Unsubscribe says goes there (RFC 2369 §3.2): any mail does, but no report."""
+        if notice is not None:
+            return _Found(_NOT_ONE)
+        try:
+            to = self._addresses.read(address)
+        except ReturnPathInvalid:
+            return _Found(_NOT_OURS)
+        about = await self._queue.message(to.message)
+        if about is None:
+            return _Found(_FORGOTTEN)
+        there = {each.ordinal: each for each in await self._queue.deliveries(about.id)}
+        delivery = there.get(to.ordinal or 0)
+        if delivery is None:
+            return _Found(_NOT_OURS)
+        found = await self._departures.of(
+            about.id, delivery.ordinal, about.stream, delivery.recipient, "mail"
+        )
+        return _noted(about, [f"{delivery.recipient} unsubscribed"], list(found))
 
     def _stands_for(self, address: Address, notice: Notice) -> ReturnTo | None:
         """What the message came back to or, of a complaint, what the mail complained of left under."""

@@ -126,18 +126,18 @@ class Signing:
         self._clock = clock
 
     def begin(
-        self, origin: Origin, envelope: Envelope, head: bytes, added: bytes
+        self, origin: Origin, envelope: Envelope, head: bytes, added: bytes, domain: str = ""
     ) -> "SigningMessage | None":
         """Return what is to read the body of a message whose header is known, None where nobody signs.
 
-        `head` is as received, `added` what we put on top of it.
+        `head` is as received, `added` what we put on top of it. `domain` signs in place of the sender's.
         """
         if origin.server not in _SENDING:
             return None
         try:
             if self.ring.empty:
                 return None
-            keys = self._keys(origin, envelope, head)
+            keys = self.ring.own_keys(domain) if domain else self._keys(origin, envelope, head)
         except Exception:
             log.exception("it cannot be found out who signs; the message will be deferred")
             return SigningMessage(None, self._signatory, self._clock, b"")

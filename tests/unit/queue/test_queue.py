@@ -15,19 +15,27 @@ from postroad.model import (
     AccountAdded,
     Address,
     Attempted,
+    ContentRef,
+    Delivery,
     DeliveryState,
     Domain,
     DomainAdded,
+    Envelope,
     Group,
     Held,
+    Message,
+    Origin,
     PermanentFailure,
+    Recipient,
     Reply,
     Retried,
     RouteKind,
+    ServerKind,
+    Staged,
     Unknown,
 )
 from postroad.ports import StorageError, StorageFull
-from postroad.queue import StreamPolicy, UnknownPolicy
+from postroad.queue import Posted, StreamPolicy, UnknownPolicy
 from tests.unit.queue.world import OK, START, World, temporary
 
 Scenario = Callable[[World], Awaitable[None]]
@@ -713,3 +721,39 @@ async def test_a_stop_without_grace_leaves_no_session_open() -> None:
     assert quick.sessions == 1  # it is kept for the next message
     await world.stop(0.0)
     assert (quick.sessions, slow.sessions) == (0, 0)
+
+
+def posted(world: World, number: int) -> Posted:
+    about = Address("bob", f"there{number % 2}.example")
+    content = b"Subject: x\r\n\r\nbody\r\n"
+    ref = ContentRef(number, len(content))
+    envelope = Envelope(Address("a", "us.example"), (Recipient(about),))
+    message = Message(number, envelope, ref, Origin(ServerKind.SUBMISSION), world.clock.now())
+    delivery = Delivery(number, 0, about, about, about.domain, due_at=world.clock.now())
+    return Posted(message, (delivery,), Staged(ref, content))
+
+
+def test_messages_are_accepted_together() -> None:
+    async def scenario(world: World) -> None:
+        there = world.server("there0.example"), world.server("there1.example")
+        await world.start()
+        await world.clock.until(lambda: False, 0.5)  # nothing is due, so the leaser sleeps
+        before = world.groups
+        await world.queue.accept_together([posted(world, number) for number in range(100, 110)])
+        assert world.groups - before == 1
+        assert await world.clock.until(world.all_final, 0.9)
+        assert [len(each.taken) for each in there] == [5, 5]
+
+    play(scenario)
+
+
+def test_none_of_several_is_accepted_where_one_cannot_be() -> None:
+    async def scenario(world: World) -> None:
+        await world.start()
+        twice = posted(world, 100)
+        with pytest.raises(StorageError):
+            await world.queue.accept_together([posted(world, 101), twice, twice])
+        assert not world.store.state.messages
+        assert not world.store.state.contents
+
+    play(scenario)

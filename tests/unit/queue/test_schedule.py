@@ -13,7 +13,7 @@ from postroad.model import (
     ServerKind,
 )
 from postroad.queue.schedule import delay_notice_due, expiry, growing, next_attempt
-from postroad.queue.settings import QueueSettings
+from postroad.queue.settings import QueueSettings, StreamPolicy
 
 SETTINGS = QueueSettings(hostname="mx.example")
 SENDER = Address("alice", "example.org")
@@ -99,3 +99,26 @@ def test_one_delay_notice_after_four_hours() -> None:
     assert not due(5, delivery, message(None))
     off = replace(SETTINGS, delay_notice_seconds=0.0)
     assert not delay_notice_due(off, about, delivery, 1e9)
+
+
+def test_a_stream_may_have_times_of_its_own() -> None:
+    own = StreamPolicy(
+        retry_first_seconds=10.0,
+        retry_max_seconds=15.0,
+        lifetime_seconds=600.0,
+        delay_notice_seconds=0.0,
+    )
+    settings = replace(SETTINGS, streams={"codes": own})
+    code = replace(message(), stream="codes")
+    assert expiry(settings, code) == code.accepted_at + 600
+    due = [next_attempt(settings, code, n, code.accepted_at, 0.5) for n in (1, 2, 3)]
+    assert due == [code.accepted_at + seconds for seconds in (10.0, 15.0, 15.0)]
+    assert next_attempt(settings, code, 1, code.accepted_at + 600, 0.5) is None
+    delivery = Delivery(1, 0, SENDER, SENDER, SENDER.domain)
+    late = code.accepted_at + 5 * HOUR
+    assert not delay_notice_due(settings, code, delivery, late)
+    # The mail of other streams, and what a stream does not say, are as the queue has it.
+    assert expiry(settings, message()) == expiry(SETTINGS, message())
+    assert delay_notice_due(settings, message(), delivery, late)
+    empty = replace(SETTINGS, streams={"codes": StreamPolicy()})
+    assert expiry(empty, code) == expiry(SETTINGS, message())

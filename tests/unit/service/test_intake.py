@@ -56,7 +56,9 @@ class FakeSigning:
         self.body = b""
         self.head = b""
 
-    def begin(self, origin: Origin, envelope: Envelope, head: bytes, added: bytes) -> "FakeSigning":
+    def begin(
+        self, origin: Origin, envelope: Envelope, head: bytes, added: bytes, domain: str = ""
+    ) -> "FakeSigning":
         self.head = added + head
         return self
 

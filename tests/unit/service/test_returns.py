@@ -25,8 +25,10 @@ from postroad.model import (
     Staged,
     Suppressed,
     SuppressionReason,
+    Unsubscribed,
 )
 from postroad.ports import Attempt, RouteFailed, StorageError
+from postroad.service.departures import Departures
 from postroad.service.recipients import RETURNS
 from postroad.service.returns import MAX_TOLD, ReturnAddresses, Returns
 from postroad.storage.memory import MemoryStore
@@ -38,6 +40,7 @@ NEWS, JO, ANN = (
     Address("ann", "there.test"),
 )
 BASE, LOOP = Address("bounce", "here.test"), Address("fbl", "here.test")
+LEAVE = Address("leave", "here.test")
 PATHS = ReturnPaths(b"a secret that nobody knows")
 NOW = 1_795_600_000.0
 
@@ -60,7 +63,11 @@ class Scene:
         self.to = to
         self.last = 7
         self.addresses = ReturnAddresses(
-            PATHS, Clock(), bases=[BASE.folded], complaints=[LOOP.folded]
+            PATHS,
+            Clock(),
+            bases=[BASE.folded],
+            complaints=[LOOP.folded],
+            leaving=[LEAVE.folded],
         )
         self.returns = Returns(
             self.addresses,
@@ -70,6 +77,7 @@ class Scene:
             classify=classify,
             clock=Clock(),
             suppressing=["news"],
+            departures=Departures(store.suppressions, Clock()),
         )
 
     async def accept(self, stream: str = "news") -> None:
@@ -313,3 +321,35 @@ def test_which_addresses_are_ours(scene: Scene) -> None:
     old = PATHS.make(BASE, ReturnTo(7, 0), NOW - 40 * 86_400)
     assert look(old) == Reply(550, "5.1.1", f"<{old}> No such user here")
     assert not ReturnAddresses(PATHS, Clock())
+
+
+async def test_who_writes_to_leave_is_unsubscribed_once() -> None:
+    scene = Scene(JO, ANN)
+    await scene.accept()
+    to = PATHS.make(LEAVE, ReturnTo(7, 1), NOW)
+    attempt = await scene.came(b"Subject: unsubscribe\r\n\r\n", to)
+    assert attempt.outcomes[0][1].reply.text.endswith("ann@there.test unsubscribed")
+    left, listed = attempt.changes
+    assert left == Unsubscribed(NOW, 7, 1, "news", "mail")
+    assert isinstance(listed, Suppressed)
+    assert [each.address for each in listed.suppressions] == [ANN]
+    assert listed.suppressions[0].reason is SuppressionReason.UNSUBSCRIBE
+    assert (await scene.came(b"Subject: again\r\n\r\n", to)).changes == ()
+
+
+async def test_what_is_no_wish_to_leave() -> None:
+    scene = Scene(JO, ANN)
+    await scene.accept()
+    reported = await scene.came(dsn(ANN), PATHS.make(LEAVE, ReturnTo(7, 1), NOW))
+    assert isinstance(reported.outcomes[0][1], PermanentFailure)
+    forgotten = await scene.came(b"\r\n", PATHS.make(LEAVE, ReturnTo(99, 0), NOW))
+    assert "no longer known" in forgotten.outcomes[0][1].reply.text
+    nobody = await scene.came(b"\r\n", PATHS.make(LEAVE, ReturnTo(7, 5), NOW))
+    assert isinstance(nobody.outcomes[0][1], PermanentFailure)
+    # The mark of a bounce does not do, nor does one of the other address.
+    moved = Address("leave+" + path(1).local_part.rpartition("+")[2], "here.test")
+    forged = await scene.came(b"\r\n", moved)
+    assert isinstance(forged.outcomes[0][1], PermanentFailure)
+    for attempt in (reported, forgotten, nobody, forged):
+        assert attempt.changes == ()
+    assert await scene.store.suppressions.of("news", [JO, ANN]) == []

@@ -39,6 +39,13 @@ class LimitsSection(Section):
         le=2**40,
         description="Size of a message (SIZE, RFC 1870); 552 5.3.4 beyond.",
     )
+    max_copies_octets: Octets = Field(
+        default=32 * MIB,
+        ge=1024,
+        le=2**34,
+        description="Size of a message times its recipients, where its stream gives each a copy with "
+        "links of their own; 552 5.3.4 beyond. So much may be in memory for one connection.",
+    )
     max_header_octets: Octets = Field(
         default=MIB,
         ge=256,

@@ -157,7 +157,6 @@ class StreamSection(Section):
         "its journey. Mail for its domain must come to this server. Left out: under the sender.",
     )
 
-
     @property
     def keeps_list(self) -> bool:
         """Whether it has a suppression list."""
