@@ -33,7 +33,11 @@ _MESSAGE = struct.Struct(">QB")
 
 
 class LinkInvalid(Exception):
-    """The link is none of ours: not signed by us, changed on its way, too old, or of no such form."""
+    """The link is none of ours: not signed by us, changed on its way, or of no such form."""
+
+
+class LinkExpired(LinkInvalid):
+    """The link is ours, and its time is over."""
 
 
 class UnsubscribeLink(Struct, frozen=True):
@@ -94,7 +98,7 @@ class LinkTokens:
         return f"/c/{_text(told + self._mac(b'c', told + target))}/{_text(target)}"
 
     def read(self, path: str, now: float) -> Link:
-        """Return what a path stands for. Raises `LinkInvalid`."""
+        """Return what a path stands for. Raises `LinkInvalid`, and of these `LinkExpired`."""
         if len(path) > MAX_PATH_OCTETS:
             raise LinkInvalid("it is no link of this form")
         match path.split("/"):
@@ -128,7 +132,7 @@ class LinkTokens:
             raise LinkInvalid("it is no link of this form")
         day, message, ordinal = _TRACK.unpack(told)
         if now // _DAY_SECONDS > day:
-            raise LinkInvalid("its time is over")
+            raise LinkExpired("its time is over")
         return message, ordinal
 
     def _proven(self, kind: bytes, octets: bytes, beside: bytes = b"") -> bytes:
