@@ -4,7 +4,6 @@ from postroad.delivery.suppression import Suppressing
 from postroad.ports import Deliverer
 from postroad.runtime.config import Config
 from postroad.runtime.office import Office
-from postroad.service.departures import Departures
 from postroad.service.returns import Returns
 
 
@@ -29,7 +28,7 @@ def make_returns(office: Office) -> Returns:
         classify=office.classify,
         clock=office.clock,
         suppressing=suppressing_streams(office.config),
-        departures=Departures(store.suppressions, office.clock),
+        departures=office.departures,
     )
 
 

@@ -27,6 +27,7 @@ from postroad.runtime.rewriting import (
 from postroad.service.accounts import Accounts
 from postroad.service.api_keys import ApiKeys
 from postroad.service.app_passwords import AppPasswords
+from postroad.service.departures import Departures
 from postroad.service.desk import QueueDesk
 from postroad.service.domains import Aliases, Domains
 from postroad.service.history import History
@@ -127,6 +128,7 @@ class Office:
         )
         self._srs = make_srs(config)
         self.return_paths = make_return_paths(config, store.secret)
+        self.departures = Departures(store.suppressions, clock)
         self.link_tokens = make_link_tokens(store.secret)
         links = settings.stream_links(config)
         self.mailings: Mailings | None = None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from postroad.runtime.config import Config
 from postroad.runtime.office import Office
 from postroad.service.intake import Intake
+from postroad.service.landing import Landing
 
 if TYPE_CHECKING:
     from postroad.web.connection import HttpServer
@@ -30,8 +31,23 @@ def make_web(office: Office, intake: Intake) -> "HttpServer":
         desk=office.desk,
         journeys=office.journeys,
         suppressions=office.suppressions,
+        landing=_landing(office),
     )
     return HttpServer(make_app(services), settings, asyncio.get_running_loop())
+
+
+def _landing(office: Office) -> Landing | None:
+    """Where the links in mail of streams lead, None where no stream has any."""
+    if office.mailings is None:
+        return None
+    return Landing(
+        office.mailings.streams,
+        tokens=office.link_tokens,
+        departures=office.departures,
+        journey=office.store.journey,
+        ledger=office.store.ledger,
+        clock=office.clock,
+    )
 
 
 def web_settings(config: Config) -> "WebSettings":

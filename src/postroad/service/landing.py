@@ -54,6 +54,11 @@ _PICTURE = bytes.fromhex(
     "47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b"
 )
 _NO_STORE = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex, nofollow"}
+_OF_PICTURE = {
+    **_NO_STORE,
+    "Content-Type": "image/gif",
+    "Cross-Origin-Resource-Policy": "cross-origin",  # it is shown in pages of web mail
+}
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 _Track: TypeAlias = OpenLink | ClickLink
@@ -102,7 +107,7 @@ class Landing:
         if isinstance(link, ClickLink):
             headers = {**_NO_STORE, "Location": link.target, "Referrer-Policy": "no-referrer"}
             return WebAnswer(302, headers)
-        return WebAnswer(200, {**_NO_STORE, "Content-Type": "image/gif"}, _PICTURE)
+        return WebAnswer(200, _OF_PICTURE, _PICTURE)
 
     async def _leave(self, link: UnsubscribeLink, request: WebRequest) -> WebAnswer:
         address, stream = str(link.address), shown(link.stream)

@@ -9,6 +9,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 from postroad.web.explore import BASE
 from postroad.web.front import App, Front
+from postroad.web.links import ByHost
 from postroad.web.problem import answer
 from postroad.web.routes import ROUTES
 from postroad.web.services import Services
@@ -33,4 +34,7 @@ def make_app(services: Services) -> App:
         logging_config=None,
         request_max_body_size=None,  # the front counts
     )
-    return Front(app, services)  # type: ignore[arg-type]
+    inner: App = app  # type: ignore[assignment]
+    if services.landing is not None:
+        inner = ByHost(inner, services.landing, services.settings.hostname)
+    return Front(inner, services)

@@ -8,6 +8,7 @@ from postroad.service.desk import QueueDesk
 from postroad.service.domains import Domains
 from postroad.service.intake import Intake
 from postroad.service.journeys import Journeys
+from postroad.service.landing import Landing
 from postroad.service.recipients import Recipients
 from postroad.service.suppressions import Suppressions
 from postroad.web.settings import WebSettings
@@ -26,3 +27,4 @@ class Services(Struct, frozen=True):
     desk: QueueDesk
     journeys: Journeys
     suppressions: Suppressions
+    landing: Landing | None = None

@@ -102,6 +102,27 @@ def test_a_host_name_is_enough(tmp_path: Path) -> None:
             "streams: 'codes' has neither senders nor accounts, so no mail is in it",
         ),
         (
+            LEAST + "[streams.news]\nsenders = 'a@b.test'\nkind = 'broadcast'\n",
+            'streams.news: kind = "broadcast" needs unsubscribe_domain, the host name of the page where '
+            "recipients unsubscribe",
+        ),
+        (
+            LEAST + "[streams.news]\nsenders = 'a@b.test'\nunsubscribe_domain = 'news.b.test'\n",
+            "streams.news: unsubscribe_domain is set and suppression is off: nobody could unsubscribe",
+        ),
+        (
+            LEAST + "[streams.news]\nsenders = 'a@b.test'\nunsubscribe_address = 'leave@b.test'\n",
+            "streams.news: unsubscribe_address needs unsubscribe_domain",
+        ),
+        (
+            LEAST + "[streams.news]\nsenders = 'a@b.test'\ntrack_opens = true\n",
+            "streams.news: track_opens and track_clicks need tracking_domain",
+        ),
+        (
+            LEAST + "[streams.news]\nsenders = 'a@b.test'\nkind = 'bulk'\n",
+            "streams.news.kind = \"bulk\": is none of 'transactional', 'broadcast' or 'custom'",
+        ),
+        (
             LEAST + "[streams.default]\nsenders = 'a@b.test'\n",
             "streams: 'default' is the stream of all other mail; set queue.unknown instead",
         ),

@@ -10,7 +10,8 @@ from postroad.model import Address
 from postroad.ports import StorageError
 from postroad.runtime.config import Config, ConfigInvalid, load_config
 from postroad.runtime.config.describe import HIDDEN, to_plain
-from postroad.runtime.rewriting import make_srs
+from postroad.runtime.rewriting import make_link_tokens, make_srs
+from postroad.trust.link_token import LinkInvalid, OpenLink
 
 JO = Address("jo", "there.test")
 NOW = 1_795_600_000.0
@@ -76,3 +77,11 @@ def test_mistakes(tmp_path: Path, text: str, problem: str) -> None:
 def test_secrets_are_not_shown(tmp_path: Path) -> None:
     plain = to_plain(config(tmp_path, secret="a" * 20, old_secrets=["b" * 20]))["forwarding"]
     assert plain["secret"] == plain["old_secrets"] == HIDDEN
+
+
+def test_links_have_a_secret_of_their_own() -> None:
+    first, second = make_link_tokens(b"a" * 32), make_link_tokens(b"b" * 32)
+    path = first.make(OpenLink(7, 0), 1e9)
+    assert make_link_tokens(b"a" * 32).read(path, 1e9) == OpenLink(7, 0)
+    with pytest.raises(LinkInvalid):
+        second.read(path, 1e9)

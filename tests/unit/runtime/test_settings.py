@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+from postroad.model import Address
+from postroad.queue import StreamPolicy, UnknownPolicy
 from postroad.runtime import settings
+from postroad.runtime.lists import suppressing_streams
+from postroad.service.mailing import StreamLinks
 from tests.unit.runtime.test_compose import make_config
 
 
@@ -17,3 +21,31 @@ def test_the_first_worker_inherits_from_those_there_are_not_any_more(tmp_path: P
     alone = settings.queue(make_config(tmp_path), "n", 0)
     assert alone.inherits is not None
     assert alone.inherits("n-1")
+
+
+def test_what_streams_say(tmp_path: Path) -> None:
+    streams = {
+        "codes": {
+            "senders": ["codes@us.test"],
+            "kind": "transactional",
+            "unknown": "hold",
+            "retry_first_seconds": "10s",
+            "lifetime_seconds": "10m",
+            "dkim_domain": "codes.us.test",
+        },
+        "news": {
+            "senders": ["news@us.test"],
+            "kind": "broadcast",
+            "unsubscribe_domain": "news.us.test",
+            "unsubscribe_address": "leave@us.test",
+        },
+        "plain": {"senders": ["plain@us.test"]},
+    }
+    config = make_config(tmp_path, streams=streams)
+    queue = settings.queue(config, "n")
+    assert queue.of("codes") == StreamPolicy(UnknownPolicy.HOLD, 10.0, None, 600.0)
+    assert queue.of("plain") == StreamPolicy()
+    assert settings.intake(config).signing_domains == {"codes": "codes.us.test"}
+    leave = Address("leave", "us.test")
+    assert settings.stream_links(config) == {"news": StreamLinks("news", "news.us.test", leave)}
+    assert suppressing_streams(config) == ["codes", "news"]
