@@ -9,6 +9,7 @@ import typer
 from postroad.cli import (
     account,
     api_key,
+    backup,
     certificate,
     classify,
     config,
@@ -65,6 +66,9 @@ app.command("mta-sts")(mta_sts.mta_sts)
 app.add_typer(standing.app, name="standing")
 app.add_typer(suppression.app, name="suppression")
 app.add_typer(config.app, name="config")
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
+app.command("verify-data")(backup.verify_data)
 
 
 @app.command("version")

@@ -16,6 +16,7 @@ from pathlib import Path
 from postroad.ports import StorageError
 
 FILE_NAME = "backup.lock"
+WAIT_SECONDS = 5.0
 _PAUSE_SECONDS = 0.003
 
 
@@ -47,7 +48,7 @@ class Keeping:
 
 
 @contextmanager
-def keep_contents(directory: Path, wait_seconds: float = 5.0) -> Iterator[None]:
+def keep_contents(directory: Path) -> Iterator[None]:
     """Within, nobody removes a content of that data directory.
 
     Raises `StorageError` where another backup is under way, or the file cannot be made.
@@ -58,7 +59,7 @@ def keep_contents(directory: Path, wait_seconds: float = 5.0) -> Iterator[None]:
     except OSError as error:
         raise StorageError(f"{path}: {error.strerror}") from error
     try:
-        if not _held(file, wait_seconds):
+        if not _held(file):
             raise StorageError(
                 f"another backup of {directory} is under way; wait until it has ended"
             )
@@ -67,9 +68,9 @@ def keep_contents(directory: Path, wait_seconds: float = 5.0) -> Iterator[None]:
         os.close(file)
 
 
-def _held(file: int, wait_seconds: float) -> bool:
+def _held(file: int) -> bool:
     """Whoever is removing has done so in a moment; a backup takes longer."""
-    ends_at = time.monotonic() + wait_seconds
+    ends_at = time.monotonic() + WAIT_SECONDS
     while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

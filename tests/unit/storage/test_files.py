@@ -187,7 +187,10 @@ async def test_a_content_of_which_nothing_is_there(store: SqliteStore) -> None:
         await store.content.read(ContentRef(number(), 5))
 
 
-async def test_nothing_is_removed_while_a_backup_is_made(store: SqliteStore) -> None:
+async def test_nothing_is_removed_while_a_backup_is_made(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("postroad.storage.keeping.WAIT_SECONDS", 0.05)
     first, second = await accept(store, FAR, data=BIG), await accept(store, FAR, data=BIG)
     orphan = await stage(store, BIG)
     store.large.let_go([orphan.ref.id])
@@ -199,7 +202,7 @@ async def test_nothing_is_removed_while_a_backup_is_made(store: SqliteStore) -> 
         assert len(files(store)) == 3
         with (
             pytest.raises(StorageError, match="another backup"),
-            keep_contents(store.database.path.parent, 0.05),
+            keep_contents(store.database.path.parent),
         ):
             pass
     await commit(store, attempted(second, result()))

@@ -1,0 +1,25 @@
+-- What is in a whole database: for backups and their comparison.
+
+-- :name snapshot_large
+SELECT id, size, begins, digest FROM content WHERE place <> 'inline' ORDER BY id;
+
+-- :name count_messages
+SELECT count(*) FROM message;
+
+-- :name count_deliveries
+SELECT count(*) FROM delivery;
+
+-- :name count_contents
+SELECT count(*) FROM content;
+
+-- :name count_large_contents
+SELECT count(*) FROM content WHERE place <> 'inline';
+
+-- :name count_entries
+SELECT count(*) FROM entry;
+
+-- :name count_accounts
+SELECT count(*) FROM account;
+
+-- :name count_journey_rows
+SELECT count(*) FROM journey;
