@@ -48,6 +48,7 @@ from postroad.ports import (
     MailboxStore,
     QueueStore,
     SecurityStore,
+    SourceStore,
     StandingStore,
     StorageError,
     SuppressionStore,
@@ -79,6 +80,8 @@ class Store(Protocol):
     def journey(self) -> JourneyStore: ...
     @property
     def security(self) -> SecurityStore: ...
+    @property
+    def sources(self) -> SourceStore: ...
     @property
     def standing(self) -> StandingStore: ...
     @property

@@ -54,9 +54,12 @@ from postroad.model import (
     Opened,
     PasswordSet,
     PolicyType,
+    PutOff,
     Released,
+    Reply,
     Retried,
     Scope,
+    SourceSpent,
     Staged,
     StsMode,
     StsPolicy,
@@ -176,6 +179,16 @@ CHANGES = st.one_of(
     deposited(),
     st.builds(Leased, TIMES, st.just("n2"), TIMES, KEYS),
     st.builds(Released, TIMES, TIMES, KEYS),
+    st.builds(PutOff, TIMES, TIMES, st.just(Reply(451, "4.7.0", "later")), KEYS),
+    st.builds(
+        SourceSpent,
+        TIMES,
+        st.integers(1, 50),
+        st.sampled_from(["192.0.2.1", "192.0.2.2"]),
+        st.just("a.example"),
+        st.integers(1, 5),
+        st.integers(1, 12),
+    ),
     st.builds(Held, TIMES, st.just("op"), KEYS),
     st.builds(Retried, TIMES, st.just("op"), KEYS),
     st.builds(Dropped, TIMES, st.just("op"), KEYS),
@@ -367,6 +380,8 @@ class StoresAgree(RuleBasedStateMachine):
         self.both(lambda store: store.suppressions.page())
         self.both(lambda store: store.api_keys.list())
         self.both(lambda store: store.standing.most())
+        for day in (1, 15, 50):
+            self.both(lambda store, day=day: store.sources.of_day(day))
         memory = self.stores[1]
         assert isinstance(memory, MemoryStore)
         kept = self.sqlite.database.reader.execute("SELECT id FROM content ORDER BY id").fetchall()

@@ -5,8 +5,9 @@ import sys
 from msgspec import Struct
 from msgspec.structs import replace
 
+from postroad.delivery.allowance import Allowance
 from postroad.delivery.dialogue import Dialogue
-from postroad.delivery.settings import DeliverySettings
+from postroad.delivery.settings import DeliverySettings, Provider, Source
 from postroad.model import Change, Host, LinkPolicy, RouteKind, RouteTaken, Step
 
 
@@ -24,6 +25,8 @@ class Opened(Struct, frozen=True):
 class Link:
     """A connection that is ready for MAIL, and what is known about it.
 
+    `source` is our address on it, `allowance` what may still go from there today (None: anything).
+
     The steps in `opened` belong to the first message sent over it. `messages` counts those begun.
     """
 
@@ -35,11 +38,16 @@ class Link:
         opened: Opened,
         now: float,
         settings: DeliverySettings,
+        source: Source | None = None,
+        allowance: Allowance | None = None,
+        provider: Provider | None = None,
     ) -> None:
         machine = dialogue.machine
         self.dialogue = dialogue
         self.machine = machine
         self.host = host
+        self.source = source or Source(taken.source)
+        self.allowance = allowance
         self.opened = opened
         self.messages = 0
         self.broken = False
@@ -50,7 +58,10 @@ class Link:
         # RFC 9422: what the server takes, where it says so
         limits = machine.limits
         self.max_messages = min(
-            settings.messages_per_connection, limits.get("MAILMAX") or sys.maxsize
+            provider.messages_per_connection
+            if provider is not None and provider.messages_per_connection
+            else settings.messages_per_connection,
+            limits.get("MAILMAX") or sys.maxsize,
         )
         self.max_recipients = min(
             settings.recipients_per_transaction, limits.get("RCPTMAX") or sys.maxsize

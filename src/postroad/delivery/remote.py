@@ -7,7 +7,9 @@ from postroad.delivery.lenient import LenientSession
 from postroad.delivery.route import Router
 from postroad.delivery.session import RemoteSession
 from postroad.delivery.settings import DeliverySettings
+from postroad.delivery.sources import Classify, Sources
 from postroad.delivery.sts import StsPolicies, StsSettings
+from postroad.message.bounce.classify import classify
 from postroad.model import LeasedDelivery, Route
 from postroad.ports import (
     Clock,
@@ -18,12 +20,15 @@ from postroad.ports import (
     Resolver,
     SecurityStore,
     Session,
+    SourceStore,
 )
 from postroad.trust.mta_sts import MAX_POLICY_OCTETS
 
 
 class RemoteDeliverer:
-    """Finds routes and opens sessions. Without `security` and `ledger` MTA-STS is not looked at."""
+    """Finds routes and opens sessions. Without `security` and `ledger` MTA-STS is not looked at; without
+    `sources` and `ledger` no source address has a cap.
+    """
 
     def __init__(
         self,
@@ -36,6 +41,8 @@ class RemoteDeliverer:
         settings: DeliverySettings,
         security: SecurityStore | None = None,
         ledger: Ledger | None = None,
+        sources: SourceStore | None = None,
+        classify: Classify = classify,
     ) -> None:
         self._content = content
         self._clock = clock
@@ -45,7 +52,8 @@ class RemoteDeliverer:
             policies = make_policies(resolver, network, security, ledger, clock, settings)
         self._router = Router(resolver, clock, entropy, settings, policies)
         demands = Demands(resolver, settings)
-        self._connector = Connector(network, clock, self._router, demands, settings)
+        self.sources = Sources(clock, settings, sources, ledger, classify)
+        self._connector = Connector(network, clock, self._router, demands, settings, self.sources)
 
     async def at_once(self, job: LeasedDelivery) -> None:
         """Nothing here is done without a connection."""

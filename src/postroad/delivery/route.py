@@ -5,6 +5,7 @@ import hashlib
 from msgspec.structs import replace
 
 from postroad.delivery.mx import HostFinder, Hosts
+from postroad.delivery.providers import provider_of
 from postroad.delivery.settings import DeliverySettings, RelayHost
 from postroad.delivery.sts import StsFound, StsPolicies
 from postroad.model import Route, RouteKind, TlsPolicy
@@ -104,7 +105,8 @@ class Router:
 
     def _make(self, route: Route, hosts: Hosts, now: float) -> Route:
         ttl = min(hosts.ttl, self._settings.route_cache_seconds)
-        return replace(route, key=self._key(route), expires_at=now + ttl)
+        provider = provider_of(route.hosts, self._settings.providers)
+        return replace(route, key=self._key(route), expires_at=now + ttl, provider=provider)
 
     def _key(self, route: Route) -> str:
         """What two routes share that may share connections: host set, port, TLS policy, source.

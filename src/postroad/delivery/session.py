@@ -5,16 +5,19 @@ for that alone. What was pipelined behind a message whose answer never came was 
 anew on the new link.
 """
 
+import contextlib
 from collections import deque
 from collections.abc import Sequence
 
+from postroad.delivery.allowance import Allowance
 from postroad.delivery.connect import Connector
 from postroad.delivery.courier import Courier, Fate, requiretls_unmet
 from postroad.delivery.link import Link
 from postroad.delivery.settings import DeliverySettings
+from postroad.delivery.sources import words_of
 from postroad.delivery.transaction import JobLog, Transaction, split
-from postroad.model import LeasedDelivery, Reply, Route, outcome_of
-from postroad.ports import Attempt, Clock, ContentStore, RouteFailed
+from postroad.model import Delivered, LeasedDelivery, Reply, Route, outcome_of
+from postroad.ports import Attempt, Clock, ContentStore, RouteFailed, StorageError
 
 
 class RemoteSession:
@@ -41,6 +44,7 @@ class RemoteSession:
         self._clock = clock
         self._settings = settings
         self._courier = Courier(link, content, clock, settings)
+        self._spent = False
 
     @property
     def batch(self) -> int:
@@ -48,25 +52,21 @@ class RemoteSession:
         link = self._link
         if not link.pipelining:
             return 1
-        return max(1, min(self._settings.pipelined_messages, link.max_messages - link.messages))
+        most = min(self._settings.pipelined_messages, link.max_messages - link.messages)
+        if link.allowance is not None:
+            most = min(most, link.allowance.left)
+        return max(1, most)
 
     @property
     def usable(self) -> bool:
         """Whether another attempt may be made on it: not closed, too old or idle for too long."""
-        return self._link.usable(self._clock.monotonic())
+        return not self._spent and self._link.usable(self._clock.monotonic())
 
     async def attempt(self, jobs: Sequence[LeasedDelivery]) -> list[Attempt]:
         """Make one attempt for each job; never raises for what the other side does."""
-        logs = [JobLog(job) for job in jobs]
-        waiting: deque[Transaction] = deque()
-        for log in logs:
-            waiting.extend(split(log, self._link.max_recipients))
-        elsewhere = await self._carry_all(waiting)
-        if elsewhere:
-            await self._carry_elsewhere(elsewhere)
-        self._link.last_used = self._clock.monotonic()
-        ended_at = self._clock.now()
-        return [log.attempt(ended_at) for log in logs]
+        if self._link.allowance is not None:
+            return await self._attempt_allowed(self._link.allowance, jobs)
+        return await self._attempt_all(jobs)
 
     async def close(self) -> None:
         """Say QUIT and close."""
@@ -76,6 +76,37 @@ class RemoteSession:
         else:
             link.broken = True
             await link.dialogue.quit()
+
+    async def _attempt_allowed(
+        self, allowance: Allowance, jobs: Sequence[LeasedDelivery]
+    ) -> list[Attempt]:
+        """Attempt what the source may send today; the rest is for a session from another one."""
+        allowed = []
+        try:
+            for job in jobs:
+                if not await allowance.take(len(job.deliveries)):
+                    break
+                allowed.append(job)
+        except StorageError:
+            pass  # untried; who opens the next session meets the same and tells
+        self._spent = len(allowed) < len(jobs)
+        attempts = await self._attempt_all(allowed) if allowed else []
+        now = self._clock.now()
+        return attempts + [Attempt(now, now, (), untried=True) for _ in jobs[len(allowed) :]]
+
+    async def _attempt_all(self, jobs: Sequence[LeasedDelivery]) -> list[Attempt]:
+        logs = [JobLog(job) for job in jobs]
+        waiting: deque[Transaction] = deque()
+        for log in logs:
+            waiting.extend(split(log, self._link.max_recipients))
+        elsewhere = await self._carry_all(waiting)
+        if elsewhere:
+            await self._carry_elsewhere(elsewhere)
+        if not _all_delivered(logs):
+            await self._carry_from_elsewhere(logs)
+        self._link.last_used = self._clock.monotonic()
+        ended_at = self._clock.now()
+        return [log.attempt(ended_at) for log in logs]
 
     async def _carry_all(self, waiting: deque[Transaction]) -> list[Transaction]:
         """Bring transactions to their end; return those that another host may be fit for."""
@@ -133,6 +164,59 @@ class RemoteSession:
         finally:
             await session.close()
 
+    async def _carry_from_elsewhere(self, logs: Sequence[JobLog]) -> None:
+        """Where the server refused our address, and we have another: bring the same from there."""
+        sources = self._connector.sources
+        while True:
+            link = self._link
+            host = link.host.name
+            refused = [
+                (log, blocked)
+                for log in logs
+                if (
+                    blocked := [
+                        each
+                        for each in log.job.deliveries
+                        if sources.blocks(log.outcomes.get(each.ordinal), host)
+                    ]
+                )
+            ]
+            if not refused:
+                return
+            first, deliveries = refused[0]
+            reply = first.outcomes[deliveries[0].ordinal].reply
+            if not sources.block(self._route, link.source, reply):
+                return
+            now = self._clock.monotonic()
+            text = f"{words_of(link.source)} is blocked by {self._route.provider}: {reply}"
+            for log, _ in refused:
+                log.step(now, "source", f"{text}; another is tried")
+            if not await self._move(first):
+                return
+            for log, deliveries in refused:
+                if self._link.allowance is not None:
+                    with contextlib.suppress(StorageError):
+                        await self._link.allowance.take(len(deliveries))
+                for each in deliveries:
+                    del log.outcomes[each.ordinal]
+            await self._carry_all(deque(Transaction(*each) for each in refused))
+
+    async def _move(self, log: JobLog) -> bool:
+        """Go on over a link from another source; False where there is none."""
+        await self.close()
+        started = self._clock.monotonic()
+        try:
+            link = await self._connector.open(self._route, proven=self._proven)
+        except RouteFailed as failure:
+            log.add(started, failure.steps)
+            log.changes = (*log.changes, *failure.changes)
+            return False
+        log.add(started, link.opened.steps)
+        log.changes = (*log.changes, *link.opened.changes)
+        self._link = link
+        self._courier = Courier(link, self._content, self._clock, self._settings)
+        return True
+
     async def _carry(self, transaction: Transaction, waiting: deque[Transaction]) -> None:
         """Bring a transaction that was begun to its end."""
         fate = await self._courier.envelope(transaction)
@@ -173,3 +257,11 @@ class RemoteSession:
                 log.steps.extend(failure.steps)
             log.step(monotonic, "connect", failure.reply.text)
             transaction.settle(outcome_of(failure.reply))
+
+
+def _all_delivered(logs: Sequence[JobLog]) -> bool:
+    for log in logs:
+        for outcome in log.outcomes.values():
+            if type(outcome) is not Delivered:
+                return False
+    return True

@@ -33,6 +33,37 @@ class RelayHost(Struct, frozen=True):
     login_without_tls: bool = False
 
 
+class Source(Struct, frozen=True):
+    """One of our IP addresses that mail leaves from; `address` ``""`` leaves the choice to the operating
+    system. `helo` is what is said in EHLO from there, ``""`` the name of all others.
+
+    `plan` warms it up: (days since `since`, cap) in order, a cap of recipients a day for each provider;
+    behind the last entry it stays. Days are days since 1970 in UTC.
+    """
+
+    address: str = ""
+    helo: str = ""
+    since: int = 0
+    plan: tuple[tuple[int, int], ...] = ()
+
+    def cap(self, day: int) -> int | None:
+        """Return how many recipients of one provider it may serve on a day; None: as many as come."""
+        if not self.plan:
+            return None
+        age = day - self.since
+        return next((cap for days, cap in reversed(self.plan) if days <= age), 0)
+
+
+class Provider(Struct, frozen=True):
+    """Who runs mail servers: the hosts whose names are or end in one of `hosts`. So many messages go
+    over one connection, None: as many as over any.
+    """
+
+    name: str
+    hosts: tuple[str, ...] = ()
+    messages_per_connection: int | None = None
+
+
 class DeliverySettings(Struct, frozen=True, kw_only=True):
     """Settings of remote delivery, shared by all destinations.
 
@@ -63,6 +94,10 @@ class DeliverySettings(Struct, frozen=True, kw_only=True):
     allow_private: bool = False  # the lab lives on loopback
     source_ipv4: str | None = None
     source_ipv6: str | None = None
+    pools: Mapping[str, tuple[Source, ...]] = {}  # by name; a route may ask for one
+    providers: tuple[Provider, ...] = ()
+    # A source address that a provider refused as such is used last for so long.
+    block_seconds: float = 3600.0
     # Refuse (5.6.3, RFC 6152 §3) to send 8-bit content to a server that does not offer 8BITMIME. Off:
     # such servers are few and nearly all pass 8-bit octets on; re-encoding would break "bytes are
     # sacred" and with them every signature, and a bounce helps no one.

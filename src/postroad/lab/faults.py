@@ -80,7 +80,7 @@ class FaultStage(Enum):
 class Script(Struct, frozen=True, kw_only=True):
     """What a host does. `reply` stands in for the usual refusal; `times` is how often it misbehaves
     (None: always) before it accepts; a greylisted recipient is accepted `greylist_seconds` after it was
-    first seen.
+    first seen. With `clients` TEMPFAIL and PERMFAIL strike only clients at these addresses.
     """
 
     behaviour: Behaviour = Behaviour.ACCEPT
@@ -89,16 +89,21 @@ class Script(Struct, frozen=True, kw_only=True):
     delay_seconds: float = 0.2
     greylist_seconds: float = 0.0
     times: int | None = None
+    clients: tuple[str, ...] = ()
 
 
 class Taken(Struct, frozen=True):
-    """A message that a scripted host took: when (seconds since 1970), envelope, octets, link."""
+    """A message that a scripted host took: when (seconds since 1970), envelope, octets, link,
+    from which address.
+    """
 
     at: float
     sender: Address | None
     recipients: tuple[Address, ...]
     data: bytes
     tls: str | None
+    client: str = ""
+    helo: str = ""
 
 
 class FaultyServer:
@@ -190,10 +195,10 @@ class FaultyServer:
         self._struck += 1
         return True
 
-    def refusal(self, stage: FaultStage) -> Reply | None:
-        """Return how to refuse at `stage`, None where the host does not."""
+    def refusal(self, stage: FaultStage, client: str = "") -> Reply | None:
+        """Return how to refuse `client` at `stage`, None where the host does not."""
         script = self.script
-        if script.stage is not stage:
+        if script.stage is not stage or (script.clients and client not in script.clients):
             return None
         if self.strikes(Behaviour.TEMPFAIL):
             return script.reply or Reply(451, "4.3.0", "Not now, says the lab")
@@ -226,6 +231,7 @@ class _FaultyConnection(Connection[SMTPServer]):
         self._pieces: list[bytes] = []
         self._cut = False
         self._mute = False
+        self._helo = ""
 
     def data_received(self, data: bytes) -> None:
         if self._mute:  # this is the client's part of the handshake
@@ -260,6 +266,7 @@ class _FaultyConnection(Connection[SMTPServer]):
             case Opened():
                 await self._opened()
             case Hello():
+                self._helo = event.name
                 self._say(FaultStage.HELLO, Reply(250, "", server.hostname))
             case StartTls():
                 await self._start_tls()
@@ -304,7 +311,9 @@ class _FaultyConnection(Connection[SMTPServer]):
 
     def _rcpt(self, address: Address) -> None:
         server = self._server
-        refusal = server.greylisted(self._sender, address) or server.refusal(FaultStage.RCPT)
+        refusal = server.greylisted(self._sender, address) or server.refusal(
+            FaultStage.RCPT, self.peer
+        )
         if refusal is None:
             self._recipients.append(address)
         self.machine.reply(refusal or Reply(250, "2.1.5", "Ok"))
@@ -313,7 +322,7 @@ class _FaultyConnection(Connection[SMTPServer]):
         server = self._server
         if self._cut:
             return
-        refusal = server.refusal(FaultStage.END)
+        refusal = server.refusal(FaultStage.END, self.peer)
         if refusal is None:
             taken = Taken(
                 time.time(),
@@ -321,6 +330,8 @@ class _FaultyConnection(Connection[SMTPServer]):
                 tuple(self._recipients),
                 b"".join(self._pieces),
                 self.tls,
+                self.peer,
+                self._helo,
             )
             server.messages.append(taken)
         if server.strikes(Behaviour.DROP_AFTER_DOT):
@@ -329,7 +340,7 @@ class _FaultyConnection(Connection[SMTPServer]):
         self.machine.reply(refusal or Reply(250, "2.0.0", f"Ok: {len(server.messages)} taken"))
 
     def _say(self, stage: FaultStage, welcome: Reply) -> None:
-        self.machine.reply(self._server.refusal(stage) or welcome)
+        self.machine.reply(self._server.refusal(stage, self.peer) or welcome)
 
 
 _WORDS: dict[type[Question], str] = {

@@ -114,6 +114,31 @@ class Deposited(Struct, frozen=True, tag="deposited"):
     size: int
 
 
+class PutOff(Struct, frozen=True, tag="put_off"):
+    """Leased deliveries were put off untried until `due_at`, for a reason of ours (`reply`): a cap was
+    reached. It is no attempt.
+    """
+
+    at: float
+    due_at: float
+    reply: Reply
+    keys: tuple[tuple[int, int], ...]
+
+
+class SourceSpent(Struct, frozen=True, tag="source_spent"):
+    """So many recipients of a provider are about to be served from the source address `source`, on a
+    `day` (days since 1970, UTC). A conflict where that would make more than `cap`. Old days are
+    forgotten. Not in the journey, whose attempts tell each source.
+    """
+
+    at: float
+    day: int
+    source: str
+    provider: str
+    count: int
+    cap: int
+
+
 class Held(Struct, frozen=True, tag="held"):
     """An operator (`by`) stopped deliveries until they are released."""
 
@@ -378,6 +403,8 @@ Change: TypeAlias = (
     Accepted
     | Leased
     | Released
+    | PutOff
+    | SourceSpent
     | Attempted
     | Deposited
     | Held

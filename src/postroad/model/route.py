@@ -48,6 +48,7 @@ class Route(Struct, frozen=True):
 
     `expires_at` (seconds since 1970) is when the DNS answers it was made from run out. `lookups` tells
     an operator what was asked and answered, a line each. `credentials` names the smarthost login.
+    `provider` is who runs the hosts; `pool` names the source addresses that mail over it leaves from.
     `sts` is the domain's MTA-STS policy; `sts_failure` says why an announced policy is not known.
     """
 
@@ -62,6 +63,8 @@ class Route(Struct, frozen=True):
     lookups: tuple[str, ...] = ()
     sts: StsPolicy | None = None
     sts_failure: TlsFailure | None = None
+    provider: str = ""
+    pool: str = ""
 
 
 class RouteTaken(Struct, frozen=True, omit_defaults=True):
@@ -88,7 +91,8 @@ class Step(Struct, frozen=True, array_like=True):
     """Something that happened during an attempt: `seconds` after its start, what, and in words.
 
     `what` is one of ``lookup``, ``connect``, ``tls``, ``greeting``, ``hello``, ``auth``, ``mail``,
-    ``rcpt``, ``data``, ``end``, ``deposit``, ``close``, ``report`` (a DSN was made, or could not be),
+    ``rcpt``, ``data``, ``end``, ``deposit``, ``close``, ``source`` (another address of ours is used, or
+    none), ``slow`` (the server asks us to slow down), ``report`` (a DSN was made, or could not be),
     ``suppressed`` (a recipient is on the list of its stream, or is put on it), ``check`` (a mailbox's
     junk filter).
     """

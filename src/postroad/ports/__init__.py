@@ -7,7 +7,7 @@ and `lab` choose an implementation.
 from postroad.ports.api_keys import ApiKeyStore
 from postroad.ports.clock import Clock, Entropy
 from postroad.ports.content import MAX_ABOVE_OCTETS, ContentStore, ContentWriter
-from postroad.ports.deliverer import Attempt, Deliverer, RouteFailed, Session
+from postroad.ports.deliverer import Attempt, Deliverer, NotNow, RouteFailed, Session
 from postroad.ports.directory import Directory
 from postroad.ports.emails import (
     KEEP_STATES,
@@ -40,6 +40,7 @@ from postroad.ports.queue import QueueFilter, QueueItem, QueueStore
 from postroad.ports.resolver import Answer, AnswerStatus, Resolver
 from postroad.ports.security import SecurityStore
 from postroad.ports.signing import Signatory, SigningFailed
+from postroad.ports.sources import SourceStore, Spent
 from postroad.ports.standing import StandingStore
 from postroad.ports.suppression import SuppressionStore
 from postroad.ports.tokens import TokensUnjudged, TokenVerifier
@@ -81,6 +82,7 @@ __all__ = [
     "MailboxStore",
     "Moments",
     "Network",
+    "NotNow",
     "QueueFilter",
     "QueueItem",
     "QueueStore",
@@ -90,6 +92,8 @@ __all__ = [
     "Session",
     "Signatory",
     "SigningFailed",
+    "SourceStore",
+    "Spent",
     "StandingStore",
     "StorageError",
     "StorageFull",

@@ -37,13 +37,21 @@ class RouteFailed(Exception):
         self.changes = changes
 
 
+class NotNow(RouteFailed):
+    """Nothing was tried, and nothing is to be before `until`, for a reason of ours: a cap is reached."""
+
+    def __init__(self, reply: Reply, until: float, steps: tuple[Step, ...] = ()) -> None:
+        super().__init__(reply, steps)
+        self.until = until
+
+
 class Attempt(Struct, frozen=True):
     """What one attempt came to: an outcome per ordinal, in the order of the deliveries.
 
     `started_at` and `ended_at` are seconds since 1970. `changes` must be committed in the same group
     as the outcomes (a local deposit, what TLS reports count), and `made` (mailboxes that it needs)
     before them. `ours`: it failed by a fault of this machine (a content that cannot be read), which says
-    nothing about the destination.
+    nothing about the destination. `untried`: there was no attempt, and the job may come again at once.
     """
 
     started_at: float
@@ -54,6 +62,7 @@ class Attempt(Struct, frozen=True):
     changes: tuple[Change, ...] = ()
     ours: bool = False
     made: tuple[MailboxAdded, ...] = ()
+    untried: bool = False
 
 
 class Session(Protocol):

@@ -6,6 +6,14 @@ no mailbox, only `ports`.
 
 from postroad.queue.admission import Posted
 from postroad.queue.queue import Keys, Queue
-from postroad.queue.settings import QueueSettings, StreamPolicy, UnknownPolicy
+from postroad.queue.settings import ProviderLimit, QueueSettings, StreamPolicy, UnknownPolicy
 
-__all__ = ["Keys", "Posted", "Queue", "QueueSettings", "StreamPolicy", "UnknownPolicy"]
+__all__ = [
+    "Keys",
+    "Posted",
+    "ProviderLimit",
+    "Queue",
+    "QueueSettings",
+    "StreamPolicy",
+    "UnknownPolicy",
+]

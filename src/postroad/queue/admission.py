@@ -64,7 +64,9 @@ class Admission:
         traffic = self._traffic
         if len(deliveries) == 1:  # most messages
             delivery = deliveries[0]
-            if delivery.due_at > now or not traffic.admits(delivery.destination, now):
+            if delivery.due_at > now or not traffic.admits(
+                delivery.destination, now, message.stream
+            ):
                 self._turn_away()
                 return Birth(Accepted(now, message, (delivery,)))
             born = (replace(delivery, state=_LEASED),)
@@ -82,7 +84,7 @@ class Admission:
         for delivery in deliveries:
             name = delivery.destination
             if name not in welcome:
-                welcome[name] = self._traffic.admits(name, now)
+                welcome[name] = self._traffic.admits(name, now, message.stream)
             if room > 0 and delivery.due_at <= now and welcome[name]:
                 delivery = replace(delivery, state=_LEASED)
                 by_destination.setdefault(name, []).append(delivery)

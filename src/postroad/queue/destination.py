@@ -9,6 +9,7 @@ from collections import deque
 from postroad.model import Reply, Route
 from postroad.ports import Session
 from postroad.queue.inventory import Inventory, Job
+from postroad.queue.pace import Pace, Rate, Throttle
 from postroad.queue.schedule import growing
 from postroad.queue.settings import QueueSettings
 
@@ -62,8 +63,11 @@ class Destination:
         "jobs",
         "key",
         "limit",
+        "pace",
+        "resuming",
         "route",
         "starting",
+        "throttle",
     )
 
     def __init__(self, route: Route, settings: QueueSettings) -> None:
@@ -79,6 +83,9 @@ class Destination:
         self.failed_sessions = 0
         self.backoff = Backoff(settings)
         self.in_turn = False
+        self.throttle: Throttle | None = None
+        self.pace: Pace | None = None
+        self.resuming = False  # its jobs wait for their time
         self._settings = settings
 
     @property
@@ -86,16 +93,62 @@ class Destination:
         """Whether nothing waits, works or is open here."""
         return not (self.jobs or self.active or self.idle)
 
+    @property
+    def who(self) -> str:
+        """Who runs it, or what it is called."""
+        return self.route.provider or self.route.domain
+
     def wanted(self) -> int:
         """How many more workers would be of use now."""
         if not self.jobs:
             return 0
         useful = -(-len(self.jobs) // self.batch) - self.starting
-        return min(useful, int(self.limit) - self.active)
+        most = min(useful, int(self.limit) - self.active)
+        if self.throttle is not None:
+            most = min(most, self.throttle.free())
+        return 0 if self.resuming else most
+
+    def wait(self, now: float) -> float:
+        """Return for how many seconds nothing may be sent; only asked where there is a limit."""
+        pace = self.pace
+        if pace is not None and pace.recovered(now):
+            self.pace = pace = None
+        waits = [each.wait(now) for each in self._rates(pace)]
+        return max(waits, default=0.0)
+
+    def allowed(self, batch: int, now: float) -> int:
+        """Return how many of a batch may go now; only asked where there is a limit."""
+        return min([batch, *(each.allowed(now) for each in self._rates(self.pace))])
+
+    def spend(self, count: int, now: float) -> None:
+        """So many go now."""
+        for each in self._rates(self.pace):
+            each.spend(count, now)
+
+    def _rates(self, pace: Pace | None) -> list[Rate]:
+        found = [None if pace is None else pace.rate]
+        if self.throttle is not None:
+            found.append(self.throttle.rate)
+        return [each for each in found if each is not None]
+
+    def slow_down(self, reply: Reply, now: float) -> str:
+        """It asks us to. Return in words what it gets from now on, ``""`` where it just said so."""
+        why = str(reply)
+        pace = self.pace
+        alone = self.limit < 2
+        if pace is None or pace.recovered(now):
+            pace = self.pace = Pace(now, self._settings.recover_seconds, why)
+        elif pace.too_soon(now):
+            return ""
+        pace.complained(now, why, alone=alone)
+        self.limit = max(1.0, self.limit / 2)
+        if pace.rate is not None:
+            return f"{pace.rate.per_minute:g} messages a minute from now on"
+        return f"{int(self.limit)} session{'s' if self.limit >= 2 else ''} at most from now on"
 
     def take(self, batch: int, now: float, inventory: Inventory) -> list[Job]:
         """Return up to `batch` jobs; workers that are about to come get their share too."""
-        self.batch = batch
+        self.batch = max(1, batch)
         waiting = self.jobs
         share = -(-len(waiting) // (self.starting + 1))
         taken: list[Job] = []
@@ -126,12 +179,15 @@ class Destination:
 
 
 class Lane:
-    """One domain on its way to a destination. Jobs wait in `pending` only while it is being routed."""
+    """One domain on its way to a destination, from one pool of source addresses. Jobs wait in `pending`
+    only while it is being routed.
+    """
 
-    __slots__ = ("backoff", "destination", "domain", "expires_at", "pending", "routing")
+    __slots__ = ("backoff", "destination", "domain", "expires_at", "pending", "pool", "routing")
 
-    def __init__(self, domain: str, settings: QueueSettings) -> None:
+    def __init__(self, domain: str, settings: QueueSettings, pool: str = "") -> None:
         self.domain = domain
+        self.pool = pool
         self.destination: Destination | None = None
         self.expires_at = 0.0
         self.pending: list[Job] = []

@@ -37,11 +37,15 @@ class Dispatcher:
         self._traffic = traffic
         self._workers = workers
         self._tasks: Tasks = workers.tasks
+        self._pools = settings.pools
 
     def dispatch(self, jobs: list[Job]) -> None:
         """Take jobs that are leased to this process."""
         now = self._clock.now()
         lanes = self._traffic.lanes
+        if self._pools:
+            self._dispatch_by_pool(jobs, now)
+            return
         touched: dict[str, Lane] = {}
         for job in jobs:
             domain = job.leased.deliveries[0].destination
@@ -50,6 +54,17 @@ class Dispatcher:
                 touched[domain] = lane = lanes.get(domain) or self._traffic.lane(domain)
             lane.pending.append(job)
         for lane in touched.values():
+            if not lane.routing:
+                self._proceed(lane, now)
+
+    def _dispatch_by_pool(self, jobs: list[Job], now: float) -> None:
+        touched: dict[Lane, None] = {}
+        for job in jobs:
+            leased = job.leased
+            lane = self._traffic.lane_of(leased.deliveries[0].destination, leased.message.stream)
+            touched[lane] = None
+            lane.pending.append(job)
+        for lane in touched:
             if not lane.routing:
                 self._proceed(lane, now)
 

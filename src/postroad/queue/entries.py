@@ -9,6 +9,8 @@ from postroad.model import (
     Change,
     DeliveryState,
     Deposited,
+    PutOff,
+    Released,
     Reply,
     Result,
     TemporaryFailure,
@@ -82,6 +84,20 @@ def entry_of(
         tuple(bounce.staged for bounce in bounces),
         births,
     )
+
+
+def untried(job: Job, attempt: Attempt) -> Entry:
+    """Return what gives a job back that was not tried after all."""
+    now, message = attempt.ended_at, job.leased.message.id
+    keys = tuple((message, each.ordinal) for each in job.leased.deliveries)
+    return Entry(job, attempt, (Released(now, now, keys),))
+
+
+def put_off(job: Job, attempt: Attempt, reply: Reply, until: float) -> Entry:
+    """Return what has a job wait until then, untried."""
+    message = job.leased.message.id
+    keys = tuple((message, each.ordinal) for each in job.leased.deliveries)
+    return Entry(job, attempt, (PutOff(attempt.ended_at, until, reply, keys),))
 
 
 def unreported(judgement: Judgement, now: float, settings: QueueSettings) -> tuple[Result, ...]:

@@ -18,6 +18,7 @@ from postroad.model import (
     Held,
     LeasedDelivery,
     Message,
+    PutOff,
     Released,
     Result,
     Retried,
@@ -354,6 +355,8 @@ class Queue:
                 for result in attempted.results:
                     if result.state is _DUE:
                         leaser.due(result.due_at)
+            elif isinstance(attempted, Released | PutOff):
+                leaser.due(attempted.due_at)
         leaser.freed()
 
     async def _shut_down(self, cores: Sequence[asyncio.Task[None]]) -> None:
@@ -363,6 +366,7 @@ class Queue:
         workers.stopping = True
         writer, *others = cores or (None,)
         await _cancel(others)
+        await workers.pauses.cancel()
         await self._give_back_waiting()
         await workers.close_idle(clock.monotonic())
         await within(clock, self._grace_seconds, workers.tasks.wait())

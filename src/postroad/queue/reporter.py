@@ -16,7 +16,7 @@ from postroad.model import (
 from postroad.ports import Attempt, Clock, Entropy, StorageError
 from postroad.queue.admission import Admission
 from postroad.queue.bounce import Bounce, Bouncer
-from postroad.queue.entries import entry_of, unreported
+from postroad.queue.entries import entry_of, unreported, untried
 from postroad.queue.inventory import Job
 from postroad.queue.outcome import Judgement, holds, judge
 from postroad.queue.recorder import Entry, Recorder
@@ -51,6 +51,9 @@ class Reporter:
         settings, random, put = self._settings, self._random, self._recorder.put
         with_notices: list[tuple[Job, Attempt, Judgement]] = []
         for job, attempt in zip(jobs, attempts, strict=True):
+            if attempt.untried:
+                put(untried(job, attempt))
+                continue
             judgement = judge(job.leased, attempt, settings, random)
             if judgement.notices:
                 with_notices.append((job, attempt, judgement))

@@ -17,16 +17,26 @@ class UnknownPolicy(Enum):
 
 
 class StreamPolicy(Struct, frozen=True):
-    """How the queue treats the mail of one stream. Times that are None are those of the queue."""
+    """How the queue treats the mail of one stream. Times that are None are those of the queue. `pool`
+    names the source addresses that it leaves from.
+    """
 
     unknown: UnknownPolicy = UnknownPolicy.RETRY
     retry_first_seconds: float | None = None
     retry_max_seconds: float | None = None
     lifetime_seconds: float | None = None
     delay_notice_seconds: float | None = None
+    pool: str = ""
 
 
 _NOTHING_ELSE = StreamPolicy()
+
+
+class ProviderLimit(Struct, frozen=True):
+    """What a provider gets of this process: messages a minute and sessions at once. 0: no limit."""
+
+    per_minute: float = 0.0
+    concurrency: int = 0
 
 
 class QueueSettings(Struct, frozen=True, kw_only=True):
@@ -44,6 +54,10 @@ class QueueSettings(Struct, frozen=True, kw_only=True):
     A destination starts with `concurrency_initial` sessions and may come to `concurrency_max`;
     `max_sessions` bounds all together. One that cannot be reached is left alone for
     `backoff_first_seconds`, doubling up to `backoff_max_seconds`.
+
+    `pool` is where mail of streams without a policy leaves from; `providers` bounds what some get (by
+    `Route.provider`). A destination that asked us to slow down, by 421 or 4.7.x, gets more again after
+    `recover_seconds` without complaint.
 
     `max_in_memory` bounds the deliveries that this process holds, `max_unrecorded` the attempts whose
     outcome is not stored yet.
@@ -70,6 +84,9 @@ class QueueSettings(Struct, frozen=True, kw_only=True):
     backoff_max_seconds: float = 900.0
     failed_sessions_before_backoff: int = 3
     route_cache_min_seconds: float = 5.0
+    pool: str = ""
+    providers: Mapping[str, ProviderLimit] = {}
+    recover_seconds: float = 60.0
 
     max_in_memory: int = 20_000
     max_unrecorded: int = 2_000
@@ -91,6 +108,17 @@ class QueueSettings(Struct, frozen=True, kw_only=True):
     def of(self, stream: str) -> StreamPolicy:
         """Return what differs for the mail of a stream."""
         return self.streams.get(stream, _NOTHING_ELSE)
+
+    @property
+    def pools(self) -> frozenset[str]:
+        """All pools of source addresses; empty where nobody asks for one."""
+        named = {self.pool, *(policy.pool for policy in self.streams.values())}
+        return frozenset(named) if named != {""} else frozenset()
+
+    def pool_of(self, stream: str) -> str:
+        """Return the pool that mail of that stream leaves from."""
+        policy = self.streams.get(stream)
+        return self.pool if policy is None else policy.pool
 
     def unknown_of(self, stream: str) -> UnknownPolicy:
         """Return what follows an unknown outcome of a message of that stream."""

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 import structlog
+from msgspec.structs import replace
 
 from postroad.model import (
     Delivered,
@@ -15,8 +16,10 @@ from postroad.model import (
     PermanentFailure,
     Reply,
     RouteKind,
+    Step,
     TemporaryFailure,
     Unknown,
+    format_id,
     outcome_of,
 )
 from postroad.ports import (
@@ -25,16 +28,20 @@ from postroad.ports import (
     Deliverer,
     Entropy,
     Ledger,
+    NotNow,
     RouteFailed,
     Session,
     StorageError,
 )
 from postroad.queue.destination import Destination
+from postroad.queue.entries import put_off
 from postroad.queue.inventory import Inventory, Job
 from postroad.queue.outcome import not_reached, same_for_all
+from postroad.queue.pace import asks_to_slow_down
 from postroad.queue.recorder import Recorder
 from postroad.queue.recovery import in_flight
 from postroad.queue.reporter import Reporter
+from postroad.queue.schedule import expiry
 from postroad.queue.settings import QueueSettings, UnknownPolicy
 from postroad.queue.tasks import Tasks
 from postroad.queue.traffic import Traffic
@@ -78,6 +85,7 @@ class Workers:
         self._idle_sessions = 0
         self._running = 0
         self.tasks = Tasks()
+        self.pauses = Tasks()  # of destinations whose jobs wait for their time
         self.stopping = False
 
     def staff(self, destination: Destination) -> None:
@@ -91,6 +99,8 @@ class Workers:
                     self._traffic.turns.append(destination)
                 return
             destination.active += 1
+            if destination.throttle is not None:
+                destination.throttle.active += 1
             destination.starting += 1
             self._running += 1
             self.tasks.start(self._work(destination), "worker")
@@ -143,7 +153,16 @@ class Workers:
                 if starting:
                     starting = False
                     destination.starting -= 1
-                jobs = destination.take(max(1, session.batch), self._clock.now(), self._inventory)
+                batch, now = max(1, session.batch), self._clock.now()
+                if destination.throttle is not None or destination.pace is not None:
+                    seconds = destination.wait(now)
+                    if seconds > 0:
+                        self._resume_later(destination, seconds)
+                        return
+                    batch = destination.allowed(batch, now)
+                jobs = destination.take(batch, now, self._inventory)
+                if destination.throttle is not None or destination.pace is not None:
+                    destination.spend(len(jobs), now)
                 if jobs:
                     await self._attempt(destination, session, jobs)
                     batches += 1
@@ -156,10 +175,27 @@ class Workers:
             if starting:
                 destination.starting -= 1
             destination.active -= 1
+            if destination.throttle is not None:
+                destination.throttle.active -= 1
             self._running -= 1
             if session is not None:
                 self._park(destination, session)
             self._next(destination)
+            if destination.throttle is not None:
+                for other in list(destination.throttle.destinations.values()):
+                    self.staff(other)
+
+    def _resume_later(self, destination: Destination, seconds: float) -> None:
+        if not destination.resuming:
+            destination.resuming = True
+            self.pauses.start(self._resume(destination, seconds), "pause")
+
+    async def _resume(self, destination: Destination, seconds: float) -> None:
+        try:
+            await self._clock.sleep(seconds)
+        finally:
+            destination.resuming = False
+        self.staff(destination)
 
     def _next(self, destination: Destination) -> None:
         """A worker has ended: whose turn is it?"""
@@ -188,6 +224,9 @@ class Workers:
         started_at = self._clock.now()
         try:
             return await self._deliverer.connect(destination.route)
+        except NotNow as later:
+            await self._put_off(destination, later, started_at)
+            return None
         except RouteFailed as failure:
             reached = failure
         except Exception:
@@ -219,6 +258,53 @@ class Workers:
         destination.jobs.clear()
         await self.fail(jobs, failure, started_at)
 
+    async def _put_off(self, destination: Destination, later: NotNow, started_at: float) -> None:
+        """Nothing may be sent before a time: what waits here waits in the store, and says why."""
+        jobs = list(destination.jobs)
+        destination.jobs.clear()
+        log.info(
+            "put off",
+            destination=destination.key,
+            reason=later.reply.text,
+            messages=len(jobs),
+            seconds=round(later.until - self._clock.now()),
+        )
+        too_old = []
+        for job in jobs:
+            now = self._clock.now()
+            if later.until >= expiry(self._settings, job.leased.message):
+                too_old.append(job)
+            elif self._inventory.take(job, now):
+                attempt = not_reached(job.leased, later, started_at, now)
+                self._recorder.put(put_off(job, attempt, later.reply, later.until))
+        await self.fail(too_old, later, started_at)
+
+    def _slow_down(
+        self, destination: Destination, jobs: Sequence[Job], attempts: list[Attempt]
+    ) -> bool:
+        """Heed who asks us to go slower, and say so in the journey of who heard it."""
+        for number, attempt in enumerate(attempts):
+            for _, outcome in attempt.outcomes:
+                if type(outcome) is Delivered or not asks_to_slow_down(outcome):
+                    continue
+                words = destination.slow_down(outcome.reply, self._clock.now())
+                if words:
+                    log.warning(
+                        "asked to slow down",
+                        destination=destination.key,
+                        id=format_id(jobs[number].leased.message.id),
+                        reason=str(outcome.reply),
+                        now=words,
+                    )
+                    step = Step(
+                        round(attempt.ended_at - attempt.started_at, 6),
+                        "slow",
+                        f"{destination.who} asks us to slow down: {words}",
+                    )
+                    attempts[number] = replace(attempt, steps=(*attempt.steps, step))
+                return True
+        return False
+
     async def _attempt(self, destination: Destination, session: Session, jobs: list[Job]) -> None:
         started_at = self._clock.now()
         leased = [job.leased for job in jobs]
@@ -243,8 +329,10 @@ class Workers:
             attempts = [same_for_all(job, Unknown(_OUR_FAULT), started_at, now) for job in leased]
             destination.struggled()
         else:
+            slowed = self._slow_down(destination, jobs, attempts)
             if session.usable:
-                destination.succeeded()
+                if not slowed:
+                    destination.succeeded()
                 if destination.jobs and destination.active < destination.limit:
                     self.staff(destination)
             else:
@@ -274,7 +362,7 @@ class Workers:
         """The session is at its end: was it of any use?"""
         last: Reply | None = None
         for attempt in attempts:
-            if attempt.ours:
+            if attempt.ours or attempt.untried:
                 return
             for _, outcome in attempt.outcomes:
                 if isinstance(outcome, Delivered | PermanentFailure):

@@ -40,6 +40,8 @@ NEEDS_RESTART = (
     "storage",
     "queue",
     "streams",
+    "providers",
+    "delivery.sources",
     "http",
     "pop3",
     "auth",
@@ -169,6 +171,8 @@ class Maker:
             own_endpoints=own_endpoints(listening.get("mx", [])),
             security=office.store.security,
             ledger=office.store.ledger,
+            sources=office.store.sources,
+            classify=office.classify,
         )
         sealer = ForwardSealer(
             content=office.store.content,

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 
 from postroad.delivery import RemoteDeliverer
+from postroad.delivery.sources import Classify
+from postroad.message.bounce.classify import classify
 from postroad.network import AsyncNetwork, ClientTls, DnsResolver
 from postroad.ports import (
     Clock,
@@ -12,6 +14,7 @@ from postroad.ports import (
     Network,
     Resolver,
     SecurityStore,
+    SourceStore,
 )
 from postroad.runtime import settings
 from postroad.runtime.config import Config
@@ -38,6 +41,8 @@ def make_remote(
     own_endpoints: Iterable[tuple[str, int]] = (),
     security: SecurityStore | None = None,
     ledger: Ledger | None = None,
+    sources: SourceStore | None = None,
+    classify: Classify = classify,
 ) -> RemoteDeliverer:
     """Return remote delivery; without `security` and `ledger` MTA-STS is not looked at.
 
@@ -52,4 +57,6 @@ def make_remote(
         settings=settings.remote(config, own_endpoints),
         security=security,
         ledger=ledger,
+        sources=sources,
+        classify=classify,
     )

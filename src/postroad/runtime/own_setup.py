@@ -12,6 +12,7 @@ from postroad.ports import Resolver, StorageError
 from postroad.runtime.certificate import read_facts
 from postroad.runtime.config import Config
 from postroad.runtime.config.server import IMPLICIT_TLS_SERVICES
+from postroad.runtime.config.sources import read_source
 from postroad.runtime.own_policy import own_policy, policy_hosts
 from postroad.service.domain_check import DkimKey, Setup
 from postroad.service.keys import signing_key
@@ -57,6 +58,9 @@ async def own_setup(
 async def outgoing_addresses(config: Config, resolver: Resolver) -> tuple[str, ...]:
     """Return the addresses that mail leaves from, as far as they can be known."""
     delivery = config.delivery
+    if config.sources:
+        texts = [text for pool in config.sources.values() for text in pool.addresses]
+        return tuple(dict.fromkeys(read_source(text).address for text in texts))
     if delivery.source_ipv4 or delivery.source_ipv6:
         return tuple(each for each in (delivery.source_ipv4, delivery.source_ipv6) if each)
     name = delivery.helo or config.server.hostname

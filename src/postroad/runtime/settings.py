@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 from pydantic import BaseModel
 
 from postroad.delivery.https import Fetcher, FetchSettings
-from postroad.delivery.settings import DeliverySettings, RelayHost
+from postroad.delivery.settings import DeliverySettings, Provider, RelayHost, Source
 from postroad.mailbox import ReadAhead
 from postroad.mailbox.junk import JunkSettings
 from postroad.model import Address, ServerKind
@@ -27,8 +27,9 @@ from postroad.network.acme import (
 )
 from postroad.policy.checks.recognition import Recognition
 from postroad.ports import Clock, Network, Resolver, TokenVerifier
-from postroad.queue import QueueSettings, StreamPolicy
+from postroad.queue import ProviderLimit, QueueSettings, StreamPolicy
 from postroad.runtime.config import AcmeMode, Config
+from postroad.runtime.config.sources import read_source, read_step
 from postroad.servers.smtp import SMTPLimits
 from postroad.service.authenticate import AuthenticatorSettings
 from postroad.service.dmarc_reports import DmarcReportSettings
@@ -117,11 +118,27 @@ def queue(config: Config, node: str, worker: int = 0) -> QueueSettings:
                 section.retry_max_seconds,
                 section.lifetime_seconds,
                 section.delay_notice_seconds,
+                pool=section.sources or config.delivery.sources,
             )
             for name, section in config.streams.items()
         },
+        pool=config.delivery.sources,
+        providers=_shares(config),
         **_same_names(config.queue, QueueSettings),
     )
+
+
+def _shares(config: Config) -> dict[str, ProviderLimit]:
+    """What one of our processes may take of what providers get."""
+    workers = config.server.workers
+    return {
+        name: ProviderLimit(
+            per_minute=each.per_minute / workers,
+            concurrency=each.concurrency and max(1, each.concurrency // workers),
+        )
+        for name, each in config.providers.items()
+        if each.per_minute or each.concurrency
+    }
 
 
 def junk(config: Config) -> JunkSettings:
@@ -348,6 +365,11 @@ def remote(config: Config, own_endpoints: Iterable[tuple[str, int]] = ()) -> Del
         lmtp=relays["lmtp"],
         source_ipv4=delivery.source_ipv4 or None,
         source_ipv6=delivery.source_ipv6 or None,
+        pools={name: _sources(config, name) for name in config.sources},
+        providers=tuple(
+            Provider(name, each.hosts, each.messages_per_connection or None)
+            for name, each in config.providers.items()
+        ),
         tls_reports=bool(config.tls_reports.contact),
         timeouts=ClientTimeouts(
             greeting_seconds=delivery.greeting_seconds,
@@ -361,3 +383,13 @@ def remote(config: Config, own_endpoints: Iterable[tuple[str, int]] = ()) -> Del
         ),
         **same,
     )
+
+
+def _sources(config: Config, name: str) -> tuple[Source, ...]:
+    """The source addresses of a pool, with the plan of those that warm up."""
+    section = config.sources[name]
+    plan: tuple[tuple[int, int], ...] = ()
+    if section.warmup:
+        plan = tuple(map(read_step, config.warmups[section.warmup].caps))
+    found = [read_source(text) for text in section.addresses]
+    return tuple(structs.replace(each, plan=plan) if each.since else each for each in found)

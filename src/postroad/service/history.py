@@ -20,6 +20,7 @@ from postroad.model import (
     Dropped,
     Held,
     Message,
+    PutOff,
     Result,
     Retried,
     format_id,
@@ -147,6 +148,11 @@ def _after(change: Change, deliveries: dict[int, Delivery]) -> Iterator[tuple[in
             old = deliveries.get(result.ordinal)
             if old is not None:
                 yield result.ordinal, _attempted(old, result)
+    elif isinstance(change, PutOff):
+        for _, ordinal in change.keys:
+            old = deliveries.get(ordinal)
+            if old is not None and old.state is _DUE:
+                yield ordinal, replace(old, due_at=change.due_at, last=change.reply)
     elif isinstance(change, Held | Retried | Dropped):
         for _, ordinal in change.keys:
             old = deliveries.get(ordinal)

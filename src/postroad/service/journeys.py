@@ -27,6 +27,7 @@ from postroad.model import (
     Opened,
     Outcome,
     PermanentFailure,
+    PutOff,
     Reply,
     Result,
     Retried,
@@ -57,7 +58,8 @@ class JourneyLine(Struct, frozen=True):
     `what` is one of ``accepted``, ``check``, ``split``, the steps of an attempt (``lookup``,
     ``connect`` …), ``link`` (the rule that its link was under, and what came of it), ``delivered``,
     ``deferred``, ``bounced``, ``expired``, ``unknown``, ``deposited``, ``moved``, ``held``, ``retried``,
-    ``dropped``, ``reported``, ``delayed`` and ``complained`` (what came back later; so may ``bounced``).
+    ``put off``, ``dropped``, ``reported``, ``delayed`` and ``complained`` (what came back later; so may
+    ``bounced``).
     """
 
     at: float
@@ -225,6 +227,10 @@ def _words(
             what, text = words[type(change)]
             names = ", ".join(recipients.get(ordinal, "?") for _, ordinal in change.keys)
             yield change.at, what, f"{names}: {text}, by {change.by}"
+        case PutOff():
+            names = ", ".join(recipients.get(ordinal, "?") for _, ordinal in change.keys)
+            text = f"{names}: {change.reply.text}; waits until {_clock(change.due_at)}"
+            yield change.at, "put off", text
         case Bounced() | Complained():
             yield change.at, *_came_back(change, recipients.get(change.ordinal, "?"))
         case Opened() | Clicked() | Unsubscribed():

@@ -160,3 +160,8 @@ def inbox_stays() -> Conflict:
 def mailbox_not_empty(mailbox: int) -> Conflict:
     """Return the conflict of a mailbox removed without what is in it."""
     return Conflict(f"Mailbox {mailbox} is not empty. Move its messages, or remove them with it")
+
+
+def cap_reached(source: str, provider: str, cap: int) -> Conflict:
+    """Return the conflict of sending more from a source address than its cap of the day."""
+    return Conflict(f"{source} may send no more than {cap} to {provider} today.")

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Coroutine, MutableSequence
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
+
 from postroad.delivery import DeliverySettings, RemoteDeliverer
 from postroad.model import (
     Address,
@@ -269,11 +271,14 @@ class FakeStream:
 
 
 class FakeNetwork:
-    """Servers by address; a string in place of one is the reason why there is no connection."""
+    """Servers by address, or by our address and theirs (``"192.0.2.1 > 127.0.0.3"``); a string in place
+    of one is the reason why there is no connection.
+    """
 
     def __init__(self, servers: dict[str, FakeServer | str], clock: FakeClock) -> None:
         self.servers = servers
         self.tried: list[tuple[str, int]] = []
+        self.sources: list[str | None] = []
         self.streams: list[FakeStream] = []
         self.stream = FakeStream
         self._clock = clock
@@ -282,13 +287,16 @@ class FakeNetwork:
         self, address: str, port: int, *, source: str | None = None, timeout: float
     ) -> FakeStream:
         self.tried.append((address, port))
+        self.sources.append(source)
         server = self.servers.get(address, "connection refused")
+        server = self.servers.get(f"{source} > {address}", server)
         if isinstance(server, str):
             if server == "timed out":
                 self._clock.at += timeout
             raise ConnectFailed(server)
         server.connections += 1
         stream = (server.stream or self.stream)(server, self._clock)
+        stream.source = source or stream.source
         self.streams.append(stream)
         return stream
 
@@ -331,6 +339,7 @@ class World:
             settings=self.settings,
             security=self.store.security,
             ledger=self.store.ledger,
+            sources=self.store.sources,
         )
         self._messages = 0
 
@@ -369,9 +378,10 @@ class World:
             ),
         )
 
-    async def send(self, *jobs: LeasedDelivery) -> list[Attempt]:
+    async def send(self, *jobs: LeasedDelivery, pool: str = "") -> list[Attempt]:
         """Route, connect, attempt, close."""
         route = await self.deliverer.route(jobs[0].deliveries[0].destination)
+        route = replace(route, pool=pool)
         session = await self.deliverer.connect(route)
         attempts = await session.attempt(jobs)
         await session.close()

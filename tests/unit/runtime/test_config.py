@@ -1,8 +1,10 @@
 """Reading the configuration, and all that may be wrong with it."""
 
+import datetime
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -447,6 +449,9 @@ def test_every_setting_of_the_rooms_can_be_set() -> None:
         "auth",
         "implementation",
         "tls_reports",  # tls_reports.contact
+        "pool",  # delivery.sources
+        "pools",  # sources.NAME
+        "providers",  # providers.NAME
     }
     for room in rooms:
         known = {field.name for field in msgspec.structs.fields(room)}
@@ -521,3 +526,65 @@ def test_asking_an_issuer_about_tokens(changes: dict[str, object], mistake: str)
     with pytest.raises(ValidationError) as invalid:
         Config.model_validate(values)
     assert mistake in str(invalid.value)
+
+
+def test_the_howto_on_how_mail_leaves_uses_real_settings() -> None:
+    text = (ROOT / "docs/howto/control-how-mail-leaves.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```toml\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 3
+    values: dict[str, Any] = {"server": {"hostname": "mail.here.test"}}
+    for block in blocks:
+        for section, tables in tomllib.loads(block).items():
+            for name, table in tables.items():
+                known = values.setdefault(section, {})
+                known[name] = table
+    config = Config.model_validate(values)
+    pools = told.remote(config).pools
+    day = (datetime.date(2026, 11, 25) - datetime.date(1970, 1, 1)).days
+    old, new = pools["bulk"]
+    assert (new.address, new.helo, new.since) == ("192.0.2.21", "news2.example.org", day)
+    assert [new.cap(day + days) for days in (0, 1, 4, 400)] == [50, 50, 500, 100_000]
+    assert old.cap(day) is None
+    queue = told.queue(config, "n1")
+    assert (queue.pool_of(""), queue.pool_of("news")) == ("main", "bulk")
+    assert queue.providers["google"].per_minute == 1200
+
+
+@pytest.mark.parametrize(
+    ("sections", "words"),
+    [
+        ({"delivery": {"sources": "x"}}, "delivery.sources is 'x', and there is no"),
+        (
+            {"streams": {"a": {"senders": ["@a.test"], "sources": "x"}}},
+            "streams.a.sources is 'x', and there is no",
+        ),
+        (
+            {"sources": {"a": {"addresses": ["192.0.2.1"], "warmup": "x"}}},
+            "sources.a.warmup is 'x', and there is no",
+        ),
+        ({"sources": {"a": {"addresses": ["mx.here.test"]}}}, "does not begin with an IP address"),
+        ({"sources": {"a": {"addresses": ["192.0.2.1 x y z"]}}}, "write an address, the name"),
+        ({"sources": {"a": {"addresses": ["192.0.2.1 a_b!"]}}}, "is no host name"),
+        ({"sources": {"a": {"addresses": ["192.0.2.1 a.test 25.11."]}}}, "is no date like"),
+        ({"sources": {"A b": {"addresses": ["192.0.2.1"]}}}, "is no name of a pool"),
+        ({"warmups": {"a": {"caps": ["50"]}}}, "write days:cap"),
+        ({"warmups": {"a": {"caps": ["3:50"]}}}, "must begin with day 0"),
+        ({"warmups": {"a": {"caps": ["0:50", "0:60"]}}}, "the days of a plan must rise"),
+        ({"warmups": {"a": {"caps": ["0:0"]}}}, "a cap is 1 to"),
+        ({"providers": {"a": {"hosts": ["a b"]}}}, "a b"),
+    ],
+)
+def test_mistakes_in_how_mail_leaves_are_told(sections: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        Config.model_validate({"server": {"hostname": "mail.here.test"}, **sections})
+
+
+def test_workers_share_what_a_provider_gets() -> None:
+    config = Config.model_validate(
+        {
+            "server": {"hostname": "mail.here.test", "workers": 4},
+            "providers": {"big": {"hosts": ["big.test"], "per_minute": 100, "concurrency": 3}},
+        }
+    )
+    limit = told.queue(config, "n1").providers["big"]
+    assert (limit.per_minute, limit.concurrency) == (25, 1)

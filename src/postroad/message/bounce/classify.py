@@ -142,6 +142,10 @@ class Classifier:
         """Return what a reply means. `host` is the name of the server that gave it, if known."""
         return self._remembered(reply, host)
 
+    def provider(self, host: str) -> str:
+        """Return who is known to run the server of that name, ``""`` where nobody is."""
+        return self._provider("", host)
+
     def _classify(self, reply: Reply, host: str) -> Classification:
         text = _SPACE.sub(" ", reply.text[: MAX_TEXT * 2].lower()).strip()[:MAX_TEXT]
         enhanced = reply.enhanced or status_in(text)

@@ -91,6 +91,18 @@ class DeliverySection(Section):
     )
     source_ipv4: str = Field(default="", description="Our IPv4 address to connect from.")
     source_ipv6: str = Field(default="", description="Our IPv6 address to connect from.")
+    sources: str = Field(
+        default="",
+        description="The pool of source addresses (`[sources.NAME]`) to connect from, in place of "
+        "`source_ipv4` and `source_ipv6`.",
+    )
+    block_seconds: Seconds = Field(
+        default=3600.0,
+        ge=0,
+        le=604_800,
+        description="For how long a source address that a provider blocks comes last there, where "
+        "there is another one or the other family (IPv4, IPv6).",
+    )
     nameservers: Annotated[Strings, AfterValidator(_nameservers)] = Field(
         default=(),
         max_length=8,

@@ -58,14 +58,16 @@ _INTRODUCTION = """\
 Read from `/etc/postroad/postroad.toml`, from the file named by `--config`, or by the variable
 `POSTROAD_CONFIG`. A variable `POSTROAD_SECTION__KEY` wins over the file, and
 `POSTROAD_SECTION__KEY_FILE` names a file whose first line is the value (for secrets). Lists in
-variables are parted by commas; `POSTROAD_ROUTES` and `POSTROAD_STREAMS` are JSON. Sizes are octets
-or `"50 MiB"`, times are seconds or `"5m"`.
+variables are parted by commas; `POSTROAD_ROUTES`, `POSTROAD_STREAMS`, `POSTROAD_SOURCES`,
+`POSTROAD_WARMUPS` and `POSTROAD_PROVIDERS` are JSON. Sizes are octets or
+`"50 MiB"`, times are seconds or `"5m"`.
 
 `postroad config check` finds mistakes, `postroad config dump` prints what is in force. SIGHUP
 (`systemctl reload postroad`) brings changes into force for new connections; `server`, `storage`,
-`queue`, `streams`, `http`, `pop3`, `auth`, `oauth`, `junk`, `bounces`, `forwarding.rewrite_sender`,
-`forwarding.secret`, `forwarding.old_secrets`, `trust.key_wait_seconds`, `trust.signers` and
-`trust.signer_max_octets` need a restart, and the log says so.
+`queue`, `streams`, `providers`, `delivery.sources`, `http`, `pop3`, `auth`, `oauth`, `junk`,
+`bounces`, `forwarding.rewrite_sender`, `forwarding.secret`, `forwarding.old_secrets`,
+`trust.key_wait_seconds`, `trust.signers` and `trust.signer_max_octets` need a
+restart, and the log says so.
 """
 
 
@@ -120,7 +122,7 @@ def _title(section: str) -> str:
     return section if placeholder is None else f"{section}.{placeholder}"
 
 
-_PLACEHOLDERS = {"routes": '"DOMAIN"', "streams": "NAME"}
+_PLACEHOLDERS = {"routes": '"DOMAIN"', **dict.fromkeys(NAMED.keys() - {"routes"}, "NAME")}
 
 
 def _toml_lines(section: str, table: Mapping[str, Any]) -> list[str]:

@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 
 from postroad.runtime.config.delivery import RouteRule, read_secret
 from postroad.runtime.config.root import Config
+from postroad.runtime.config.sources import ProviderSection, SourcesSection, WarmupSection
 from postroad.runtime.config.streams import StreamSection
 
 DEFAULT_PATH = Path("/etc/postroad/postroad.toml")
@@ -45,7 +46,13 @@ SECRETS = frozenset(
 )
 """Keys whose values are never shown."""
 
-NAMED: dict[str, type[BaseModel]] = {"routes": RouteRule, "streams": StreamSection}
+NAMED: dict[str, type[BaseModel]] = {
+    "routes": RouteRule,
+    "streams": StreamSection,
+    "sources": SourcesSection,
+    "warmups": WarmupSection,
+    "providers": ProviderSection,
+}
 """Sections that are tables under names that people choose, each of this model."""
 
 

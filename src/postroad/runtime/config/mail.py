@@ -52,6 +52,14 @@ class QueueSection(Section):
     concurrency_max: int = Field(
         default=20, ge=1, le=1000, description="Connections to one destination at most."
     )
+    recover_seconds: Seconds = Field(
+        default=60.0,
+        ge=1,
+        le=_DAY,
+        description="A destination that asks us to slow down (421, 4.7.x) gets half as many "
+        "connections, then 60 messages a minute, 30, 15 …; after so long without complaint twice "
+        "as many again.",
+    )
     max_sessions: int = Field(
         default=500, ge=1, le=100_000, description="Connections to all destinations together."
     )

@@ -24,6 +24,7 @@ from postroad.runtime.config.server import (
     ServerSection,
     TlsSection,
 )
+from postroad.runtime.config.sources import Providers, SourcePools, Warmups, unknown_names
 from postroad.runtime.config.streams import Streams
 from postroad.runtime.config.trust import TrustSection
 from postroad.runtime.config.values import Section
@@ -57,6 +58,19 @@ class Config(Section):
         default_factory=dict,
         description="Servers for the mail of some domains; the key `*` is for all others.",
     )
+    sources: SourcePools = Field(
+        default_factory=dict,
+        description="Pools of source addresses, each under a name of your choice; `delivery.sources` "
+        "and `streams.NAME.sources` use them.",
+    )
+    warmups: Warmups = Field(
+        default_factory=dict,
+        description="Plans for new source addresses, each under a name of your choice.",
+    )
+    providers: Providers = Field(
+        default_factory=dict,
+        description="Providers of mailboxes, each under a name of your choice.",
+    )
     bounces: BouncesSection = Field(default_factory=BouncesSection)
     forwarding: ForwardingSection = Field(default_factory=ForwardingSection)
     mta_sts: MtaStsSection = Field(default_factory=MtaStsSection)
@@ -75,6 +89,15 @@ class Config(Section):
     def _plain_http_stays_here(self) -> "Config":
         if not self.http.plain_anywhere:
             require_loopback(self.listen.http)
+        return self
+
+    @model_validator(mode="after")
+    def _pools_are_there(self) -> "Config":
+        used = {"delivery.sources": self.delivery.sources}
+        used |= {f"streams.{name}.sources": each.sources for name, each in self.streams.items()}
+        problem = unknown_names(self.sources, self.warmups, used)
+        if problem:
+            raise ValueError(problem)
         return self
 
     @model_validator(mode="after")

@@ -150,6 +150,11 @@ class StreamSection(Section):
         le=3650,
         description="How long those links lead on, in days.",
     )
+    sources: str = Field(
+        default="",
+        description="The pool of source addresses (`[sources.NAME]`) that its mail leaves from. Left "
+        "out: `delivery.sources`.",
+    )
     return_path: ReturnPath = Field(
         default="",
         description="An address like `bounce@example.org` under which its mail is to leave, each "

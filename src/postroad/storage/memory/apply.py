@@ -38,9 +38,11 @@ from postroad.model import (
     Moved,
     Opened,
     PasswordSet,
+    PutOff,
     Released,
     Result,
     Retried,
+    SourceSpent,
     StsPolicyKept,
     Suppressed,
     TlsCounted,
@@ -54,6 +56,7 @@ from postroad.storage import conflicts
 from postroad.storage.bounds import TLS_RESULTS_PER_DAY
 from postroad.storage.memory import api_keys, email_state, junk
 from postroad.storage.memory.moves import moved
+from postroad.storage.memory.sources import put_off, spend
 from postroad.storage.memory.state import QueuedDelivery, State, StoredMailbox, Undo, with_state
 from postroad.storage.ordering import deposits_first
 
@@ -446,6 +449,8 @@ _APPLY: dict[type, Any] = {
     Deposited: _deposited,
     Leased: _leased,
     Released: _released,
+    PutOff: put_off,
+    SourceSpent: spend,
     Held: _by_operator,
     Retried: _by_operator,
     Dropped: _by_operator,

@@ -24,6 +24,7 @@ from postroad.model import (
     LoginResult,
     Mailbox,
     Message,
+    PutOff,
     Retried,
     Staged,
     StsPolicy,
@@ -44,7 +45,7 @@ from postroad.storage.memory.apply import Application
 from postroad.storage.memory.state import QueuedDelivery, State
 from postroad.storage.search import bracketed, fold
 
-_OF_DELIVERIES = (Accepted, Attempted, Held, Retried, Dropped)
+_OF_DELIVERIES = (Accepted, Attempted, Held, Retried, Dropped, PutOff)
 
 BeforeCommit = Callable[[Group], None]
 

@@ -72,6 +72,7 @@ class State:
         self.sts_policies: dict[str, StsPolicy] = {}
         self.tls_results: dict[tuple[str, str], dict[TlsResult, int]] = {}
         self.emails = EmailTables()
+        self.spent: dict[tuple[int, str, str], int] = {}
         self.next_sequence = 1
 
     def account_of(self, address: Address) -> Account | None:

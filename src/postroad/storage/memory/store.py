@@ -15,6 +15,7 @@ from postroad.storage.memory.ports import (
     MemoryQueue,
     MemorySecurity,
 )
+from postroad.storage.memory.sources import MemorySources
 from postroad.storage.memory.standing import MemoryStanding
 from postroad.storage.memory.state import State
 from postroad.storage.memory.suppression import MemorySuppressions
@@ -42,6 +43,7 @@ class MemoryStore:
         self.secret = b"memory"
         self.logins = MemoryLogins(self.state)
         self.standing = MemoryStanding(self.state)
+        self.sources = MemorySources(self.state)
         self.junk = MemoryJunk(self.state)
         self.api_keys = MemoryApiKeys(self.state)
         self.suppressions = MemorySuppressions(self.state)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import apsw
+import msgspec
 from msgspec.structs import replace
 
 from postroad.model import (
@@ -33,8 +34,10 @@ from postroad.model import (
     Moved,
     Noticed,
     Opened,
+    PutOff,
     Released,
     Retried,
+    SourceSpent,
     Submitted,
     Suppressed,
     Unsubscribed,
@@ -50,6 +53,7 @@ from postroad.storage.sqlite import apply_emails as emails
 from postroad.storage.sqlite import apply_logins as logins
 from postroad.storage.sqlite import apply_moves as moves
 from postroad.storage.sqlite.rows import Row, Rows
+from postroad.storage.sqlite.sources import write_spent
 from postroad.storage.sqlite.standing import write_judged
 from postroad.storage.sqlite.statements import SQL
 from postroad.storage.sqlite.suppression import (
@@ -210,6 +214,21 @@ def _released(connection: apsw.Connection, change: Released, sweep: Sweep) -> No
     connection.executemany(SQL["delivery_released"], rows)
 
 
+def _put_off(connection: apsw.Connection, change: PutOff, sweep: Sweep) -> None:
+    done: dict[int, list[_Key]] = {}
+    last = msgspec.json.encode(change.reply).decode()
+    for key in change.keys:
+        connection.execute(SQL["delivery_put_off"], (change.due_at, last, *key))
+        if connection.changes():
+            done.setdefault(key[0], []).append(key)
+    for message, keys in done.items():
+        write_journey(connection, replace(change, keys=tuple(keys)), change.at, message)
+
+
+def _source_spent(connection: apsw.Connection, change: SourceSpent, sweep: Sweep) -> None:
+    write_spent(connection, change)
+
+
 def _held(connection: apsw.Connection, change: Held, sweep: Sweep) -> None:
     _by_operator(connection, change, "delivery_held")
 
@@ -353,6 +372,8 @@ _DIRECTORY: dict[type, Any] = {**directory.APPLY, **api_keys.APPLY}
 _APPLY: dict[type, Any] = {
     Leased: _leased,
     Released: _released,
+    PutOff: _put_off,
+    SourceSpent: _source_spent,
     Held: _held,
     Retried: _retried,
     Dropped: _dropped,

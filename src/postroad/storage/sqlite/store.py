@@ -20,6 +20,7 @@ from postroad.storage.sqlite.logins import SqliteLogins
 from postroad.storage.sqlite.mailboxes import SqliteMailboxes
 from postroad.storage.sqlite.queue import SqliteQueue
 from postroad.storage.sqlite.security import SqliteSecurity
+from postroad.storage.sqlite.sources import SqliteSources
 from postroad.storage.sqlite.standing import SqliteStanding
 from postroad.storage.sqlite.statements import SQL
 from postroad.storage.sqlite.suppression import SqliteSuppressions
@@ -64,6 +65,7 @@ class SqliteStore:
         self.security = SqliteSecurity(database)
         self.logins = SqliteLogins(database)
         self.standing = SqliteStanding(database)
+        self.sources = SqliteSources(database)
         self.junk = SqliteJunk(database)
         self.api_keys = SqliteApiKeys(database)
         self.suppressions = SqliteSuppressions(database)

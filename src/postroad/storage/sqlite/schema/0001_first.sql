@@ -18,7 +18,7 @@ CREATE INDEX message_by_sender     ON message (sender);
 
 -- The queue. What never changes of a delivery is in message.accepted; here is how it stands.
 --   due    -> leased                          a worker took it (Leased; or born leased by Accepted)
---   leased -> due | delivered | bounced | expired                              (Attempted, Released)
+--   leased -> due | delivered | bounced | expired                              (Attempted, Released, PutOff)
 --   due, leased -> held -> due                                   an operator    (Held, Retried)
 --   due, leased, held -> dropped                                 an operator    (Dropped)
 CREATE TABLE delivery (
@@ -326,6 +326,15 @@ CREATE TABLE sts_policy (
     policy     TEXT NOT NULL                -- StsPolicy, JSON
 ) WITHOUT ROWID;
 CREATE INDEX sts_policy_by_expires_at ON sts_policy (expires_at);
+
+-- How many recipients each of our addresses served at each provider, a day. For caps.
+CREATE TABLE source_spent (
+    day      INTEGER NOT NULL,              -- days since 1970, UTC
+    source   TEXT    NOT NULL,              -- our IP address
+    provider TEXT    NOT NULL,
+    count    INTEGER NOT NULL,
+    PRIMARY KEY (day, source, provider)
+) WITHOUT ROWID;
 
 -- How links were secured, counted for TLS reports (RFC 8460), until the report is made.
 CREATE TABLE tls_result (

@@ -32,7 +32,8 @@ ORDER BY sequence LIMIT 1000;
 SELECT journey.sequence,
        CASE WHEN journey.at <= ?2 AND kind = 'accepted' THEN message.accepted END,
        CASE WHEN journey.at <= ?2
-             AND kind IN ('accepted', 'attempted', 'deposited', 'held', 'retried', 'dropped')
+             AND kind IN ('accepted', 'attempted', 'deposited', 'held', 'retried', 'dropped',
+                          'put_off')
             THEN journey.changes END
 FROM journey LEFT JOIN message ON message.id = journey.message
 WHERE journey.sequence > ?1

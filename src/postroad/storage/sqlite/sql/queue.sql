@@ -31,6 +31,10 @@ WHERE message = ?3 AND ordinal = ?4 AND state IN ('due', 'leased');
 UPDATE delivery SET state = 'due', due_at = ?1, wake_at = ?1, node = NULL
 WHERE message = ?2 AND ordinal = ?3 AND state = 'leased';
 
+-- :name delivery_put_off
+UPDATE delivery SET state = 'due', due_at = ?1, wake_at = ?1, node = NULL, last = ?2
+WHERE message = ?3 AND ordinal = ?4 AND state = 'leased';
+
 -- :name delivery_held
 UPDATE delivery SET state = 'held', wake_at = NULL, node = NULL
 WHERE message = ?2 AND ordinal = ?3 AND state IN ('due', 'leased') AND ?1 IS NOT NULL;
