@@ -1,8 +1,8 @@
 """Applies changes inside the writer's open transaction, and says why one was refused.
 
-Nothing here commits or rolls back. Frequent changes come as `Rows` and are written with one call per
-table; a count that does not come out right raises `Refused`, and `explain` finds the words later,
-when the item is alone in its savepoint.
+Nothing here commits or rolls back. Frequent changes come as `Rows`; one that does not fit what is stored
+raises `apsw.ConstraintError`, and `explain` finds the words later, when the item is alone in its
+savepoint.
 """
 
 from collections.abc import Iterable, Sequence
@@ -45,14 +45,13 @@ from postroad.model import (
     Uploaded,
     encode_changes,
 )
-from postroad.ports import Conflict
 from postroad.storage import conflicts
 from postroad.storage.sqlite import api_keys, junk, security
 from postroad.storage.sqlite import apply_directory as directory
 from postroad.storage.sqlite import apply_emails as emails
 from postroad.storage.sqlite import apply_logins as logins
 from postroad.storage.sqlite import apply_moves as moves
-from postroad.storage.sqlite.rows import Row, Rows
+from postroad.storage.sqlite.rows import Rows
 from postroad.storage.sqlite.sources import write_spent
 from postroad.storage.sqlite.standing import write_judged
 from postroad.storage.sqlite.statements import SQL
@@ -62,17 +61,17 @@ from postroad.storage.sqlite.suppression import (
     write_suppressed,
     write_unsuppressed,
 )
+from postroad.storage.sqlite.writing import Row, write
 
 _KeyChange = TypeVar("_KeyChange", Held, Retried, Dropped)
 _Key: TypeAlias = tuple[int, int]
 
 
-class Refused(Exception):
-    """Some row did not fit what is stored; `explain` tells which."""
-
-
 class Sweep:
-    """Large contents that nobody needs any more: to be removed after the commit."""
+    """Large contents that nobody needs any more: to be removed after the commit.
+
+    `files` is filled by the connection that deletes their rows (`writing.prepare`).
+    """
 
     __slots__ = ("files",)
 
@@ -80,113 +79,21 @@ class Sweep:
         self.files: list[int] = []
 
     def run(self, connection: apsw.Connection, sql: str, rows: Iterable[Row]) -> None:
-        """Run a sweeping statement for each row and note the files."""
-        for content, place in connection.executemany(sql, rows):
-            if place != "inline":
-                self.files.append(content)
+        """Run a sweeping statement for each row."""
+        connection.executemany(sql, rows)
 
-
-def apply_rows(connection: apsw.Connection, rows: Rows, sweep: Sweep) -> None:
-    """Write rows. Deposits come before attempts: they look whether their delivery ended before."""
-    many = connection.executemany
-    if rows.contents:
-        many(SQL["content_insert"], rows.contents)
-    if rows.deposits:
-        _deposit(connection, rows)
-    if rows.messages:
-        many(SQL["message_insert"], rows.messages)
-        many(SQL["delivery_insert"], rows.deliveries)
-    if rows.attempts:
-        before = connection.total_changes()
-        many(SQL["delivery_attempted"], rows.attempts)
-        if connection.total_changes() - before != len(rows.attempts):
-            raise Refused
-    if rows.journey:
-        many(SQL["journey_insert"], rows.journey)
-    if rows.ended:
-        sweep.run(connection, SQL["content_sweep_message"], rows.ended)
-
-
-def _deposit(connection: apsw.Connection, rows: Rows) -> None:
-    """Give each entry the next uid and modseq of its mailbox, in the order of the deposits."""
-    execute = connection.execute
-    counters: dict[int, list[int]] = {}  # of each mailbox: next uid, modseq, how many more it has
-    fresh: list[Row] = []
-    later: list[Row] = []
-    for change in rows.deposits:
-        mailbox = change.mailbox
-        counter = counters.get(mailbox)
-        if counter is None:
-            found = execute(SQL["mailbox_next"], (mailbox,)).fetchone()
-            if found is None:
-                raise Refused
-            counter = counters[mailbox] = [*found, 0]
-        uid, modseq, grown = counter
-        counter[:] = uid + 1, modseq + 1, grown + 1
-        content = change.content
-        entry = (
-            mailbox,
-            uid,
-            modseq + 1,
-            change.message,
-            content.id,
-            content.size,
-            change.size,
-            content.plain,
-            change.at,
-            change.prefix,
-        )
-        if change.message in rows.kept:
-            fresh.append(entry)
-        else:
-            later.append((*entry, change.ordinal))
-    if fresh:
-        connection.executemany(SQL["entry_deposit"], fresh)
-    if later:
-        before = connection.total_changes()
-        connection.executemany(SQL["entry_deposit_later"], later)
-        if connection.total_changes() - before != len(later):
-            raise Refused
-    grown_by = [(mailbox, counter[2]) for mailbox, counter in counters.items()]
-    connection.executemany(SQL["mailbox_grown"], grown_by)
-
-
-def explain(connection: apsw.Connection, *parts: Rows) -> Conflict:
-    """Return why rows were refused, in words for people."""
-    for rows in parts:
-        for content in rows.contents:
-            if _one(connection, "content_exists", content[0]):
-                return conflicts.content_stored(_id(content[0]))
-        for message in rows.messages:
-            if _one(connection, "message_get", message[0]):
-                return conflicts.message_stored(_id(message[0]))
-        for deposit in rows.deposits:
-            if _one(connection, "mailbox_get", deposit.mailbox) is None:
-                return conflicts.mailbox_gone(deposit.mailbox)
-            if _one(connection, "delivery_ended", deposit.message, deposit.ordinal) == 1:
-                return conflicts.delivery_ended(deposit.message, deposit.ordinal)
-            if _one(connection, "content_exists", deposit.content.id) is None:
-                return conflicts.content_gone(deposit.content.id)
-        for attempt in rows.attempts:
-            if _one(connection, "delivery_ended", *attempt[-2:]) is None:
-                return conflicts.no_delivery(_id(attempt[-2]), _id(attempt[-1]))
-    return conflicts.given_twice()
-
-
-def _one(connection: apsw.Connection, statement: str, *values: Any) -> Any:
-    return connection.execute(SQL[statement], values).get
-
-
-def _id(value: object) -> int:
-    assert isinstance(value, int)
-    return value
+    def take(self) -> list[int]:
+        """Return the files so far, and forget them."""
+        files = self.files[:]
+        self.files.clear()
+        return files
 
 
 def apply_steps(connection: apsw.Connection, steps: Sequence[Rows | Change], sweep: Sweep) -> None:
-    """Apply rows and other changes in order. Raises `Conflict` or `Refused`."""
+    """Apply rows and other changes in order. Raises `Conflict` or `apsw.ConstraintError`."""
     for step in steps:
         if isinstance(step, Rows):
-            apply_rows(connection, step, sweep)
+            write(connection, step.rows)
         else:
             _APPLY[type(step)](connection, step, sweep)
 

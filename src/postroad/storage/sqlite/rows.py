@@ -1,10 +1,8 @@
 """Turns the frequent changes (accepted, attempted, deposited) into rows, ready for the writer.
 
-This happens when `commit` is called, before the group waits for its turn: rows of many groups can
-then be written with one call per table.
+This happens when `commit` is called, before the group waits for its turn: rows of many groups are then
+written together (`writing`).
 """
-
-from typing import TypeAlias
 
 import msgspec
 
@@ -21,9 +19,18 @@ from postroad.model import (
     encode_changes,
 )
 from postroad.storage.ordering import FREQUENT, deposits_first
-
-Row: TypeAlias = tuple[object, ...]
-Key: TypeAlias = tuple[int, int]
+from postroad.storage.sqlite.writing import (
+    ATTEMPT,
+    CONTENT,
+    DELIVERY,
+    ENDED,
+    ENTRY,
+    ENTRY_LATER,
+    JOURNEY,
+    MESSAGE,
+    REST,
+    Row,
+)
 
 _encode = msgspec.json.Encoder().encode
 _DUE, _LEASED = DeliveryState.DUE, DeliveryState.LEASED
@@ -31,64 +38,47 @@ _WAITING = (_DUE, _LEASED)
 
 
 class Rows:
-    """Rows by table of one group, or of several whose order does not matter.
+    """The rows of one group, or of those of its changes that follow each other.
 
-    `keys` are the deliveries whose state these rows depend on; rows that touch the same delivery
-    must not be merged. `ended` are messages of which a delivery ended and whose content may not be
-    needed any more. `kept` are messages that came with their content and were deposited in the same
-    group. `_born` tells where the rows of deliveries are that the group itself accepted. `_told` are
-    changes of the message `_about`, one behind the other, that go into one row of the journey.
+    `rows` is whole once `seal` was called. `_born` tells where the rows of deliveries are that the group
+    itself accepted, `_brought` which contents came with it. `_told` are changes of the message `_about`,
+    one behind the other, that go into one row of the journey.
     """
 
     __slots__ = (
         "_about",
+        "_attempts",
         "_born",
         "_brought",
+        "_deliveries",
+        "_deposits",
+        "_ended",
+        "_journey",
+        "_messages",
         "_told",
-        "attempts",
-        "contents",
-        "deliveries",
-        "deposits",
-        "ended",
-        "journey",
-        "kept",
-        "keys",
-        "messages",
+        "rows",
     )
 
     def __init__(self) -> None:
-        self.contents: list[Row] = []
-        self.messages: list[Row] = []
-        self.deliveries: list[Row] = []
-        self.deposits: list[Deposited] = []
-        self.attempts: list[Row] = []
-        self.ended: list[tuple[int]] = []
-        self.journey: list[Row] = []
-        self.keys: set[Key] = set()
+        self.rows: list[Row] = []
+        self._deposits: list[Deposited] = []
+        self._messages: list[Row] = []
+        self._deliveries: list[Row] = []
+        self._attempts: list[Row] = []
+        self._ended: list[int] = []
+        self._journey: list[Row] = []
         self._born: dict[int, dict[int, int]] = {}
         self._brought: set[int] = set()
         self._about = 0
         self._told: list[Accepted | Attempted | Deposited] = []
-        self.kept: set[int] = set()
-
-    def extend(self, other: "Rows") -> None:
-        """Append the other's rows."""
-        self.contents += other.contents
-        self.messages += other.messages
-        self.deliveries += other.deliveries
-        self.deposits += other.deposits
-        self.attempts += other.attempts
-        self.ended += other.ended
-        self.journey += other.journey
-        self.keys |= other.keys
-        self.kept |= other.kept
 
     def add_staged(self, staged: Staged) -> None:
         """Add a content's row."""
         ref, data = staged.ref, staged.data
         place = staged.place if data is None else "inline"
         self._brought.add(ref.id)
-        self.contents.append((ref.id, ref.size, place, staged.begins, staged.digest, data))
+        values = (ref.id, ref.size, place, staged.begins, staged.digest, data)
+        self.rows.append((CONTENT, *values) + REST[6])
 
     def add(self, change: Accepted | Attempted | Deposited) -> None:
         """Add a change's rows. Call `seal` behind the last."""
@@ -101,16 +91,45 @@ class Rows:
         else:
             assert isinstance(change, Deposited)
             message = change.message
-            self.deposits.append(change)
-            if message in self._born and change.content.id in self._brought:
-                self.kept.add(message)
-            self.keys.add((message, change.ordinal))
+            self._deposits.append(change)
         if message != self._about:
-            self.seal()
+            self._tell()
             self._about = message
         self._told.append(change)
 
     def seal(self) -> None:
+        """Bring the rows into order. Deposits come before deliveries and attempts: they look whether
+        their delivery ended before.
+        """
+        self._tell()
+        rows = self.rows
+        kept = set()
+        for change in self._deposits:
+            message, content = change.message, change.content
+            entry = (
+                change.mailbox,
+                message,
+                content.id,
+                content.size,
+                change.size,
+                content.plain,
+                change.at,
+                change.prefix,
+            )
+            if message in self._born and content.id in self._brought:
+                kept.add(message)
+                rows.append((ENTRY, *entry) + REST[8])
+            else:
+                rows.append((ENTRY_LATER, *entry, change.ordinal) + REST[9])
+        rows += self._messages
+        rows += self._deliveries
+        rows += self._attempts
+        rows += self._journey
+        for message in self._ended:
+            if message not in kept:
+                rows.append((ENDED, message) + REST[1])
+
+    def _tell(self) -> None:
         """Write down for the journey what was told so far."""
         told = self._told
         if not told:
@@ -120,14 +139,15 @@ class Rows:
         if type(first) is Accepted:  # it is in the message's own row
             del told[0]
         changes = encode_changes(told).decode() if told else None
-        self.journey.append((count, first.at, self._about, kind, changes))
+        self._journey.append((JOURNEY, count, first.at, self._about, kind, changes) + REST[5])
         self._told = []
 
     def _accepted(self, change: Accepted) -> None:
         message = change.message
         sender = message.envelope.sender
-        self.messages.append(
+        self._messages.append(
             (
+                MESSAGE,
                 message.id,
                 message.accepted_at,
                 "" if sender is None else sender.folded,
@@ -135,16 +155,17 @@ class Rows:
                 message.content.id,
                 _encode(change).decode(),
             )
+            + REST[6]
         )
         unfinished = False
         born = self._born[message.id] = {}
         for delivery in change.deliveries:
             row = _delivery_row(delivery, change)
             unfinished = unfinished or row[-1] is None
-            born[delivery.ordinal] = len(self.deliveries)
-            self.deliveries.append(row)
+            born[delivery.ordinal] = len(self._deliveries)
+            self._deliveries.append(row)
         if not unfinished:
-            self.ended.append((message.id,))
+            self._ended.append(message.id)
 
     def _attempted(self, change: Attempted) -> None:
         message = change.message
@@ -161,11 +182,11 @@ class Rows:
             if born is not None and result.ordinal in born:
                 # Accepted in the same group: the row is written once, as it stands after the attempt.
                 at = born[result.ordinal]
-                row = self.deliveries[at]
-                self.deliveries[at] = (
-                    *row[:5],
+                row = self._deliveries[at]
+                self._deliveries[at] = (
+                    *row[:6],
                     state._value_,
-                    row[6] if due_at is None else due_at,
+                    row[7] if due_at is None else due_at,
                     wake_at,
                     None,
                     1,
@@ -174,8 +195,9 @@ class Rows:
                     ended_at,
                 )
                 continue
-            self.attempts.append(
+            self._attempts.append(
                 (
+                    ATTEMPT,
                     state._value_,
                     due_at,
                     wake_at,
@@ -185,10 +207,10 @@ class Rows:
                     message,
                     result.ordinal,
                 )
+                + REST[8]
             )
-            self.keys.add((message, result.ordinal))
-        if ended and message not in self.kept:
-            self.ended.append((message,))
+        if ended:
+            self._ended.append(message)
 
 
 def plan(group: Group) -> Rows | list[Rows | Change]:
@@ -219,6 +241,7 @@ def _delivery_row(delivery: Delivery, change: Accepted) -> Row:
     else:
         wake_at = delivery.due_at if state is _DUE else None
     return (
+        DELIVERY,
         delivery.message,
         delivery.ordinal,
         folded,

@@ -1,10 +1,12 @@
 """Natural group commit: whatever waits when the last commit ends goes into the next one.
 
-A batch is one transaction. Its statements run in the event loop's thread and only COMMIT, where the
-disk is waited for, runs in the writer thread. SQLite lets go of the interpreter's lock at every step,
-and a thread may have to wait up to 5 ms to win it back from a busy event loop, hundreds of times per
-batch (``docs/notes/010-group-commit.md`` has the figures). There is no timer: while the writer is idle
-a batch begins at the end of the loop's current turn, so that one turn's groups go together.
+A batch is one transaction. Of nothing but rows, the usual case, it is one statement, which runs in the
+writer thread from beginning to commit without the interpreter's lock (`writing`). Other statements run in
+the event loop's thread, and only COMMIT, where the disk is waited for, in the writer thread: SQLite lets
+go of that lock at every step, and a thread may have to wait to win it back from a busy event loop,
+hundreds of times per batch (``docs/notes/010-group-commit.md`` has the figures). There is no timer: while
+the writer is idle a batch begins at the end of the loop's current turn, so that one turn's groups go
+together.
 
 If an item fails, the batch is rolled back and its items are applied again, each in its own savepoint;
 so only the failing one is rejected. If COMMIT itself fails, each item gets a transaction of its own.
@@ -23,9 +25,11 @@ from typing import Any
 import apsw
 
 from postroad.ports import StorageError
-from postroad.storage.sqlite.apply import Refused, Sweep, apply_rows, apply_steps, explain
+from postroad.storage.sqlite.apply import Sweep, apply_steps
 from postroad.storage.sqlite.database import Database
+from postroad.storage.sqlite.explain import explain
 from postroad.storage.sqlite.rows import Rows
+from postroad.storage.sqlite.writing import MAX_ROWS, Row, prepare, write
 
 _SHORTEST_PAUSE_SECONDS = 0.0003
 _LONGEST_PAUSE_SECONDS = 0.01
@@ -59,6 +63,9 @@ class Writer:
     def __init__(self, database: Database, unlink: Callable[[Sequence[int]], None]) -> None:
         self._database = database
         self._connection = database.writer
+        self._sweep = Sweep()
+        prepare(self._connection, self._sweep.files)
+        self._connection.set_busy_timeout(0)  # who waits is ours to say
         self._turn = database.turn
         self._unlink = unlink
         self._loop = asyncio.get_running_loop()
@@ -108,17 +115,33 @@ class Writer:
             if batch[0].long:
                 self._work.put(partial(self._apply_in_thread, batch))
                 return
-            if self._begin(batch, each=False):
+            if self._begin_whole(batch) or self._begin(batch, each=False):
                 return
         self._busy = False
         self._idle.set()
+
+    def _begin_whole(self, batch: list[Item]) -> bool:
+        """Have it written in the thread, if it is nothing but rows and no other process writes."""
+        rows: list[Row] = []
+        for item in batch:
+            if item.rows is None:
+                return False
+            rows += item.rows.rows
+        if not 0 < len(rows) <= MAX_ROWS:
+            return False
+        try:
+            if not self._turn.take(wait=False):
+                return False
+        except OSError:
+            return False  # `_begin` comes to the same, and says so
+        self._work.put(partial(self._write_in_thread, batch, rows))
+        return True
 
     def _begin(self, batch: list[Item], *, each: bool) -> bool:
         """Begin and go on as far as the thread; False where nothing is left to commit."""
         try:
             free = self._turn.take(wait=False)
             if free:
-                self._connection.set_busy_timeout(0)
                 self._connection.execute("BEGIN IMMEDIATE")
         except apsw.BusyError:
             free = False
@@ -137,9 +160,13 @@ class Writer:
         octets = batch[0].octets
         if batch[0].alone:
             return batch
+        whole = batch[0].rows is not None
         while waiting and len(batch) < BATCH_MAX_ITEMS:
-            octets += waiting[0].octets
-            if waiting[0].alone or octets > BATCH_MAX_OCTETS:
+            following = waiting[0]
+            octets += following.octets
+            if following.alone or octets > BATCH_MAX_OCTETS:
+                break
+            if (following.rows is not None) is not whole:
                 break
             batch.append(waiting.popleft())
         return batch
@@ -148,23 +175,24 @@ class Writer:
         """Apply and hand COMMIT to the thread; False where nothing is left to commit."""
         if each:
             try:
-                sweep = self._apply_each(batch)
+                self._apply_each(batch)
             except apsw.Error as error:
                 self._failed(batch, error)
                 return False
         else:
             try:
-                sweep = _apply_batch(self._connection, batch)
+                for item in batch:
+                    _apply_item(self._connection, item, self._sweep)
             except Exception:  # whose fault it is shows when each has its own savepoint
                 self._roll_back()
                 return self._begin(batch, each=True)
-        self._work.put(partial(self._commit_in_thread, batch, sweep))
+        self._work.put(partial(self._commit_in_thread, batch))
         return True
 
-    def _apply_each(self, batch: list[Item]) -> Sweep:
+    def _apply_each(self, batch: list[Item]) -> None:
         """Apply each item in its savepoint. Raises `apsw.Error` where the transaction itself is lost."""
         connection = self._connection
-        sweep = Sweep()
+        sweep = self._sweep
         for item in batch:
             mark = len(sweep.files)
             connection.execute("SAVEPOINT item")
@@ -177,17 +205,17 @@ class Writer:
                 del sweep.files[mark:]
                 item.error = self._explained(item, error)
             connection.execute("RELEASE item")
-        return sweep
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
+        self._sweep.files.clear()
         self._turn.give()
 
     def _explained(self, item: Item, error: Exception) -> Exception:
-        if isinstance(error, Refused | apsw.ConstraintError):
+        if isinstance(error, apsw.ConstraintError):
             rows = [item.rows] if item.rows else [s for s in item.steps if isinstance(s, Rows)]
-            return explain(self._connection, *rows)
+            return explain(self._connection, rows)
         if isinstance(error, apsw.Error):
             return self._database.storage_error(error)
         return error
@@ -205,10 +233,24 @@ class Writer:
 
     def _committed(self, batch: list[Item], error: Exception | None) -> None:
         if error is None:
+            self._turn.give()
             self._settle(batch, None)
         else:
             self._failed(batch, error)
         self._next_batch()
+
+    def _not_written(self, batch: list[Item], error: apsw.Error) -> None:
+        """The one statement was refused; nothing of it is there."""
+        self._roll_back()
+        if isinstance(error, apsw.BusyError):  # somebody who takes no turns
+            going_on = self._begin(batch, each=False)
+        elif isinstance(error, apsw.ConstraintError):
+            going_on = self._begin(batch, each=True)
+        else:
+            self._failed(batch, error)
+            going_on = False
+        if not going_on:
+            self._next_batch()
 
     def _settle(self, batch: list[Item], error: Exception | None) -> None:
         failure = None if error is None else self._database.storage_error(error)
@@ -234,24 +276,35 @@ class Writer:
         while (work := self._work.get()) is not None:
             work()
 
-    def _commit_in_thread(self, batch: list[Item], sweep: Sweep) -> None:
-        error: Exception | None = None
+    def _write_in_thread(self, batch: list[Item], rows: list[Row]) -> None:
+        try:
+            write(self._connection, rows)
+        except apsw.Error as error:
+            self._loop.call_soon_threadsafe(self._not_written, batch, error)
+        else:
+            self._done_in_thread(batch)
+
+    def _commit_in_thread(self, batch: list[Item]) -> None:
         try:
             self._connection.execute("COMMIT")
-        except apsw.Error as caught:
-            error = caught
+        except apsw.Error as error:
+            self._loop.call_soon_threadsafe(self._committed, batch, error)
         else:
-            self._turn.give()
+            self._done_in_thread(batch)
+
+    def _done_in_thread(self, batch: list[Item]) -> None:
+        files = self._sweep.take() if self._sweep.files else ()
         checkpointer = self._database.checkpointer
-        if error is None and checkpointer.due():
+        if checkpointer.due():
             # Nobody whose commit this was need wait for it.
             self._loop.call_soon_threadsafe(self._settle, batch, None)
+            self._turn.give()
             checkpointer.finish()
-            self._loop.call_soon_threadsafe(self._next_batch)
+            self._loop.call_soon_threadsafe(self._committed, [], None)
         else:
-            self._loop.call_soon_threadsafe(self._committed, batch, error)
-        if error is None and sweep.files:
-            self._unlink(sweep.files)
+            self._loop.call_soon_threadsafe(self._committed, batch, None)
+        if files:
+            self._unlink(files)
 
     def _begin_in_thread(self, batch: list[Item], each: bool) -> None:
         error: Exception | None = None
@@ -265,11 +318,11 @@ class Writer:
     def _apply_in_thread(self, batch: list[Item]) -> None:
         try:
             self._wait_for_lock()
-            sweep = self._apply_each(batch)
+            self._apply_each(batch)
         except (apsw.Error, OSError) as error:
             self._loop.call_soon_threadsafe(self._committed, batch, error)
         else:
-            self._commit_in_thread(batch, sweep)
+            self._commit_in_thread(batch)
 
     def _wait_for_lock(self) -> None:
         """Begin as soon as other processes let us. Raises `apsw.BusyError` when that takes too long.
@@ -278,7 +331,6 @@ class Writer:
         own waiting sleeps for up to a tenth of a second between two looks.
         """
         self._turn.take(wait=True)
-        self._connection.set_busy_timeout(0)
         ends_at = time.monotonic() + self._database.busy_timeout_seconds
         pause = _SHORTEST_PAUSE_SECONDS
         while True:
@@ -292,29 +344,9 @@ class Writer:
             pause = min(pause * 1.2, _LONGEST_PAUSE_SECONDS)
 
 
-def _apply_batch(connection: apsw.Connection, batch: list[Item]) -> Sweep:
-    """Apply all items, merging rows of neighbours as long as no delivery is touched twice."""
-    sweep = Sweep()
-    if len(batch) == 1:
-        _apply_item(connection, batch[0], sweep)
-        return sweep
-    merged = Rows()
-    for item in batch:
-        rows = item.rows
-        if rows is None or not merged.keys.isdisjoint(rows.keys):
-            apply_rows(connection, merged, sweep)
-            merged = Rows()
-        if rows is None:
-            _apply_item(connection, item, sweep)
-        else:
-            merged.extend(rows)
-    apply_rows(connection, merged, sweep)
-    return sweep
-
-
 def _apply_item(connection: apsw.Connection, item: Item, sweep: Sweep) -> None:
     if item.rows is not None:
-        apply_rows(connection, item.rows, sweep)
+        write(connection, item.rows.rows)
     elif item.job is not None:
         item.result = item.job(connection, sweep)
     else:

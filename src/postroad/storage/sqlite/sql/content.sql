@@ -15,13 +15,11 @@ SELECT place, substr(data, ?2 + 1, ?3), begins FROM content WHERE id = ?1;
 DELETE FROM content
 WHERE id = (SELECT content FROM message WHERE id = ?1)
   AND NOT EXISTS (SELECT 1 FROM delivery WHERE message = ?1 AND ended_at IS NULL)
-  AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.content = content.id)
-RETURNING id, place;
+  AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.content = content.id);
 
 -- :name content_sweep
 -- Called when an entry of the message, that referred to the content, was removed.
 DELETE FROM content
 WHERE id = ?1
   AND NOT EXISTS (SELECT 1 FROM delivery WHERE message = ?2 AND ended_at IS NULL)
-  AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.content = content.id)
-RETURNING id, place;
+  AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.content = content.id);
