@@ -1,12 +1,12 @@
 """Natural group commit: whatever waits when the last commit ends goes into the next one.
 
-A batch is one transaction. Of nothing but rows, the usual case, it is one statement, which runs in the
-writer thread from beginning to commit without the interpreter's lock (`writing`). Other statements run in
-the event loop's thread, and only COMMIT, where the disk is waited for, in the writer thread: SQLite lets
-go of that lock at every step, and a thread may have to wait to win it back from a busy event loop,
-hundreds of times per batch (``docs/notes/010-group-commit.md`` has the figures). There is no timer: while
-the writer is idle a batch begins at the end of the loop's current turn, so that one turn's groups go
-together.
+A batch is one transaction. Of nothing but rows, the usual case, it is one statement, which runs in
+the writer thread from beginning to commit without the interpreter's lock (`writing`). Other statements
+run in the event loop's thread, and only COMMIT, where the disk is waited for, in the writer thread:
+SQLite lets go of that lock at every step, and a thread may have to wait to win it back from a busy
+event loop, hundreds of times per batch (``docs/notes/010-group-commit.md`` has the figures). There is
+no timer: while the writer is idle a batch begins at the end of the loop's current turn, so that one
+turn's groups go together.
 
 If an item fails, the batch is rolled back and its items are applied again, each in its own savepoint;
 so only the failing one is rejected. If COMMIT itself fails, each item gets a transaction of its own.

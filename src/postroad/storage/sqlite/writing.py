@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from functools import cache
 from itertools import chain
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import apsw
 
@@ -62,7 +62,7 @@ def prepare(connection: apsw.Connection, swept: list[int]) -> None:
     rows are deleted, by whatever statement, and whose bytes are elsewhere.
     """
     connection.pragma("temp_store", "memory")
-    connection.create_scalar_function("content_file_left", swept.append, 1)
+    connection.create_scalar_function("content_file_left", cast(Any, swept.append), 1)
     names = ", ".join(f"NULL AS c{number}" for number in range(WIDTH))
     connection.execute(f"CREATE TEMP VIEW writing AS SELECT {names}")
     for kind, (statements, must) in _DOES.items():
@@ -86,7 +86,9 @@ def write(connection: apsw.Connection, rows: Sequence[Row]) -> None:
     for begin in range(0, len(rows), MAX_ROWS):
         part = rows[begin : begin + MAX_ROWS]
         size = next(size for size in _SIZES if size >= len(part))
-        values = chain(chain.from_iterable(part), chain.from_iterable([_BLANK] * (size - len(part))))
+        values = chain(
+            chain.from_iterable(part), chain.from_iterable([_BLANK] * (size - len(part)))
+        )
         connection.execute(_statement(size), tuple(values))
 
 
