@@ -1,7 +1,7 @@
 """The lists of who gets nothing of a stream any more: look, change, read and write them as CSV."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from itertools import islice
 from typing import TextIO
 
@@ -34,25 +34,42 @@ class Imported(Struct, frozen=True):
 
 
 class Suppressions:
-    """Steers the lists of the streams `known`. Works on the store, so it needs no running server."""
+    """Steers the lists of the streams `known`, each with the domains whose mail belongs to it. Works on
+    the store, so it needs no running server.
+    """
 
     def __init__(
-        self, *, ledger: Ledger, store: SuppressionStore, clock: Clock, known: Iterable[str]
+        self,
+        *,
+        ledger: Ledger,
+        store: SuppressionStore,
+        clock: Clock,
+        known: Mapping[str, Collection[str]],
     ) -> None:
         self._ledger = ledger
         self._store = store
         self._clock = clock
-        self._known = frozenset(known)
+        self._known = {name: frozenset(domains) for name, domains in known.items()}
+
+    def domains_of(self, stream: str) -> frozenset[str]:
+        """Return the domains whose mail belongs to a stream. Raises `Refused`."""
+        return self._known[self.stream(stream)]
 
     async def find(
-        self, stream: str | None = None, address: str | None = None, limit: int = 100
+        self,
+        stream: str | None = None,
+        address: str | None = None,
+        limit: int = 100,
+        *,
+        after: tuple[str, str] = ("", ""),
     ) -> list[Suppression]:
-        """Return entries by stream and address: of one stream, for a whole address or ``@domain``.
+        """Return entries by stream and address: of one stream, for a whole address or ``@domain``, those
+        behind `after` (stream and folded address of an entry).
 
         Raises `Refused`, `StorageError`.
         """
         name = None if stream is None else self.stream(stream)
-        return await self._store.page(name, address=address, limit=limit)
+        return await self._store.page(name, address=address, after=after, limit=limit)
 
     async def add(
         self, addresses: Iterable[Address], stream: str, *, by: str, evidence: str = ""

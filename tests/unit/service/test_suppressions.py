@@ -10,6 +10,7 @@ from postroad.service.suppressions import Imported, Suppressions
 from postroad.storage.memory import MemoryStore
 
 JO, ANN = Address("jo", "there.test"), Address("ann", "there.test")
+KNOWN: dict[str, list[str]] = {"news": ["us.test"], "codes": []}
 NOW = 1_795_600_000.0
 
 
@@ -27,7 +28,10 @@ class Clock:
 def lists() -> Suppressions:
     store = MemoryStore()
     return Suppressions(
-        ledger=store.ledger, store=store.suppressions, clock=Clock(), known=["news", "codes"]
+        ledger=store.ledger,
+        store=store.suppressions,
+        clock=Clock(),
+        known=KNOWN,
     )
 
 
@@ -58,6 +62,20 @@ async def test_streams_without_a_list_are_refused(lists: Suppressions) -> None:
         await lists.find("default")
 
 
+async def test_the_domains_of_a_stream(lists: Suppressions) -> None:
+    assert lists.domains_of("news") == {"us.test"}
+    with pytest.raises(Refused, match="has no suppression list"):
+        lists.domains_of("bulk")
+
+
+async def test_from_page_to_page(lists: Suppressions) -> None:
+    await lists.add([JO, ANN], "news", by="op")
+    (first,) = await lists.find(limit=1)
+    (second,) = await lists.find(limit=1, after=("news", first.address.folded))
+    assert [first.address, second.address] == [ANN, JO]
+    assert await lists.find(after=("news", JO.folded)) == []
+
+
 async def test_there_and_back(lists: Suppressions) -> None:
     await lists.add([JO], "news", by="op", evidence='said "no", twice')
     await lists.add([ANN], "codes", by="op", evidence="=1+1")
@@ -70,7 +88,10 @@ async def test_there_and_back(lists: Suppressions) -> None:
     assert (await written(lists, "news")).count("\r\n") == 2
     other = MemoryStore()
     copy = Suppressions(
-        ledger=other.ledger, store=other.suppressions, clock=Clock(), known=["news", "codes"]
+        ledger=other.ledger,
+        store=other.suppressions,
+        clock=Clock(),
+        known=KNOWN,
     )
     assert await copy.read_csv(table(text), by="op") == Imported(2, 2)
     assert await copy.read_csv(table(text), by="op") == Imported(2, 0)
