@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from postroad.model import ApiScope
 from tests.unit.web.site import Site, running
@@ -155,3 +156,13 @@ async def test_keys(site: Site) -> None:
     assert (await site.anyone.delete(f"{PATH}/other/a@b.test", headers=own)).status_code == 403
     table = await site.anyone.post(f"{PATH}/table", headers={**own, **CSV}, content="x")
     assert table.status_code == 403
+
+
+async def test_an_answer_in_pieces_ends_well(site: Site) -> None:
+    await add(site, *(f"a{n:03}@there.test" for n in range(500)))
+    with capture_logs() as logs:
+        async with httpx.AsyncClient(base_url=site.url, headers=site.client.headers) as once:
+            answer = await once.get(f"{PATH}/table", headers={"Connection": "close"})
+        assert answer.text.count("\r\n") == 501
+        assert (await site.client.get(f"{PATH}/table")).text == answer.text
+    assert [each for each in logs if each["log_level"] == "error"] == []
