@@ -52,6 +52,7 @@ from postroad.ports import (
     StandingStore,
     StorageError,
     SuppressionStore,
+    TemplateStore,
 )
 from postroad.storage.memory import MemoryStore
 from postroad.storage.sqlite import SqliteStore
@@ -86,6 +87,8 @@ class Store(Protocol):
     def standing(self) -> StandingStore: ...
     @property
     def api_keys(self) -> ApiKeyStore: ...
+    @property
+    def templates(self) -> TemplateStore: ...
     @property
     def suppressions(self) -> SuppressionStore: ...
     @property

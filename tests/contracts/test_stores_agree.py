@@ -67,6 +67,11 @@ from postroad.model import (
     Suppressed,
     Suppression,
     SuppressionReason,
+    Template,
+    TemplateActivated,
+    TemplateRemoved,
+    TemplateSaved,
+    TemplateSource,
     TlsCounted,
     TlsFailure,
     TlsReported,
@@ -159,6 +164,19 @@ API_KEYS = st.builds(
     st.just(("a.example",)),
     st.just(b"d"),
     TIMES,
+)
+
+
+TEMPLATE_NAMES = st.sampled_from(["welcome", "letterhead"])
+TEMPLATES = st.builds(
+    Template,
+    TEMPLATE_NAMES,
+    st.integers(1, 4),
+    st.booleans(),
+    st.builds(TemplateSource, text=st.just("Hi"), layout=st.sampled_from(["", "letterhead"])),
+    st.just(""),
+    TIMES,
+    st.just("op"),
 )
 
 
@@ -270,6 +288,9 @@ CHANGES = st.one_of(
     st.builds(DomainRemoved, TIMES, st.sampled_from(["example.org", "b.example"])),
     st.builds(AliasAdded, TIMES, st.builds(Alias, ADDRESSES, st.tuples(ADDRESSES))),
     st.builds(AliasRemoved, TIMES, ADDRESSES),
+    st.builds(TemplateSaved, TIMES, TEMPLATES, st.integers(1, 3)),
+    st.builds(TemplateActivated, TIMES, TEMPLATE_NAMES, st.integers(1, 4), st.just("op")),
+    st.builds(TemplateRemoved, TIMES, TEMPLATE_NAMES, st.just("op")),
     st.builds(ApiKeyAdded, TIMES, API_KEYS),
     st.builds(ApiKeyRemoved, TIMES, st.sampled_from(["shop", "till"])),
     st.builds(
@@ -379,6 +400,10 @@ class StoresAgree(RuleBasedStateMachine):
         self.both(lambda store: store.logins.newest())
         self.both(lambda store: store.suppressions.page())
         self.both(lambda store: store.api_keys.list())
+        self.both(lambda store: store.templates.list())
+        for name in ("welcome", "letterhead"):
+            self.both(lambda store, name=name: store.templates.live(name))
+            self.both(lambda store, name=name: store.templates.versions(name))
         self.both(lambda store: store.standing.most())
         for day in (1, 15, 50):
             self.both(lambda store, day=day: store.sources.of_day(day))

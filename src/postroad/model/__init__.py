@@ -130,6 +130,15 @@ from postroad.model.security import (
 from postroad.model.signing import KeySet, KeyState, StoredKey
 from postroad.model.standing import DomainHistory, Judged
 from postroad.model.suppression import MAX_EVIDENCE, Suppression, SuppressionReason
+from postroad.model.template import (
+    Rendered,
+    RenderJob,
+    RenderLimits,
+    Template,
+    TemplateEntry,
+    TemplateSource,
+)
+from postroad.model.template_change import TemplateActivated, TemplateRemoved, TemplateSaved
 
 __all__ = [
     "ANSWERED",
@@ -225,6 +234,9 @@ __all__ = [
     "PutOff",
     "Recipient",
     "Released",
+    "RenderJob",
+    "RenderLimits",
+    "Rendered",
     "Reply",
     "Result",
     "Ret",
@@ -251,6 +263,12 @@ __all__ = [
     "Suppressed",
     "Suppression",
     "SuppressionReason",
+    "Template",
+    "TemplateActivated",
+    "TemplateEntry",
+    "TemplateRemoved",
+    "TemplateSaved",
+    "TemplateSource",
     "TemporaryFailure",
     "TlsCounted",
     "TlsFailure",

@@ -36,6 +36,7 @@ from postroad.model.ruling import Ruling
 from postroad.model.security import StsPolicy, TlsResult
 from postroad.model.standing import Judged
 from postroad.model.suppression import Suppression
+from postroad.model.template_change import TemplateActivated, TemplateRemoved, TemplateSaved
 
 
 class Accepted(Struct, frozen=True, tag="accepted", omit_defaults=True):
@@ -446,6 +447,9 @@ Change: TypeAlias = (
     | Unsuppressed
     | ApiKeyAdded
     | ApiKeyRemoved
+    | TemplateSaved
+    | TemplateActivated
+    | TemplateRemoved
 )
 
 

@@ -43,6 +43,7 @@ from postroad.ports.signing import Signatory, SigningFailed
 from postroad.ports.sources import SourceStore, Spent
 from postroad.ports.standing import StandingStore
 from postroad.ports.suppression import SuppressionStore
+from postroad.ports.templates import Fault, Renderer, TemplateFailed, TemplateStore
 from postroad.ports.tokens import TokensUnjudged, TokenVerifier
 
 __all__ = [
@@ -70,6 +71,7 @@ __all__ = [
     "EmailStore",
     "Entropy",
     "Entry",
+    "Fault",
     "JourneyEvent",
     "JourneyStore",
     "JunkStore",
@@ -86,6 +88,7 @@ __all__ = [
     "QueueFilter",
     "QueueItem",
     "QueueStore",
+    "Renderer",
     "Resolver",
     "RouteFailed",
     "SecurityStore",
@@ -99,6 +102,8 @@ __all__ = [
     "StorageFull",
     "Stream",
     "SuppressionStore",
+    "TemplateFailed",
+    "TemplateStore",
     "TlsFailed",
     "TokenVerifier",
     "TokensUnjudged",

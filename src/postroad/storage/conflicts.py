@@ -165,3 +165,17 @@ def mailbox_not_empty(mailbox: int) -> Conflict:
 def cap_reached(source: str, provider: str, cap: int) -> Conflict:
     """Return the conflict of sending more from a source address than its cap of the day."""
     return Conflict(f"{source} may send no more than {cap} to {provider} today.")
+
+
+def template_moved_on(name: str) -> Conflict:
+    """Return the conflict of saving a version that is not the next one."""
+    return Conflict(f"Somebody else saved the template {name} at the same moment. Try again")
+
+
+def no_template(name: str, version: int = 0) -> Conflict:
+    """Return the conflict of a template, or a version of it, that is not there."""
+    if version:
+        return Conflict(
+            f"There is no version {version} of {name!r}. See: postroad template show {name} --versions"
+        )
+    return Conflict(f"There is no template {name!r}. See: postroad template list")

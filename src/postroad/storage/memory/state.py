@@ -25,6 +25,7 @@ from postroad.model import (
     Message,
     StsPolicy,
     Suppression,
+    Template,
     TlsResult,
 )
 from postroad.ports import Entry, JourneyEvent
@@ -60,6 +61,7 @@ class State:
         self.accounts: dict[int, Account] = {}
         self.app_passwords: dict[tuple[int, str], AppPassword] = {}
         self.api_keys: dict[str, ApiKey] = {}
+        self.templates: dict[str, tuple[Template, ...]] = {}
         self.logins: dict[int, Login] = {}
         self.standing: dict[str, DomainHistory] = {}
         self.suppressions: dict[tuple[str, str], Suppression] = {}

@@ -19,6 +19,7 @@ from postroad.storage.memory.sources import MemorySources
 from postroad.storage.memory.standing import MemoryStanding
 from postroad.storage.memory.state import State
 from postroad.storage.memory.suppression import MemorySuppressions
+from postroad.storage.memory.templates import MemoryTemplates
 
 
 class MemoryStore:
@@ -46,6 +47,7 @@ class MemoryStore:
         self.sources = MemorySources(self.state)
         self.junk = MemoryJunk(self.state)
         self.api_keys = MemoryApiKeys(self.state)
+        self.templates = MemoryTemplates(self.state)
         self.suppressions = MemorySuppressions(self.state)
         self.journey = MemoryJourney(self.state)
         self.security = MemorySecurity(self.state)

@@ -46,7 +46,7 @@ from postroad.model import (
     encode_changes,
 )
 from postroad.storage import conflicts
-from postroad.storage.sqlite import api_keys, junk, security
+from postroad.storage.sqlite import api_keys, junk, security, templates
 from postroad.storage.sqlite import apply_directory as directory
 from postroad.storage.sqlite import apply_emails as emails
 from postroad.storage.sqlite import apply_logins as logins
@@ -274,7 +274,7 @@ def _security(connection: apsw.Connection, change: Any, sweep: Sweep) -> None:
     security.APPLY[type(change)](connection, change)
 
 
-_DIRECTORY: dict[type, Any] = {**directory.APPLY, **api_keys.APPLY}
+_DIRECTORY: dict[type, Any] = {**directory.APPLY, **api_keys.APPLY, **templates.APPLY}
 
 _APPLY: dict[type, Any] = {
     Leased: _leased,

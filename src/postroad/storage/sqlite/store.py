@@ -24,6 +24,7 @@ from postroad.storage.sqlite.sources import SqliteSources
 from postroad.storage.sqlite.standing import SqliteStanding
 from postroad.storage.sqlite.statements import SQL
 from postroad.storage.sqlite.suppression import SqliteSuppressions
+from postroad.storage.sqlite.templates import SqliteTemplates
 from postroad.storage.sqlite.writer import Writer
 
 FILE_NAME = "postroad.db"
@@ -68,6 +69,7 @@ class SqliteStore:
         self.sources = SqliteSources(database)
         self.junk = SqliteJunk(database)
         self.api_keys = SqliteApiKeys(database)
+        self.templates = SqliteTemplates(database)
         self.suppressions = SqliteSuppressions(database)
         self.node = ""
         self.secret = b""

@@ -264,6 +264,7 @@ WALKS = {
     "email_words_delete",  # a virtual table says so of a look-up by row, too
     "email_delete_words_of_account",
     "api_key_list",
+    "template_list",
     "source_spent_add",  # a constant row
 }
 

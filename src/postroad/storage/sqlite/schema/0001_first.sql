@@ -101,6 +101,19 @@ CREATE TABLE api_key (
     created_at REAL NOT NULL
 );
 
+-- Templates: every version that is kept; of a name, one at most is live.
+CREATE TABLE template (
+    name     TEXT    NOT NULL,
+    version  INTEGER NOT NULL,              -- from 1
+    live     INTEGER NOT NULL,
+    layout   TEXT    NOT NULL,              -- the name of another, '': none
+    source   TEXT    NOT NULL,              -- TemplateSource, JSON
+    sample   TEXT    NOT NULL,              -- JSON, '': none
+    saved_at REAL    NOT NULL,
+    author   TEXT    NOT NULL,
+    PRIMARY KEY (name, version)
+);
+
 -- Who has mail here.
 CREATE TABLE domain (
     name       TEXT PRIMARY KEY,            -- lower case, A-labels
