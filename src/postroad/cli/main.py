@@ -29,6 +29,7 @@ from postroad.cli import (
     serve,
     standing,
     suppression,
+    template,
 )
 from postroad.cli.errors import Exit, explain
 from postroad.cli.show import complain
@@ -65,6 +66,7 @@ app.add_typer(key.app, name="key")
 app.command("mta-sts")(mta_sts.mta_sts)
 app.add_typer(standing.app, name="standing")
 app.add_typer(suppression.app, name="suppression")
+app.add_typer(template.app, name="template")
 app.add_typer(config.app, name="config")
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)

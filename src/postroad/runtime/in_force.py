@@ -43,6 +43,7 @@ NEEDS_RESTART = (
     "providers",
     "delivery.sources",
     "http",
+    "templates",
     "pop3",
     "auth",
     "oauth",

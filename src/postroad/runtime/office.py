@@ -17,6 +17,7 @@ from postroad.network import SystemClock, SystemEntropy
 from postroad.ports import Clock, Deliverer, Directory, Entropy, LoginStore
 from postroad.runtime import settings
 from postroad.runtime.config import Config
+from postroad.runtime.rendering.compose import make_renderer, make_templates
 from postroad.runtime.replies import make_classifier
 from postroad.runtime.rewriting import (
     make_link_tokens,
@@ -81,17 +82,17 @@ class Office:
             clock=clock,
             entropy=entropy,
         )
+        self.renderer = make_renderer(config)
+        self.templates = make_templates(
+            config, ledger=ledger, store=store.templates, clock=clock, renderer=self.renderer
+        )
         self.logins: LoginStore = store.logins
         self.standing = StandingDesk(ledger=ledger, store=store.standing, clock=clock)
         self.suppressions = Suppressions(
             ledger=ledger,
             store=store.suppressions,
             clock=clock,
-            known={
-                name: section.domains
-                for name, section in config.streams.items()
-                if section.keeps_list
-            },
+            known=(name for name, section in config.streams.items() if section.keeps_list),
         )
         self.domains = Domains(ledger=ledger, directory=directory, clock=clock)
         self.key_store = FileKeys(config.server.data_dir / "keys")
@@ -229,5 +230,6 @@ class Office:
                 yield office
             finally:
                 office.passwords.close()
+                await office.renderer.close()
         finally:
             await store.close()

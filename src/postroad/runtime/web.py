@@ -32,6 +32,7 @@ def make_web(office: Office, intake: Intake) -> "HttpServer":
         journeys=office.journeys,
         suppressions=office.suppressions,
         landing=_landing(office),
+        templates=office.templates,
     )
     return HttpServer(make_app(services), settings, asyncio.get_running_loop())
 

@@ -70,7 +70,7 @@ class Front:
             answer.standing = standing = self._rates.take(_who(scope, key), self._clock.monotonic())
             if not standing.allowed:
                 raise _too_many(standing)
-            body = _Body(receive, self._max_body_octets, answer)
+            body = _Body(receive, self._max_body_octets)
             await self._app(scope, body.receive, answer.send)
         except Gone:
             pass
@@ -145,10 +145,9 @@ class _Answer:
 class _Body:
     """The way in of one request: counts the octets of a body of unknown length."""
 
-    __slots__ = ("_answer", "_left", "_limit", "_receive")
+    __slots__ = ("_left", "_limit", "_receive")
 
-    def __init__(self, receive: Receive, limit: int, answer: _Answer) -> None:
-        self._answer = answer
+    def __init__(self, receive: Receive, limit: int) -> None:
         self._receive = receive
         self._limit = limit
         self._left = limit
@@ -157,8 +156,6 @@ class _Body:
         """Return the next part. Raises `Problem` where it goes too far."""
         message = await self._receive()
         if message["type"] == "http.disconnect":
-            if self._answer.started:
-                return message  # who streams an answer wants to know when to stop
             raise Gone("the client is gone")
         body = message.get("body")
         if body:

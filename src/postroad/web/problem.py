@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from postroad.ports import Conflict, StorageError, StorageFull
 from postroad.service.errors import Refused
+from postroad.service.templates import NotRendered
 
 log = structlog.get_logger("postroad.web")
 
@@ -92,6 +93,10 @@ def problem_of(error: Exception) -> Problem:
         return Problem(400, "gone", str(error))
     if isinstance(error, msgspec.DecodeError):
         return undecodable(error)
+    if isinstance(error, RecursionError):
+        return Problem(400, "malformed", "the body is nested too deeply")
+    if isinstance(error, NotRendered):
+        return _not_rendered(error)
     if isinstance(error, Refused):
         return Problem(422, "refused", str(error))
     if isinstance(error, Conflict):
@@ -103,6 +108,8 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, StorageError):
         log.error("storage failed", error=str(error))
         return Problem(503, "storage", "storage failed here, try again later", headers=_later())
+    if isinstance(error, BlockingIOError):
+        return Problem(503, "busy", str(error), headers=_later())
     if isinstance(error, ValidationException):
         return _of_validation(error)
     if isinstance(error, HTTPException):
@@ -122,6 +129,13 @@ def _of_validation(error: ValidationException) -> Problem:
     ]
     words = "; ".join(f"{each.field}: {each.detail}" for each in fields) or error.detail
     return Problem(400, "invalid", words, errors=fields)
+
+
+def _not_rendered(error: NotRendered) -> Problem:
+    """Name the variable that is missing, or the part that is wrong."""
+    fault = error.fault
+    field = f"data.{fault.variable}" if fault.variable else fault.part
+    return Problem(422, "template", str(error), errors=[FieldProblem(field, str(fault))])
 
 
 def _later() -> dict[str, str]:

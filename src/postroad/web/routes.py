@@ -10,9 +10,9 @@ from typing import TypeAlias
 
 from litestar.types import ControllerRouterHandler
 
-from postroad.web import explore, health, suppressions
+from postroad.web import explore, health, templates
 from postroad.web.services import Services
 
 Routes: TypeAlias = Callable[[Services], Sequence[ControllerRouterHandler]]
 
-ROUTES: tuple[Routes, ...] = (health.routes, explore.routes, suppressions.routes)
+ROUTES: tuple[Routes, ...] = (health.routes, explore.routes, templates.routes)

@@ -11,6 +11,7 @@ from postroad.service.journeys import Journeys
 from postroad.service.landing import Landing
 from postroad.service.recipients import Recipients
 from postroad.service.suppressions import Suppressions
+from postroad.service.templates import Templates
 from postroad.web.settings import WebSettings
 
 
@@ -27,4 +28,5 @@ class Services(Struct, frozen=True):
     desk: QueueDesk
     journeys: Journeys
     suppressions: Suppressions
+    templates: Templates
     landing: Landing | None = None

@@ -26,6 +26,7 @@ from postroad.runtime.config.server import (
 )
 from postroad.runtime.config.sources import Providers, SourcePools, Warmups, unknown_names
 from postroad.runtime.config.streams import Streams
+from postroad.runtime.config.templates import TemplatesSection
 from postroad.runtime.config.trust import TrustSection
 from postroad.runtime.config.values import Section
 
@@ -39,6 +40,7 @@ class Config(Section):
     acme: AcmeSection = Field(default_factory=AcmeSection)
     limits: LimitsSection = Field(default_factory=LimitsSection)
     http: HttpSection = Field(default_factory=HttpSection)
+    templates: TemplatesSection = Field(default_factory=TemplatesSection)
     mx: MxSection = Field(default_factory=MxSection)
     submission: SubmissionSection = Field(default_factory=SubmissionSection)
     trust: TrustSection = Field(default_factory=TrustSection)
