@@ -19,7 +19,7 @@ from postroad.model import (
     Released,
     Retried,
 )
-from postroad.ports import QueueFilter
+from postroad.ports import Lease, QueueFilter
 from tests.contracts.stores import (
     ANN,
     BOB,
@@ -361,3 +361,11 @@ async def test_what_operators_did_can_be_followed(store: Store) -> None:
     place, changes = await store.queue.steered(place)
     assert changes == [Dropped(122.0, "ann", keys)]
     assert (await store.queue.steered(place))[1] == []
+
+
+async def test_leases_of_a_message_tell_who_has_it(store: Store) -> None:
+    message = await accept(store, FAR, NEAR)
+    assert await store.queue.leases(message.id) == []
+    await commit(store, Leased(110.0, "n1", 170.0, ((message.id, 1),)))
+    assert await store.queue.leases(message.id) == [Lease(1, "n1", 170.0)]
+    assert await store.queue.leases(message.id + 1) == []

@@ -223,6 +223,7 @@ class _Queue:
         self._disk = disk
         self.message = queue.message
         self.deliveries = queue.deliveries
+        self.leases = queue.leases
         self.find = queue.find
         self.counts = queue.counts
         self.nodes = queue.nodes

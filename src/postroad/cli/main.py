@@ -30,6 +30,7 @@ from postroad.cli import (
     standing,
     suppression,
     template,
+    top,
 )
 from postroad.cli.errors import Exit, explain
 from postroad.cli.show import complain
@@ -52,6 +53,7 @@ app.command("plan")(plan.plan)
 app.command("classify")(classify.classify)
 app.add_typer(queue.app, name="queue")
 app.command("journey")(journey.journey)
+app.command("top")(top.top)
 app.add_typer(account.app, name="account")
 app.add_typer(api_key.app, name="api-key")
 people.domains.command("check")(domain_check.check)

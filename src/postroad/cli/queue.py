@@ -149,6 +149,44 @@ def show(
     )
 
 
+@app.command("why")
+def why(
+    id: Annotated[str, typer.Argument(metavar="ID[/N]")],
+    as_json: AsJson = False,
+    config: ConfigFile = None,
+) -> None:
+    """Say in one sentence why a message does not move, or what became of it; a line for each recipient,
+    or for the N-th alone. From the store, and from what the running server says of itself.
+    """
+    from postroad.runtime.metrics.live import read
+
+    number, ordinal = _parse_key(id)
+
+    async def use(office: "Office") -> "list[tuple[Delivery, str]]":
+        snapshots = read(office.config.server.data_dir, office.clock.now())
+        answers = await office.why.of(number, [each.look for each in snapshots])
+        return [each for each in answers if ordinal in (None, each[0].ordinal)]
+
+    answers = in_office(config, use)
+    if not answers:
+        raise CommandFailed(f"that message has no delivery {ordinal}", Exit.DATAERR)
+    if as_json:
+        print_json(
+            [
+                {
+                    "ordinal": delivery.ordinal,
+                    "recipient": str(delivery.recipient),
+                    "state": delivery.state.value,
+                    "why": sentence,
+                }
+                for delivery, sentence in answers
+            ]
+        )
+        return
+    for delivery, sentence in answers:
+        print_line(clean(f"{delivery.recipient}: {sentence}"))
+
+
 def _steer(name: str, doc: str, done: str, default_states: tuple[str, ...]) -> None:
     """Make the commands that change deliveries; they differ in one word."""
 

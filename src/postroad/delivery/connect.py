@@ -18,6 +18,7 @@ from postroad.delivery.providers import limits_of
 from postroad.delivery.route import Router
 from postroad.delivery.settings import DeliverySettings, Source
 from postroad.delivery.sources import Sources, binding, words_of
+from postroad.delivery.tally import LinkTally
 from postroad.delivery.trial import Place, Refused, Trial
 from postroad.model import Reply, Route, RouteKind, RouteTaken, TlsPolicy
 from postroad.ports import Clock, ConnectFailed, Network, NotNow, RouteFailed, StorageError
@@ -50,8 +51,10 @@ class Connector:
         demands: Demands,
         settings: DeliverySettings,
         sources: Sources | None = None,
+        tally: LinkTally | None = None,
     ) -> None:
         self.sources = sources or Sources(clock, settings)
+        self._tally = tally or LinkTally()
         self._network = network
         self._clock = clock
         self._router = router
@@ -112,6 +115,7 @@ class Connector:
                             break
         if capped and not failures:
             raise NotNow(_spent(capped[0]), capped[0].renewed_at, tuple(trial.steps))
+        self._tally.failed += 1
         kind = TlsUnmet if unmet else RouteFailed
         raise kind(_verdict(failures), tuple(trial.steps), taken, trial.changes)
 
@@ -198,6 +202,7 @@ class Connector:
             demand.policy,
             handshake.verified,
         )
+        self._tally.open(taken)
         return Link(
             dialogue,
             place.host,

@@ -9,6 +9,7 @@ from postroad.delivery.session import RemoteSession
 from postroad.delivery.settings import DeliverySettings
 from postroad.delivery.sources import Classify, Sources
 from postroad.delivery.sts import StsPolicies, StsSettings
+from postroad.delivery.tally import LinkTally
 from postroad.message.bounce.classify import classify
 from postroad.model import LeasedDelivery, Route
 from postroad.ports import (
@@ -43,6 +44,7 @@ class RemoteDeliverer:
         ledger: Ledger | None = None,
         sources: SourceStore | None = None,
         classify: Classify = classify,
+        tally: LinkTally | None = None,
     ) -> None:
         self._content = content
         self._clock = clock
@@ -52,8 +54,10 @@ class RemoteDeliverer:
             policies = make_policies(resolver, network, security, ledger, clock, settings)
         self._router = Router(resolver, clock, entropy, settings, policies)
         demands = Demands(resolver, settings)
-        self.sources = Sources(clock, settings, sources, ledger, classify)
-        self._connector = Connector(network, clock, self._router, demands, settings, self.sources)
+        self.sources = Sources(clock, settings, sources, ledger, classify, tally)
+        self._connector = Connector(
+            network, clock, self._router, demands, settings, self.sources, tally
+        )
 
     async def at_once(self, job: LeasedDelivery) -> None:
         """Nothing here is done without a connection."""

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from postroad.delivery.allowance import Allowance
 from postroad.delivery.settings import DeliverySettings, Source
+from postroad.delivery.tally import LinkTally
 from postroad.message.bounce.classify import Category, Classification, classify
 from postroad.model import Outcome, PermanentFailure, Reply, Route, TemporaryFailure
 from postroad.ports import Clock, Ledger, SourceStore
@@ -31,12 +32,14 @@ class Sources:
         store: SourceStore | None = None,
         ledger: Ledger | None = None,
         classify: Classify = classify,
+        tally: LinkTally | None = None,
     ) -> None:
         self._clock = clock
         self._settings = settings
         self._store = store
         self._ledger = ledger
         self._classify = classify
+        self._tally = tally or LinkTally()
         self._default = (
             Source(settings.source_ipv4 or "0.0.0.0"),
             Source(settings.source_ipv6 or "::"),
@@ -50,7 +53,7 @@ class Sources:
 
         Those that are blocked are left out as long as there is another for any address of the route.
         """
-        turn = self._turn = self._turn + 1
+        turn, self._turn = self._turn, self._turn + 1
         free = [each for each in self._free(route) if _same_family(each.address, address)]
         if not free:
             if self._has_free(route):
@@ -74,6 +77,7 @@ class Sources:
         """A provider refuses a source. Return whether there is another one for the route."""
         if len(self._blocked) >= _MAX_BLOCKS:
             del self._blocked[next(iter(self._blocked))]
+        self._tally.blocked += 1
         until = self._clock.now() + self._settings.block_seconds
         self._blocked[source.address, route.provider] = until, reply
         return self._has_free(route)

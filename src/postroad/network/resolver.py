@@ -7,6 +7,7 @@ wrong is an answer of status FAILED with the reason in words; nothing is raised.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -18,6 +19,7 @@ import dns.rdatatype
 from msgspec import Struct
 from msgspec.structs import replace
 
+from postroad.model.tally import SECONDS, Histogram
 from postroad.network.answers import Bounds, Chase, read_answer
 from postroad.network.exchange import ExchangeFailed, exchange
 from postroad.network.nameservers import Nameserver, nameservers_from_file
@@ -25,6 +27,12 @@ from postroad.ports import Answer, AnswerStatus
 
 _Key: TypeAlias = tuple[str, str]
 
+_WORDS = {
+    AnswerStatus.FOUND: "found",
+    AnswerStatus.NO_NAME: "no-name",
+    AnswerStatus.NO_DATA: "no-data",
+    AnswerStatus.FAILED: "failed",
+}
 _GOOD_RCODES = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
 
 
@@ -61,6 +69,8 @@ class DnsResolver:
         self._cache: dict[_Key, tuple[float, Answer]] = {}
         self._under_way: dict[_Key, asyncio.Task[Answer]] = {}
         self._slots = asyncio.Semaphore(self._settings.max_under_way)
+        self.asked: Counter[str] = Counter()  # questions to name servers, by status
+        self.seconds = Histogram(SECONDS)
         self._first = 0  # the server that answered last: a dead one costs its time-out once
 
     async def lookup(self, name: str, rdtype: str) -> Answer:
@@ -93,6 +103,7 @@ class DnsResolver:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _ask(self, name: str, rdtype: str) -> Answer:
+        began = self._monotonic()
         try:
             async with asyncio.timeout(self._settings.total_seconds), self._slots:
                 answer = await self._chase(name, rdtype)
@@ -105,6 +116,8 @@ class DnsResolver:
             )
         if answer.status is AnswerStatus.FAILED:
             answer = replace(answer, ttl=self._settings.failure_seconds)
+        self.asked[_WORDS[answer.status]] += 1
+        self.seconds.observe(self._monotonic() - began)
         self._remember((name, rdtype), answer)
         return answer
 

@@ -36,7 +36,7 @@ from postroad.ports.mailbox import (
 )
 from postroad.ports.moments import Moments
 from postroad.ports.network import ConnectFailed, Network, Stream, TlsFailed
-from postroad.ports.queue import QueueFilter, QueueItem, QueueStore
+from postroad.ports.queue import Lease, QueueFilter, QueueItem, QueueStore
 from postroad.ports.resolver import Answer, AnswerStatus, Resolver
 from postroad.ports.security import SecurityStore
 from postroad.ports.signing import Signatory, SigningFailed
@@ -76,6 +76,7 @@ __all__ = [
     "JourneyStore",
     "JunkStore",
     "KeyStore",
+    "Lease",
     "Ledger",
     "Listing",
     "LoginStore",

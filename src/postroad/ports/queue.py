@@ -41,6 +41,14 @@ class QueueItem(Struct, frozen=True):
     delivery: Delivery
 
 
+class Lease(Struct, frozen=True):
+    """Who has a delivery in hand: under which name, and until when (seconds since 1970)."""
+
+    ordinal: int
+    node: str
+    until: float
+
+
 class QueueStore(Protocol):
     """Reads the queue, and leases from it."""
 
@@ -80,6 +88,10 @@ class QueueStore(Protocol):
 
     async def deliveries(self, message: int) -> list[Delivery]:
         """Return all deliveries of a message, by ordinal."""
+        ...
+
+    async def leases(self, message: int) -> list[Lease]:
+        """Return who has deliveries of a message in hand, by ordinal."""
         ...
 
     async def find(self, query: QueueFilter) -> list[QueueItem]:

@@ -12,6 +12,7 @@ from postroad.queue.inventory import Inventory, Job
 from postroad.queue.pace import Pace, Rate, Throttle
 from postroad.queue.schedule import growing
 from postroad.queue.settings import QueueSettings
+from postroad.queue.tally import Counts
 
 
 class Backoff:
@@ -56,6 +57,7 @@ class Destination:
         "active",
         "backoff",
         "batch",
+        "counts",
         "domains",
         "failed_sessions",
         "idle",
@@ -84,6 +86,7 @@ class Destination:
         self.backoff = Backoff(settings)
         self.in_turn = False
         self.throttle: Throttle | None = None
+        self.counts: dict[str, Counts] = {}  # of its provider, by stream
         self.pace: Pace | None = None
         self.resuming = False  # its jobs wait for their time
         self._settings = settings

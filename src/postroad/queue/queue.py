@@ -22,6 +22,8 @@ from postroad.model import (
     Released,
     Result,
     Retried,
+    Route,
+    RouteKind,
     Ruling,
     Staged,
 )
@@ -41,11 +43,13 @@ from postroad.queue.dispatcher import Dispatcher
 from postroad.queue.entries import Fallback
 from postroad.queue.inventory import Inventory, Job, Key
 from postroad.queue.leaser import Leaser
+from postroad.queue.look import QueueLook, look
 from postroad.queue.recorder import Entry, Recorder
 from postroad.queue.recovery import recover
 from postroad.queue.reporter import Reporter
 from postroad.queue.settings import QueueSettings
 from postroad.queue.steering import Steering
+from postroad.queue.tally import Tally
 from postroad.queue.tasks import Tasks, within
 from postroad.queue.traffic import Traffic
 from postroad.queue.worker import Workers
@@ -92,6 +96,7 @@ class Queue:
         chores = asyncio.Event()
         self._inventory = Inventory(settings.max_in_memory)
         self._traffic = Traffic(settings, self._inventory)
+        self._local_counts = self._traffic.tally.of(Route(RouteKind.LOCAL, "local", "local"))
         self._admission = Admission(settings, self._inventory, self._traffic, self._dispatch)
         self._recorder = Recorder(
             ledger=ledger,
@@ -162,6 +167,15 @@ class Queue:
         return self._inventory.size
 
     @property
+    def tally(self) -> Tally:
+        """What was done since the process began."""
+        return self._traffic.tally
+
+    def look(self) -> QueueLook:
+        """Return how it stands: what moves, and what waits why."""
+        return look(self._traffic, self.in_memory, self.unrecorded, self._clock.now())
+
+    @property
     def unrecorded(self) -> int:
         """How many attempts have ended whose outcome is not stored yet."""
         return self._recorder.unrecorded
@@ -177,7 +191,9 @@ class Queue:
 
         Raises `StorageError`, and then nothing happened.
         """
+        accepted = self._traffic.tally.accepted
         if await self._deposited(message, deliveries, staged, rulings):
+            accepted[message.stream] += 1
             return
         birth = self._admission.admit(message, deliveries, self._clock.now())
         if rulings:
@@ -190,6 +206,7 @@ class Queue:
             if birth.jobs:
                 self._tasks.start(self._give_back(_keys(birth.jobs)), "give back")
             raise
+        accepted[message.stream] += 1
         if birth.jobs:
             self._admission.born(birth)
 
@@ -204,6 +221,8 @@ class Queue:
             Accepted(now, each.message, each.deliveries, rulings=each.rulings) for each in posted
         ]
         await self._ledger.commit(Group(tuple(changes), tuple(each.staged for each in posted)))
+        for each in posted:
+            self._traffic.tally.accepted[each.message.stream] += 1
         self._leaser.wake()
 
     async def _deposited(
@@ -245,6 +264,7 @@ class Queue:
             await self._ledger.commit(Group(changes, (staged,)))
         except Conflict:
             return False  # a mailbox went just now
+        self._traffic.tally.count(self._local_counts, (job,), (attempt,))
         return True
 
     async def run(self) -> None:

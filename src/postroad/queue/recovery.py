@@ -70,6 +70,11 @@ def in_flight(node: str) -> str:
     return f"{node}{_MARK}"
 
 
+def without_flight(node: str) -> str:
+    """Return the name of the process whose name, or `in_flight` name, it is."""
+    return node.removesuffix(_MARK)
+
+
 def _is_ours(node: str, settings: QueueSettings) -> bool:
     inherits = settings.inherits
     return node == settings.node or (inherits is not None and inherits(node))

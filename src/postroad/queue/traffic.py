@@ -9,6 +9,7 @@ from postroad.queue.destination import Destination, Lane
 from postroad.queue.inventory import Inventory
 from postroad.queue.pace import Throttle
 from postroad.queue.settings import QueueSettings
+from postroad.queue.tally import Tally
 
 
 class Traffic:
@@ -17,6 +18,7 @@ class Traffic:
     def __init__(self, settings: QueueSettings, inventory: Inventory) -> None:
         self._settings = settings
         self._inventory = inventory
+        self.tally = Tally()
         self._pools = settings.pools
         self._throttles: dict[str, Throttle] = {}
         self.lanes: dict[str, Lane] = {}
@@ -42,6 +44,7 @@ class Traffic:
         destination = self.destinations.get(route.key)
         if destination is None:
             destination = self.destinations[route.key] = Destination(route, self._settings)
+            destination.counts = self.tally.of(route)
             destination.throttle = self._throttle(route)
             if destination.throttle is not None:
                 destination.throttle.destinations[route.key] = destination

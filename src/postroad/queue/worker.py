@@ -276,6 +276,7 @@ class Workers:
                 too_old.append(job)
             elif self._inventory.take(job, now):
                 attempt = not_reached(job.leased, later, started_at, now)
+                self._traffic.tally.put_off += len(job.leased.deliveries)
                 self._recorder.put(put_off(job, attempt, later.reply, later.until))
         await self.fail(too_old, later, started_at)
 
@@ -287,6 +288,7 @@ class Workers:
             for _, outcome in attempt.outcomes:
                 if type(outcome) is Delivered or not asks_to_slow_down(outcome):
                     continue
+                self._traffic.tally.slowed += 1
                 words = destination.slow_down(outcome.reply, self._clock.now())
                 if words:
                     log.warning(
@@ -329,7 +331,8 @@ class Workers:
             attempts = [same_for_all(job, Unknown(_OUR_FAULT), started_at, now) for job in leased]
             destination.struggled()
         else:
-            slowed = self._slow_down(destination, jobs, attempts)
+            good = self._traffic.tally.count(destination.counts, leased, attempts)
+            slowed = not good and self._slow_down(destination, jobs, attempts)
             if session.usable:
                 if not slowed:
                     destination.succeeded()

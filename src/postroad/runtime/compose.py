@@ -28,6 +28,7 @@ from postroad.runtime.doors import Doors
 from postroad.runtime.in_force import Maker, needing_restart
 from postroad.runtime.listeners import Listeners
 from postroad.runtime.lists import leave_out_suppressed, make_returns
+from postroad.runtime.metrics.make import Metrics
 from postroad.runtime.office import Office
 from postroad.runtime.renewal import FileWatch, Renewal
 from postroad.runtime.web import make_web
@@ -146,6 +147,16 @@ class System:
             ),
             tls=current.tls,
             web=partial(make_web, office, self.intake),
+            metrics=lambda: self.metrics.text(),
+        )
+        self.metrics = Metrics(
+            office,
+            worker=worker,
+            queue=self.queue,
+            links=self._maker.links,
+            registries=self._doors.registries,
+            resolver=lambda: self._in_force.resolver,
+            addresses=lambda: self._maker.addresses,
         )
         self._chores = Chores()
         self._started = self._stopped = False
@@ -283,6 +294,7 @@ class System:
         config = self.config
         yield Chore("queue", None, self.queue.run)
         yield Chore("logins", None, self.book.run)
+        yield Chore("live", None, self.metrics.live.run)
         yield Chore("standings", config.abuse.standing_write_seconds, self._write_standings)
         if config.tls.watch_seconds:
             yield Chore("watch certificate", config.tls.watch_seconds, self._watch_certificate)

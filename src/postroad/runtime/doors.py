@@ -6,7 +6,7 @@ ones follow the new settings.
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,8 +17,10 @@ from postroad.runtime import settings
 from postroad.runtime.config import Config
 from postroad.runtime.config.server import TCP_SERVICES
 from postroad.runtime.listeners import ACME, LOCAL, ProtocolFactory
+from postroad.runtime.metrics.text import CONTENT_TYPE
 from postroad.runtime.own_policy import own_policy
 from postroad.servers.challenge import ChallengeConnection
+from postroad.servers.metrics import MetricsConnection
 from postroad.servers.pop3 import POP3Connection, POP3Service
 from postroad.servers.registry import Registry
 from postroad.servers.smtp import SMTPConnection, SMTPService
@@ -52,6 +54,7 @@ class Doors:
         maildrops: Maildrops,
         tls: ServerTls | None,
         web: "Callable[[], HttpServer] | None" = None,
+        metrics: Callable[[], Awaitable[str]] | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._intake = intake
@@ -59,6 +62,7 @@ class Doors:
         self._maildrops = maildrops
         self._make_web = web
         self._web: HttpServer | None = None
+        self._metrics = metrics
         self.registries = {name: Registry() for name in (*TCP_SERVICES, LOCAL)}
         self._smtp: dict[str, SMTPService] = {}
         self._challenges = ChallengeDirectory(settings.challenge_directory(config))
@@ -110,6 +114,10 @@ class Doors:
         made["mta_sts"] = lambda: StsConnection(
             lambda _: self._policy, self.registries["mta_sts"], self._loop
         )
+        if (text := self._metrics) is not None:
+            made["metrics"] = lambda: MetricsConnection(
+                text, CONTENT_TYPE, self.registries["metrics"], self._loop
+            )
         if self._web is None and self._make_web is not None and self._offers_web:
             self._web = self._make_web()  # late: much is loaded for it
         if (server := self._web) is not None:

@@ -13,6 +13,8 @@ from msgspec.structs import replace
 
 from postroad.delivery.above import ContentAbove
 from postroad.delivery.https import Fetcher
+from postroad.delivery.sources import Sources
+from postroad.delivery.tally import LinkTally
 from postroad.model import Envelope, Origin, Reply
 from postroad.network import DnsResolver, ServerTls
 from postroad.policy import Policy
@@ -110,6 +112,8 @@ class Maker:
         submit: Submit,
     ) -> None:
         self.ways = Ways()
+        self.links = LinkTally()
+        self.addresses: Sources | None = None  # those of the delivery that was made last
         self._ring = KeyRing(office.key_store, office.clock)
         self._signers = _make_signers(office.config)
         self._signatory = self._signers or SignsHere()
@@ -174,7 +178,9 @@ class Maker:
             ledger=office.store.ledger,
             sources=office.store.sources,
             classify=office.classify,
+            tally=self.links,
         )
+        self.addresses = remote.sources
         sealer = ForwardSealer(
             content=office.store.content,
             resolver=current.resolver,

@@ -43,6 +43,7 @@ from postroad.service.reports import Reports
 from postroad.service.returns import ReturnAddresses
 from postroad.service.standing import StandingDesk
 from postroad.service.suppressions import Suppressions
+from postroad.service.why import Why
 from postroad.storage.keys import FileKeys
 from postroad.storage.sqlite.store import SqliteStore
 from postroad.trust.srs import SrsInvalid
@@ -104,6 +105,21 @@ class Office:
         )
         self.aliases = Aliases(ledger=ledger, directory=directory, clock=clock)
         self.desk = QueueDesk(store=store.queue, journey=store.journey, ledger=ledger, clock=clock)
+        self.why = Why(
+            store=store.queue,
+            journey=store.journey,
+            suppressions=store.suppressions,
+            clock=clock,
+            classify=self.classify,
+            lists=[name for name, section in config.streams.items() if section.keeps_list],
+            pools={
+                "": config.delivery.sources,
+                **{
+                    name: section.sources or config.delivery.sources
+                    for name, section in config.streams.items()
+                },
+            },
+        )
         self.history = History(journey=store.journey)
         self.journeys = Journeys(journey=store.journey, queue=store.queue, classify=self.classify)
         self.reports = Reports(

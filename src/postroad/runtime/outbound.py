@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from postroad.delivery import RemoteDeliverer
 from postroad.delivery.sources import Classify
+from postroad.delivery.tally import LinkTally
 from postroad.message.bounce.classify import classify
 from postroad.network import AsyncNetwork, ClientTls, DnsResolver
 from postroad.ports import (
@@ -43,6 +44,7 @@ def make_remote(
     ledger: Ledger | None = None,
     sources: SourceStore | None = None,
     classify: Classify = classify,
+    tally: LinkTally | None = None,
 ) -> RemoteDeliverer:
     """Return remote delivery; without `security` and `ledger` MTA-STS is not looked at.
 
@@ -59,4 +61,5 @@ def make_remote(
         ledger=ledger,
         sources=sources,
         classify=classify,
+        tally=tally,
     )

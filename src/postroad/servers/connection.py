@@ -117,6 +117,7 @@ class Connection(asyncio.Protocol, Generic[M]):
             return
         ssl_object = transport.get_extra_info("ssl_object")
         self.tls = describe_tls(ssl_object) if ssl_object else None
+        self._registry.secured += ssl_object is not None
         try:
             self.machine = self.open(self._loop.time(), ssl_object is not None)
         except Exception:
@@ -232,6 +233,7 @@ class Connection(asyncio.Protocol, Generic[M]):
             return
         self.transport = transport
         self.tls = describe_tls(transport.get_extra_info("ssl_object"))
+        self._registry.secured += 1
         if self.machine.closing:
             return  # it ended during the handshake: we are shutting down, or the client said no more
         now = self._loop.time()

@@ -42,6 +42,9 @@ class Registry:
         self.max_connections = max_connections
         self.max_per_client = max_per_client
         self.handshake_seconds = handshake_seconds
+        self.admitted = 0
+        self.refused = 0
+        self.secured = 0  # with TLS
         self._open: set[Open] = set()
         self._clients: Counter[str] = Counter()
         self._closing = False
@@ -52,6 +55,12 @@ class Registry:
 
     def admit(self, connection: Open) -> str | None:
         """Take a connection in, or return why not, in words for the client."""
+        refusal = self._admit(connection)
+        if refusal is not None:
+            self.refused += 1
+        return refusal
+
+    def _admit(self, connection: Open) -> str | None:
         if self._closing:
             return "shutting down, try again later"
         if len(self._open) >= self.max_connections:
@@ -61,6 +70,7 @@ class Registry:
             return "too many connections from your address, try again later"
         self._open.add(connection)
         self._clients[client] += 1
+        self.admitted += 1
         return None
 
     def forget(self, connection: Open) -> None:

@@ -28,6 +28,10 @@ class SmallFileConnection(asyncio.Protocol):
         """Return the text that is asked for, None where there is none."""
         raise NotImplementedError
 
+    def answer(self, request: HttpRequest) -> bool:
+        """Whether the request is answered in another way, perhaps later (by `_write`)."""
+        return False
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio."""
         self._transport = cast(asyncio.Transport, transport)
@@ -45,19 +49,21 @@ class SmallFileConnection(asyncio.Protocol):
         try:
             request = self._reader.feed(data)
         except HttpBroken:
-            self._answer(400, "Bad Request", "this is no request\r\n")
+            self._write(400, "Bad Request", "this is no request\r\n")
             return
         if request is None:
             return
         if request.method not in ("GET", "HEAD"):
-            self._answer(405, "Method Not Allowed", "only GET\r\n")
+            self._write(405, "Method Not Allowed", "only GET\r\n")
+            return
+        if self.answer(request):
             return
         head_only = request.method == "HEAD"
         text = self.find(request)
         if text is None:
-            self._answer(404, "Not Found", "there is no such file\r\n", head_only)
+            self._write(404, "Not Found", "there is no such file\r\n", head_only)
         else:
-            self._answer(200, "OK", text, head_only)
+            self._write(200, "OK", text, head_only)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by asyncio."""
@@ -76,9 +82,17 @@ class SmallFileConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _answer(self, status: int, reason: str, body: str, head_only: bool = False) -> None:
-        assert self._transport is not None
+    def _write(
+        self,
+        status: int,
+        reason: str,
+        body: str,
+        head_only: bool = False,
+        content_type: str = "text/plain",
+    ) -> None:
+        if self._transport is None:
+            return  # it is gone
         self._transport.write(
-            write_response(status, reason, body.encode(), "text/plain", head_only=head_only)
+            write_response(status, reason, body.encode(), content_type, head_only=head_only)
         )
         self._transport.close()

@@ -120,7 +120,7 @@ async def test_a_blocked_address_is_followed_by_another_and_the_journey_says_so(
             await states(system, ["delivered"] * 2)
             journey = await told(system)
     assert {(each.client, each.helo) for each in host.messages} == {("127.0.0.22", "two.here.test")}
-    assert journey.count("source: 127.0.0.21 is blocked by there.test: 554 5.7.1") == 1
+    assert journey.count("source: 127.0.0.21 is blocked by there.test: 554 5.7.1") >= 1
     assert "another is tried" in journey
 
 

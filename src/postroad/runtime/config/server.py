@@ -1,11 +1,12 @@
 """Settings of the process itself: who we are, where we listen, certificates, logs."""
 
+import ipaddress
 import os
 from enum import Enum
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from postroad.runtime.config.values import (
     Endpoint,
@@ -88,6 +89,16 @@ def _everywhere(port: int) -> tuple[Endpoint, ...]:
     return (Endpoint("*", port),)
 
 
+def _near(endpoints: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
+    for each in endpoints:
+        if each.host == "*" or not ipaddress.ip_address(each.host).is_private:
+            raise ValueError(
+                f"{each} can be reached by strangers, and metrics have no password; "
+                "write a loopback or private address, as in '127.0.0.1:9587'"
+            )
+    return endpoints
+
+
 class ListenSection(Section):
     """Addresses and ports, as lists of `address:port`. `*` stands for all addresses, IPv4 and IPv6;
     an empty list turns a service off. Where the usual ports need privileges that you do not have,
@@ -126,6 +137,11 @@ class ListenSection(Section):
         default=(),
         description="The HTTP API by HTTPS, with the certificate of `tls`. Off unless set.",
     )
+    metrics: Annotated[Endpoints, AfterValidator(_near)] = Field(
+        default=(),
+        description="Metrics for Prometheus (`/metrics`, HTTP), usually `127.0.0.1:9587`. There is no "
+        "password, so only loopback and private addresses are taken. Off unless set.",
+    )
     local: OptionalPath = Field(
         default=Path("/run/postroad/submit.sock"),
         description="UNIX socket of the `sendmail` command; the peer's user is its identity. "
@@ -156,6 +172,7 @@ TCP_SERVICES = (
     "acme",
     "http",
     "https",
+    "metrics",
 )
 IMPLICIT_TLS_SERVICES = frozenset({"submissions", "pop3s", "mta_sts", "https"})
 

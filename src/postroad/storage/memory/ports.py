@@ -35,6 +35,7 @@ from postroad.ports import (
     AtHand,
     Entry,
     JourneyEvent,
+    Lease,
     Listing,
     MailboxStatus,
     QueueFilter,
@@ -124,6 +125,14 @@ class MemoryQueue:
     async def deliveries(self, message: int) -> list[Delivery]:
         """Return all deliveries of a message, by ordinal."""
         return [queued.delivery for queued in self._state.ordinals(message)]
+
+    async def leases(self, message: int) -> list[Lease]:
+        """Return who has deliveries of a message in hand, by ordinal."""
+        return [
+            Lease(queued.delivery.ordinal, queued.node or "", queued.wake_at or 0.0)
+            for queued in self._state.ordinals(message)
+            if queued.delivery.state is DeliveryState.LEASED
+        ]
 
     async def find(self, query: QueueFilter) -> list[QueueItem]:
         """Return deliveries that fit, oldest message first."""

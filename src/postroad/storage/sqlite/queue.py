@@ -23,7 +23,7 @@ from postroad.model import (
     Reply,
     Retried,
 )
-from postroad.ports import QueueFilter, QueueItem
+from postroad.ports import Lease, QueueFilter, QueueItem
 from postroad.storage.search import fold
 from postroad.storage.sqlite.apply import Sweep
 from postroad.storage.sqlite.database import Database
@@ -111,6 +111,11 @@ class SqliteQueue:
         born = {delivery.ordinal: delivery for delivery in _decode_accepted(rows[0][0]).deliveries}
         states = self._database.read(SQL["delivery_states"], (message,))
         return [_as_it_stands(born[row[0]], row) for row in states]
+
+    async def leases(self, message: int) -> list[Lease]:
+        """Return who has deliveries of a message in hand, by ordinal."""
+        rows = self._database.read(SQL["delivery_leases"], (message,))
+        return [Lease(*row) for row in rows]
 
     async def find(self, query: QueueFilter) -> list[QueueItem]:
         """Return deliveries that fit, oldest message first."""

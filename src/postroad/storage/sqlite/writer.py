@@ -24,6 +24,7 @@ from typing import Any
 
 import apsw
 
+from postroad.model.tally import SECONDS, SIZES, Histogram
 from postroad.ports import StorageError
 from postroad.storage.sqlite.apply import Sweep, apply_steps
 from postroad.storage.sqlite.database import Database
@@ -71,6 +72,9 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Item] = deque()
         self._busy = False
+        self._began = 0.0
+        self.batches = Histogram(SIZES)  # groups in each commit
+        self.seconds = Histogram(SECONDS)  # from its beginning to stable storage
         self._closing = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -112,6 +116,7 @@ class Writer:
     def _next_batch(self) -> None:
         while self._waiting:
             batch = self._take()
+            self._began = time.monotonic()
             if batch[0].long:
                 self._work.put(partial(self._apply_in_thread, batch))
                 return
@@ -254,6 +259,9 @@ class Writer:
 
     def _settle(self, batch: list[Item], error: Exception | None) -> None:
         failure = None if error is None else self._database.storage_error(error)
+        if error is None:
+            self.batches.observe(len(batch))
+            self.seconds.observe(time.monotonic() - self._began)
         for item in batch:
             future = item.future
             if future.done():  # its caller was cancelled; the change stands

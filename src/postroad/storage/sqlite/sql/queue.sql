@@ -104,6 +104,10 @@ SELECT accepted FROM message WHERE id = ?1;
 SELECT ordinal, state, due_at, attempts, delay_notified, last
 FROM delivery WHERE message = ?1 ORDER BY ordinal;
 
+-- :name delivery_leases
+SELECT ordinal, coalesce(node, ''), wake_at FROM delivery
+WHERE message = ?1 AND state = 'leased' ORDER BY ordinal;
+
 -- :name delivery_state
 SELECT ordinal, state, due_at, attempts, delay_notified, last
 FROM delivery WHERE message = ?1 AND ordinal = ?2;
