@@ -133,6 +133,9 @@ quarter (!), a figure says less than it seems to.
 - aiosmtpd stores nothing: what it says 250 to is gone. We are durable in that row as in all.
 - The bare loop (`bench/bare_loop.py`) makes the same commits, by our statements in our schema, in the
   same process model, without being a mail server; the ratio is the share of it that we reach.
+- Signing is done by a process of its own. Rows `sign-*` count messages while that process, the server,
+  its writer and the client share the cores; rows `sign-*-loop` the processor time of the server's event
+  loop alone, the one core that limits intake where there are others for the rest.
 - Postfix writes some lines of log for a message, as it always does (`postlogd`, to a file); we log
   warnings only, and keep what happened in the journey.
 - POP3 rows read the same bytes on both sides with a client of our own (`bench/pop3_client.py`).

@@ -28,6 +28,11 @@ class Resident:
         fields = self._directory.joinpath("stat").read_text().rpartition(") ")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def loop_seconds(self) -> float:
+        """Return how long the process's first thread, an event loop's, has run on processors so far."""
+        schedule = self._directory.joinpath("task", self._directory.name, "schedstat").read_text()
+        return int(schedule.split()[0]) / 1e9
+
     def _field(self, name: str) -> int:
         status = self._directory.joinpath("status").read_text()
         found = re.search(rf"^{name}:\s+(\d+) kB$", status, re.MULTILINE)

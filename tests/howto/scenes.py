@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import threading
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,7 +23,7 @@ from postroad.lab.dns import DnsFault
 from postroad.lab.mailworld import Engine, MailWorld
 from postroad.lab.zones import reverse_name
 from postroad.message.dsn import Action, RecipientReport, Report, build_dsn
-from postroad.model import Address, Reply, format_id
+from postroad.model import Address, ApiScope, Reply, format_id
 from postroad.trust.dmarc_report import (
     AggregateReport,
     DkimAuth,
@@ -329,6 +330,93 @@ class HandleBounces(Scene):
             file.write('[streams.news]\nsenders = ["news@example.org"]\nsuppression = true\n')
 
 
+STREAMS = """
+[streams.codes]
+kind = "transactional"
+senders = "codes@example.org"
+unknown = "hold"
+retry_first_seconds = 10
+lifetime_seconds = "10m"
+[streams.news]
+kind = "broadcast"
+senders = "news@example.org"
+dkim_domain = "example.org"
+unsubscribe_domain = "news.example.org"
+unsubscribe_address = "leave@example.org"
+track_clicks = true
+tracking_domain = "go.example.org"
+"""
+NEWSLETTER = b"""\
+From: news@example.org\r
+To: subscribers:;\r
+Subject: Spring\r
+Date: Wed, 25 Nov 2026 13:00:00 +0000\r
+Message-ID: <spring@example.org>\r
+Content-Type: text/html\r
+\r
+<p>Spring is <a href="https://example.org/spring">here</a>.</p>\r
+"""
+
+
+class SendNewsletters(Scene):
+    """A newsletter that was delivered; one of its readers has followed a link."""
+
+    def prepare(self) -> None:
+        with self.config.open("a") as file:
+            file.write(STREAMS)
+        run, world, site = self.engine.run, self.engine.world, self.site
+        run(site.add_account("news@example.org"))
+        run(world.add_domain("remote.example", ["ann"]))
+        run(site.stop())
+        sections = site.config.model_dump()
+        sections["streams"] = tomllib.loads(STREAMS)["streams"]
+        sections["listen"]["http"] = ["127.0.0.1:0"]
+        site.config = type(site.config).model_validate(sections)
+        run(site.start())
+        host, port = site.system.listening["http"][0]
+        self.url = f"http://{host}:{port}"
+        self.sent = run(world.send("news@example.org", "ann@remote.example", NEWSLETTER))
+        (letter,) = run(world.wait_for("ann@remote.example"))
+        run(world.settled(self.sent))
+        (leave,) = re.findall(rb"<https://news\.example\.org(/u/[^>]+)>", letter)
+        (click,) = re.findall(rb"https://go\.example\.org(/c/[^\"]+)\"", letter)
+        self.clicked = False
+        self.click = self.url + click.decode()
+        key = run(site.office.api_keys.add("docs", tuple(ApiScope)))
+        Path("list.csv").write_text(
+            "address,stream\nx@remote.example,news\ny@remote.example,news\n"
+        )
+        self.names = [
+            (re.compile(r"^\w{13}$"), lambda: self.sent),
+            (re.compile(r"/u/TOKEN$"), leave.decode),
+            (re.compile(r"^http://127\.0\.0\.1:8025(?=/)"), lambda: self.url),
+            (re.compile(r"\$KEY"), lambda: key),
+        ]
+        self.excerpts["journey"] = only("clicked", "unsubscribed", "delivered")
+        self.excerpts["curl"] = lambda output: re.sub(
+            r"(?<=,since\n)(.*\n?)+", "…", output.replace("\r", "")
+        )
+
+    def run(self, *words: str) -> str:
+        """Run a command of ours, or curl."""
+        return self._curl(*words[1:]) if words[0] == "curl" else super().run(*words)
+
+    def say(self, command: str) -> str:
+        """Run a command of the page. Before the first one, a minute goes by, and a reader clicks."""
+        if not self.clicked:
+            self.clicked = True
+            self.clock.pass_by(60)
+            self._curl("-H", "Host: go.example.org", "-A", "Mozilla/5.0 (X11)", self.click)
+        if not command.startswith("curl "):
+            return super().say(command)
+        words = [self._named(self._named(each)) for each in shlex.split(command)]
+        return self.excerpts["curl"](shortened(self.run(*words)))
+
+    def _curl(self, *words: str) -> str:
+        done = subprocess.run(["curl", "-s", *words], capture_output=True, text=True, check=True)
+        return done.stdout
+
+
 class SendFromTemplates(Scene):
     """The files that the page shows, each behind its name."""
 
@@ -442,6 +530,7 @@ SCENES: dict[str, type[Scene]] = {
     "howto/check-a-domain.md": CheckADomain,
     "howto/handle-bounces.md": HandleBounces,
     "howto/protect-the-link.md": ProtectTheLink,
+    "howto/send-newsletters.md": SendNewsletters,
     "howto/send-from-templates.md": SendFromTemplates,
     "howto/sign-your-mail.md": SignYourMail,
     "tutorial/lab.md": TheLab,

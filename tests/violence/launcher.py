@@ -13,8 +13,8 @@ import apsw
 
 from postroad.ports import MAX_ABOVE_OCTETS
 from postroad.runtime.lifecycle import serve
-from postroad.storage import durable
-from postroad.storage.sqlite import checkpoint, content, database, store
+from postroad.storage import durable, files
+from postroad.storage.sqlite import checkpoint, database, store
 from tests.violence.shim import Control, Platter, install
 
 CHECKPOINT_PAGES = 150  # so that checkpoints, which write more than anything else, are met often
@@ -34,20 +34,21 @@ def synchronous_off() -> None:
 def no_file_sync() -> None:
     """Content files are not synced; their names are."""
 
-    def careless(self: Any, above: bytes) -> None:
+    def careless(self: Any, size: int, above: bytes) -> bytes:
         if above:
             self._file.seek(MAX_ABOVE_OCTETS - len(above))
             self._file.write(above)
         self._file.flush()
         durable.sync_directory(self._path.parent)
         durable.sync_directory(self._path.parent.parent)
+        return files.digest_of(self._file.fileno(), MAX_ABOVE_OCTETS - len(above))
 
-    _patch(content.SqliteContentWriter, "_make_durable", careless)
+    _patch(files.FileWriter, "_make_durable", careless)
 
 
 def no_directory_sync() -> None:
     """Content files are synced; their names are not."""
-    _patch(content, "sync_directory", lambda path: None)
+    _patch(files, "sync_directory", lambda path: None)
 
 
 def no_folder_sync() -> None:
@@ -57,7 +58,7 @@ def no_folder_sync() -> None:
         if path.name != "content":
             durable.sync_directory(path)
 
-    _patch(content, "sync_directory", careless)
+    _patch(files, "sync_directory", careless)
 
 
 def no_store_sync() -> None:

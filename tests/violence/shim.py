@@ -260,7 +260,7 @@ def install(platter: Platter, control: Control) -> ShimVFS:
 
 
 def _watch_content_files(platter: Platter, control: Control) -> None:
-    from postroad.storage.sqlite import content
+    from postroad.storage import files
 
     def fail(*troubles: Trouble) -> None:
         if control.trouble in troubles:
@@ -290,6 +290,6 @@ def _watch_content_files(platter: Platter, control: Control) -> None:
             platter.unlinked(os.fspath(path))
 
     patch: Callable[[Any, str, Any], None] = setattr
-    patch(content, "FileIO", ShimFileIO)
+    patch(files, "FileIO", ShimFileIO)
     patch(os, "fsync", fsync)
     patch(os, "unlink", unlink)

@@ -1,8 +1,11 @@
 """``postroad suppression``: who gets nothing of a stream any more."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
@@ -14,6 +17,7 @@ from postroad.cli.show import print_json, print_line, print_table, when
 if TYPE_CHECKING:
     from postroad.model import Suppression
     from postroad.runtime.office import Office
+    from postroad.service.suppressions import Imported
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,6 +25,7 @@ app = typer.Typer(
 )
 
 MAX_FILE_OCTETS = 256 * 1024 * 1024
+_PIECE_OCTETS = 1024 * 1024
 
 Addresses = Annotated[list[str], typer.Argument(metavar="ADDRESS...")]
 Stream = Annotated[str, typer.Option("--stream", metavar="NAME", help="The list of this stream.")]
@@ -92,7 +97,9 @@ def add(
 
 @app.command("remove")
 def remove(addresses: Addresses, stream: Stream, config: ConfigFile = None) -> None:
-    """Take addresses off the list of a stream. Exit code 65 where none of them was on it."""
+    """Take addresses off the list of a stream, so that they get its mail again. Exit code 65 where none
+    of them was on it.
+    """
     from postroad.model import Address
 
     parsed = [Address.parse(each) for each in addresses]
@@ -114,21 +121,27 @@ def import_(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", allow_dash=True, help="CSV; - reads standard input.")
     ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what is wrong, and what would be added.")
+    ] = False,
     config: ConfigFile = None,
 ) -> None:
     """Add what a CSV file names in its columns address and stream (reason, evidence and since may
     follow). Where a line is wrong, nothing is added.
     """
-    data = _read(file)
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise CommandFailed(f"{file} is no UTF-8: {error}", Exit.DATAERR) from None
+    from postroad.service.suppression_csv import opened
 
-    async def use(office: "Office") -> int:
-        return await office.suppressions.read_csv(text, by=operator())
+    with _opened(file) as octets, opened(octets) as table:
 
-    print_line(f"{_counted(in_office(config, use))} added")
+        async def use(office: "Office") -> "Imported":
+            return await office.suppressions.read_csv(table, by=operator(), dry_run=dry_run)
+
+        found = in_office(config, use)
+    if dry_run:
+        lines = f"{found.lines} line{'' if found.lines == 1 else 's'}"
+        print_line(f"{lines}, all right; {_counted(found.added)} would be added")
+    else:
+        print_line(f"{_counted(found.added)} added")
 
 
 @app.command("export")
@@ -142,17 +155,28 @@ def export(stream: AnyStream = None, config: ConfigFile = None) -> None:
     in_office(config, use)
 
 
-def _read(file: Path) -> bytes:
-    if str(file) == "-":
-        data = sys.stdin.buffer.read(MAX_FILE_OCTETS + 1)
-    else:
-        with file.open("rb") as opened:
-            data = opened.read(MAX_FILE_OCTETS + 1)
-    if len(data) > MAX_FILE_OCTETS:
-        raise CommandFailed(
-            f"{file} is larger than {MAX_FILE_OCTETS} octets; import it in parts", Exit.DATAERR
-        )
-    return data
+@contextmanager
+def _opened(file: Path) -> Iterator[BinaryIO]:
+    """Open the file, or what standard input has, to be read more than once."""
+    if str(file) != "-":
+        if file.stat().st_size > MAX_FILE_OCTETS:
+            raise _too_large(file)
+        with file.open("rb") as octets:
+            yield octets
+        return
+    with TemporaryFile() as kept:
+        size = 0
+        while piece := sys.stdin.buffer.read(_PIECE_OCTETS):
+            size += len(piece)
+            if size > MAX_FILE_OCTETS:
+                raise _too_large(file)
+            kept.write(piece)
+        yield kept
+
+
+def _too_large(file: Path) -> CommandFailed:
+    text = f"{file} is larger than {MAX_FILE_OCTETS} octets; import it in parts"
+    return CommandFailed(text, Exit.DATAERR)
 
 
 def _folded(text: str | None) -> str | None:

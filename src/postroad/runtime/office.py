@@ -93,7 +93,11 @@ class Office:
             ledger=ledger,
             store=store.suppressions,
             clock=clock,
-            known=(name for name, section in config.streams.items() if section.keeps_list),
+            known={
+                name: section.domains
+                for name, section in config.streams.items()
+                if section.keeps_list
+            },
         )
         self.domains = Domains(ledger=ledger, directory=directory, clock=clock)
         self.key_store = FileKeys(config.server.data_dir / "keys")

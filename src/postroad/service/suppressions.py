@@ -1,10 +1,11 @@
 """The lists of who gets nothing of a stream any more: look, change, read and write them as CSV."""
 
-import csv
-import io
-from collections.abc import AsyncIterator, Iterable, Iterator
-from datetime import UTC, datetime
+import asyncio
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from itertools import islice
+from typing import TextIO
+
+from msgspec import Struct
 
 from postroad.model import (
     MAX_EVIDENCE,
@@ -17,36 +18,58 @@ from postroad.model import (
 )
 from postroad.ports import Clock, Ledger, SuppressionStore
 from postroad.service.errors import Refused
-from postroad.service.streams import DEFAULT_STREAM, shown
-
-COLUMNS = ("address", "stream", "reason", "evidence", "since")
-MAX_ROWS = 2_000_000
+from postroad.service.streams import DEFAULT_STREAM
+from postroad.service.suppression_csv import COLUMNS, line_of, line_of_entry, read_rows
 
 _BATCH = 1_000
-_MAX_CELL = 10_000
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Imported(Struct, frozen=True):
+    """What a table came to: how many `lines` it has, and how many addresses were not on the list before
+    (of a dry run: would be `added`; one that is named twice, far apart, counts twice).
+    """
+
+    lines: int
+    added: int
 
 
 class Suppressions:
-    """Steers the lists of the streams `known`. Works on the store, so it needs no running server."""
+    """Steers the lists of the streams `known`, each with the domains whose mail belongs to it. Works on
+    the store, so it needs no running server.
+    """
 
     def __init__(
-        self, *, ledger: Ledger, store: SuppressionStore, clock: Clock, known: Iterable[str]
+        self,
+        *,
+        ledger: Ledger,
+        store: SuppressionStore,
+        clock: Clock,
+        known: Mapping[str, Collection[str]],
     ) -> None:
         self._ledger = ledger
         self._store = store
         self._clock = clock
-        self._known = frozenset(known)
+        self._known = {name: frozenset(domains) for name, domains in known.items()}
+
+    def domains_of(self, stream: str) -> frozenset[str]:
+        """Return the domains whose mail belongs to a stream. Raises `Refused`."""
+        return self._known[self.stream(stream)]
 
     async def find(
-        self, stream: str | None = None, address: str | None = None, limit: int = 100
+        self,
+        stream: str | None = None,
+        address: str | None = None,
+        limit: int = 100,
+        *,
+        after: tuple[str, str] = ("", ""),
     ) -> list[Suppression]:
-        """Return entries by stream and address: of one stream, for a whole address or ``@domain``.
+        """Return entries by stream and address: of one stream, for a whole address or ``@domain``, those
+        behind `after` (stream and folded address of an entry).
 
         Raises `Refused`, `StorageError`.
         """
         name = None if stream is None else self.stream(stream)
-        return await self._store.page(name, address=address, limit=limit)
+        return await self._store.page(name, address=address, after=after, limit=limit)
 
     async def add(
         self, addresses: Iterable[Address], stream: str, *, by: str, evidence: str = ""
@@ -75,32 +98,32 @@ class Suppressions:
             await self._ledger.commit(Group((change,)))
         return there
 
-    async def read_csv(self, text: str, *, by: str) -> int:
+    async def read_csv(self, file: TextIO, *, by: str, dry_run: bool = False) -> Imported:
         """Put on the lists what `write_csv` wrote, or a table with at least the columns address and
-        stream; return how many were not there before. Nothing is changed where a line is wrong.
+        stream. Nothing is changed where a line is wrong, nor by a `dry_run`.
 
-        Raises `Refused` that names the line, `StorageError`.
+        `file` is read twice, piece by piece: once to see that all lines are right, since none of
+        millions is kept, and once to add them. Reading happens in a thread. `suppression_csv.opened`
+        gives it the right form. Raises `Refused` that names the line, `StorageError`.
         """
-        for _ in self._rows(text):
-            pass  # all lines must be right; none is kept, since there may be millions
-        rows, fresh = self._rows(text), 0
-        while batch := list(islice(rows, _BATCH)):
-            fresh += await self._put(batch, by)
-        return fresh
+        now = self._clock.now()
+        lines = await asyncio.to_thread(self._count, file, now)
+        rows, fresh = read_rows(file, self.stream, now), 0
+        while batch := await asyncio.to_thread(list, islice(rows, _BATCH)):
+            fresh += len(await self._missing(batch)) if dry_run else await self._put(batch, by)
+        return Imported(lines, fresh)
+
+    def _count(self, file: TextIO, now: float) -> int:
+        return sum(1 for _ in read_rows(file, self.stream, now))
 
     async def write_csv(self, stream: str | None = None) -> AsyncIterator[str]:
         """Yield the lists (of one stream) as CSV, line by line. Raises `Refused`, `StorageError`."""
         name = None if stream is None else self.stream(stream)
-        yield _line(COLUMNS)
+        yield line_of(COLUMNS)
         after = ("", "")
         while page := await self._store.page(name, after=after, limit=_BATCH):
             for each in page:
-                since = datetime.fromtimestamp(each.since, UTC).isoformat(timespec="seconds")
-                # What a server wrote must not become a formula in somebody's spreadsheet.
-                formula = each.evidence.startswith(_FORMULA)
-                evidence = f" {each.evidence}" if formula else each.evidence
-                cells = (str(each.address), shown(each.stream), each.reason.value, evidence, since)
-                yield _line(cells)
+                yield line_of_entry(each)
             after = (page[-1].stream, page[-1].address.folded)
 
     def stream(self, name: str) -> str:
@@ -126,51 +149,3 @@ class Suppressions:
             for known in await self._store.of(stream, addresses):
                 missing.discard((stream, known.address.folded))
         return missing
-
-    def _rows(self, text: str) -> Iterator[Suppression]:
-        now = self._clock.now()
-        reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
-        try:
-            columns = reader.fieldnames or ()
-            if "address" not in columns or "stream" not in columns:
-                raise Refused("line 1: the columns address and stream are needed")
-            for count, row in enumerate(reader):
-                if count >= MAX_ROWS:
-                    raise Refused(f"more than {MAX_ROWS} lines; import it in parts")
-                yield self._entry(row, reader.line_num, now)
-        except csv.Error as error:
-            raise Refused(f"line {reader.line_num + 1}: {error}") from None
-
-    def _entry(self, row: dict[str, str | None], line: int, now: float) -> Suppression:
-        cells = {name: (row.get(name) or "").strip() for name in COLUMNS}
-        if any(len(cell) > _MAX_CELL for cell in cells.values()):
-            raise Refused(f"line {line}: a cell has more than {_MAX_CELL} letters")
-        try:
-            return Suppression(
-                Address.parse(cells["address"]),
-                self.stream(cells["stream"]),
-                _reason(cells["reason"]),
-                cells["evidence"][:MAX_EVIDENCE],
-                _moment(cells["since"]) if cells["since"] else now,
-            )
-        except (Refused, ValueError) as error:
-            raise Refused(f"line {line}: {error}") from None
-
-
-def _reason(text: str) -> SuppressionReason:
-    try:
-        return SuppressionReason(text or SuppressionReason.MANUAL.value)
-    except ValueError:
-        words = ", ".join(each.value for each in SuppressionReason)
-        raise Refused(f"{text!r} is no reason; these are {words}") from None
-
-
-def _moment(text: str) -> float:
-    moment = datetime.fromisoformat(text)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-def _line(cells: Iterable[str]) -> str:
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\r\n").writerow(cells)
-    return line.getvalue()

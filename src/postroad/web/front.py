@@ -70,7 +70,7 @@ class Front:
             answer.standing = standing = self._rates.take(_who(scope, key), self._clock.monotonic())
             if not standing.allowed:
                 raise _too_many(standing)
-            body = _Body(receive, self._max_body_octets)
+            body = _Body(receive, self._max_body_octets, answer)
             await self._app(scope, body.receive, answer.send)
         except Gone:
             pass
@@ -145,9 +145,10 @@ class _Answer:
 class _Body:
     """The way in of one request: counts the octets of a body of unknown length."""
 
-    __slots__ = ("_left", "_limit", "_receive")
+    __slots__ = ("_answer", "_left", "_limit", "_receive")
 
-    def __init__(self, receive: Receive, limit: int) -> None:
+    def __init__(self, receive: Receive, limit: int, answer: _Answer) -> None:
+        self._answer = answer
         self._receive = receive
         self._limit = limit
         self._left = limit
@@ -156,6 +157,8 @@ class _Body:
         """Return the next part. Raises `Problem` where it goes too far."""
         message = await self._receive()
         if message["type"] == "http.disconnect":
+            if self._answer.started:
+                return message  # who streams an answer wants to know when to stop
             raise Gone("the client is gone")
         body = message.get("body")
         if body:

@@ -10,9 +10,14 @@ from typing import TypeAlias
 
 from litestar.types import ControllerRouterHandler
 
-from postroad.web import explore, health, templates
+from postroad.web import explore, health, suppressions, templates
 from postroad.web.services import Services
 
 Routes: TypeAlias = Callable[[Services], Sequence[ControllerRouterHandler]]
 
-ROUTES: tuple[Routes, ...] = (health.routes, explore.routes, templates.routes)
+ROUTES: tuple[Routes, ...] = (
+    health.routes,
+    explore.routes,
+    suppressions.routes,
+    templates.routes,
+)

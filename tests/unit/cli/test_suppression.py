@@ -56,6 +56,16 @@ def test_export_and_import(cli: Cli, tmp_path: Path) -> None:
     assert cli("import", str(file)) == "0 addresses added\n"
 
 
+def test_a_dry_run(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text("address,stream\njo@there.test,news\n")
+    assert cli("import", "--dry-run", str(file)) == "1 line, all right; 1 address would be added\n"
+    assert json.loads(cli("list", "--json")) == []
+    file.write_text("address,stream\njo@there.test,news\nann@there.test,old\n")
+    cli("import", "--dry-run", str(file), code=65)
+    assert "line 3: the stream 'old'" in cli.error
+
+
 def test_from_standard_input(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     text = b"address,stream\njo@there.test,news\nann@there.test,news\n"
     monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(text)))
@@ -73,5 +83,5 @@ def test_what_is_wrong_is_said(cli: Cli, tmp_path: Path) -> None:
     file = tmp_path / "list.csv"
     file.write_bytes(b"\xff")
     cli("import", str(file), code=65)
-    assert "is no UTF-8" in cli.error
+    assert "line 1: it is no UTF-8" in cli.error
     cli("import", str(tmp_path / "none.csv"), code=66)

@@ -170,6 +170,11 @@ class StreamSection(Section):
         return self.suppression
 
     @property
+    def domains(self) -> frozenset[str]:
+        """The domains whose mail may belong to it."""
+        return frozenset(each.rpartition("@")[2] for each in (*self.senders, *self.accounts))
+
+    @property
     def writes_links(self) -> bool:
         """Whether recipients get links of their own, and so copies of their own."""
         return bool(self.unsubscribe_domain or self.track_opens or self.track_clicks)
