@@ -227,6 +227,12 @@ class Life:
             self._network.listeners[self.address, port] = (self.loop, listener)
         self.running = self.loop.create_task(self.queue.run(), name="queue")
 
+    @property
+    def in_flight(self) -> bool:
+        """Whether something is on its way to another server."""
+        jobs = self.queue._inventory._jobs.values()
+        return any(job.flying and job.leased.deliveries[0].destination != "local" for job in jobs)
+
     async def stop(self, grace_seconds: float) -> None:
         """As `System.stop` does."""
         for port in PORTS.values():

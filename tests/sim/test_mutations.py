@@ -121,6 +121,11 @@ def hold_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(QueueSettings, "unknown_of", lambda self, stream: UnknownPolicy.RETRY)
 
 
+def cut_off_ignores_hold(patch: pytest.MonkeyPatch) -> None:
+    """A stop in the midst of an attempt: what may have arrived is tried again, whatever the stream says."""
+    patch.setattr(reporter, "holds", lambda *_: False)
+
+
 def refused_content_is_removed(patch: pytest.MonkeyPatch) -> None:
     """A message whose commit failed loses its file, though the commit may have happened."""
     real = Incoming.discard
@@ -300,6 +305,7 @@ PLANTED: Sequence[tuple[Plant, str]] = [
     (unknown_is_a_failure, "promise 3"),
     (unknown_is_delivered, "promise "),
     (hold_is_forgotten, "promise 3"),
+    (cut_off_ignores_hold, "promise 3"),
     (refused_content_is_removed, "promise 1"),
     (outcome_without_report, "promise 2"),
     (deposit_apart_from_outcome, "promise 3"),

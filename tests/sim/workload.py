@@ -47,7 +47,7 @@ class Workload:
             server = random.choice(self.world.servers)
             fuse, effects = random.randrange(1, 2000), random.random() < 0.5
             self._when(partial(server.crash, fuse, effects))
-        if random.random() < 0.3:
+        if random.random() < 0.4:
             self._at(self._restart(random.choice(self.world.servers)))
         for _ in range(random.randrange(0, 4)):
             self._weather()
@@ -169,9 +169,19 @@ class Workload:
         await world.operate(server, work)
 
     async def _restart(self, server: Server) -> None:
-        await server.stop(self.random.choice([0.0, 5.0, 300.0]))
+        grace = self.random.choice([0.0, 0.0, 5.0, 300.0])
+        if self.random.random() < 0.8:
+            await self._in_flight(server)
+        await server.stop(grace)
         if server.life is None:
             server.start_later(self.random.choice([0.1, 600.0]))
+
+    async def _in_flight(self, server: Server) -> None:
+        """Wait until the server is in the midst of an attempt, or a while in vain."""
+        for _ in range(2000):
+            if server.life is not None and server.life.in_flight:
+                return
+            await self.world.sleep(0.05)
 
     # Weather
 

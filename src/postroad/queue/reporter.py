@@ -25,6 +25,8 @@ from postroad.queue.settings import QueueSettings
 
 log = structlog.get_logger("postroad.queue")
 
+_LAST_SECONDS = 2.0
+
 
 class Reporter:
     """Takes in attempts."""
@@ -60,19 +62,37 @@ class Reporter:
             else:
                 put(entry_of(job, attempt, judgement.results))
         while with_notices:
-            job, attempt, judgement = with_notices[-1]
+            making = asyncio.ensure_future(self._with_reports(*with_notices[-1]))
             try:
-                entry = await self._with_reports(job, attempt, judgement)
+                entry = await asyncio.shield(making)
             except asyncio.CancelledError:
-                for job, attempt, judgement in with_notices:
-                    put(
-                        entry_of(
-                            job, attempt, unreported(judgement, attempt.ended_at, self._settings)
-                        )
-                    )
+                await self._stopped(making, with_notices)
                 raise
             with_notices.pop()
             put(entry)
+
+    async def _stopped(
+        self, making: "asyncio.Future[Entry]", left: list[tuple[Job, Attempt, Judgement]]
+    ) -> None:
+        """Have the rest recorded as the process stops: with the report that is being made, if that takes
+        no longer than a moment, since that of a success could not be made later.
+        """
+        moment = asyncio.ensure_future(self._clock.sleep(_LAST_SECONDS))
+        put, settings = self._recorder.put, self._settings
+        try:
+            while left:
+                await asyncio.wait({making, moment}, return_when=asyncio.FIRST_COMPLETED)
+                if not making.done():
+                    break
+                left.pop()
+                put(making.result())
+                if left:
+                    making = asyncio.ensure_future(self._with_reports(*left[-1]))
+        finally:
+            making.cancel()
+            moment.cancel()
+            for job, attempt, judgement in left:
+                put(entry_of(job, attempt, unreported(judgement, attempt.ended_at, settings)))
 
     def report_now(self, job: Job, attempt: Attempt) -> None:
         """Have an attempt recorded that a shutdown cut off: never final, and told to nobody."""

@@ -1,5 +1,6 @@
 """Which reports are made, and what is in them."""
 
+import asyncio
 import email
 from email.message import Message as ParsedMessage
 from typing import Any
@@ -201,6 +202,57 @@ def test_no_end_without_its_report() -> None:
         broken = False
         assert await world.clock.until(world.all_final, DAY)
         assert len(there.attempts) == 2
+        assert len(world.reports(sent)) == 1
+
+    play(scenario)
+
+
+def hanging(world: World) -> tuple[asyncio.Event, asyncio.Event]:
+    """Have reports wait for who the sender is: one event tells that one does, the other lets it go on."""
+    asked, known = asyncio.Event(), asyncio.Event()
+
+    async def resolve(address: Address) -> tuple[str, int | None] | None:
+        asked.set()
+        await known.wait()
+        return address.domain, None
+
+    world.resolve = resolve
+    return asked, known
+
+
+def test_a_stop_while_the_report_is_made_leaves_the_delivery_to_the_next_start() -> None:
+    async def scenario(world: World) -> None:
+        world.server("here.example")
+        world.server("there.example", answer=lambda leased, each: NO_USER)
+        await world.start()
+        asked, known = hanging(world)
+        sent = await world.send("bob@there.example")
+        assert await world.clock.until(asked.is_set, 10)
+        await world.stop(0.0)
+        assert world.state(sent) is DeliveryState.DUE
+        assert not world.reports(sent)
+        known.set()
+        await world.start()
+        assert await world.clock.until(world.all_final, DAY)
+        assert len(world.reports(sent)) == 1
+
+    play(scenario)
+
+
+def test_the_report_of_a_success_is_still_made_when_the_process_stops() -> None:
+    async def scenario(world: World) -> None:
+        world.server("here.example")
+        world.server("there.example")
+        await world.start()
+        asked, known = hanging(world)
+        sent = await world.send("bob@there.example", notify=Notify.SUCCESS)
+        assert await world.clock.until(asked.is_set, 10)
+        stopping = asyncio.ensure_future(world.stop(0.0))
+        for _ in range(50):  # the stop comes as far as it can, and no time passes
+            await asyncio.sleep(0)
+        known.set()
+        await stopping
+        assert world.state(sent) is DeliveryState.DELIVERED
         assert len(world.reports(sent)) == 1
 
     play(scenario)
