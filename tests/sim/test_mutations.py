@@ -122,7 +122,7 @@ def hold_is_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 
 def cut_off_ignores_hold(patch: pytest.MonkeyPatch) -> None:
-    """A stop in the midst of an attempt: what may have arrived is tried again, whatever the stream says."""
+    """A stop cuts an attempt off: what may have arrived is tried again, whatever the stream says."""
     patch.setattr(reporter, "holds", lambda *_: False)
 
 

@@ -208,7 +208,7 @@ def test_no_end_without_its_report() -> None:
 
 
 def hanging(world: World) -> tuple[asyncio.Event, asyncio.Event]:
-    """Have reports wait for who the sender is: one event tells that one does, the other lets it go on."""
+    """Have reports wait for who the sender is: one event says that one does, the other lets it go on."""
     asked, known = asyncio.Event(), asyncio.Event()
 
     async def resolve(address: Address) -> tuple[str, int | None] | None:
