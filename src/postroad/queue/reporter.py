@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import structlog
 from msgspec.structs import replace
@@ -81,7 +82,8 @@ class Reporter:
         put, settings = self._recorder.put, self._settings
         try:
             while left:
-                await asyncio.wait({making, moment}, return_when=asyncio.FIRST_COMPLETED)
+                ends: list[asyncio.Future[Any]] = [making, moment]
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
                 if not making.done():
                     break
                 left.pop()
