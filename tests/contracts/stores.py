@@ -42,6 +42,7 @@ from postroad.ports import (
     EmailStore,
     JourneyStore,
     JunkStore,
+    LabelStore,
     Ledger,
     LoginStore,
     MailboxLocks,
@@ -89,6 +90,8 @@ class Store(Protocol):
     def api_keys(self) -> ApiKeyStore: ...
     @property
     def templates(self) -> TemplateStore: ...
+    @property
+    def labels(self) -> LabelStore: ...
     @property
     def suppressions(self) -> SuppressionStore: ...
     @property

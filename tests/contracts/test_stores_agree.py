@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from msgspec.structs import replace
 
 from postroad.model import (
     Accepted,
@@ -19,6 +20,7 @@ from postroad.model import (
     Alias,
     AliasAdded,
     AliasRemoved,
+    AnswerKept,
     ApiKey,
     ApiKeyAdded,
     ApiKeyRemoved,
@@ -44,6 +46,8 @@ from postroad.model import (
     Held,
     Judged,
     JunkLearned,
+    KeptAnswer,
+    Label,
     Leased,
     LoggedIn,
     Login,
@@ -78,8 +82,9 @@ from postroad.model import (
     TlsResult,
     Unsubscribed,
     Unsuppressed,
+    tag_mark,
 )
-from postroad.ports import Conflict, QueueFilter
+from postroad.ports import Conflict, MessageQuery, QueueFilter
 from postroad.storage.memory import MemoryStore
 from postroad.storage.sqlite import SqliteStore
 from tests.contracts.stores import SCRAM, Store, deliveries_of, message_of, result
@@ -103,6 +108,8 @@ def accepted(draw: st.DrawFn) -> tuple[Change, Staged]:
     recipients = draw(st.lists(ADDRESSES, min_size=1, max_size=3))
     ref = ContentRef(number + 100, number)
     message = message_of(ref, *recipients, message=number, at=at, sender=draw(ADDRESSES))
+    told = draw(st.sampled_from([None, Label(1, "Hello", ("a",)), Label(1, "", ("a", "b"))]))
+    message = replace(message, label=told)
     leased = draw(st.booleans())
     state = DeliveryState.LEASED if leased else DeliveryState.DUE
     deliveries = deliveries_of(message, due_at=at, state=state)
@@ -178,6 +185,13 @@ TEMPLATES = st.builds(
     TIMES,
     st.just("op"),
 )
+QUERIES = [
+    MessageQuery(),
+    MessageQuery(marks=(tag_mark("a"),)),
+    MessageQuery(marks=(tag_mark("a"), tag_mark("b")), states=(DeliveryState.DUE,)),
+    MessageQuery(recipient="bob@b.example", states=(DeliveryState.HELD, DeliveryState.DROPPED)),
+    MessageQuery(recipient="ann@example.org", sender_domains=("b.example",), last=3),
+]
 
 
 CHANGES = st.one_of(
@@ -208,7 +222,13 @@ CHANGES = st.one_of(
         st.integers(1, 12),
     ),
     st.builds(Held, TIMES, st.just("op"), KEYS),
-    st.builds(Retried, TIMES, st.just("op"), KEYS),
+    st.builds(Retried, TIMES, st.just("op"), KEYS, st.sampled_from([0.0, 130.0])),
+    st.builds(
+        lambda at, key, until: AnswerKept(at, KeptAnswer("ann", key, b"d", "{}", until)),
+        TIMES,
+        st.sampled_from(["k1", "k2"]),
+        TIMES,
+    ),
     st.builds(Dropped, TIMES, st.just("op"), KEYS),
     st.builds(Expunged, TIMES, ACCOUNTS.map(lambda n: n + 76), st.just((1, 3))),
     st.builds(
@@ -404,6 +424,10 @@ class StoresAgree(RuleBasedStateMachine):
         for name in ("welcome", "letterhead"):
             self.both(lambda store, name=name: store.templates.live(name))
             self.both(lambda store, name=name: store.templates.versions(name))
+        for query in QUERIES:
+            self.both(lambda store, query=query: store.labels.find(query, 9))
+        for key in ("k1", "k2"):
+            self.both(lambda store, key=key: store.labels.answer("ann", key, 120.0))
         self.both(lambda store: store.standing.most())
         for day in (1, 15, 50):
             self.both(lambda store, day=day: store.sources.of_day(day))

@@ -28,6 +28,7 @@ from postroad.model.change import (
     AccountRemoved,
     AliasAdded,
     AliasRemoved,
+    AnswerKept,
     ApiKeyAdded,
     ApiKeyRemoved,
     AppPasswordAdded,
@@ -105,6 +106,13 @@ from postroad.model.email_change import (
 from postroad.model.envelope import Body, Envelope, Notify, Recipient, Ret
 from postroad.model.ids import InvalidId, format_id, parse_id
 from postroad.model.junk import JunkTotals, TokenCount
+from postroad.model.label import (
+    KeptAnswer,
+    Label,
+    metadata_mark,
+    subject_marks,
+    tag_mark,
+)
 from postroad.model.login import Login, LoginResult
 from postroad.model.message import ContentRef, Findings, Message, Origin, ServerKind, Staged
 from postroad.model.outcome import (
@@ -161,6 +169,7 @@ __all__ = [
     "Alias",
     "AliasAdded",
     "AliasRemoved",
+    "AnswerKept",
     "ApiKey",
     "ApiKeyAdded",
     "ApiKeyRemoved",
@@ -208,8 +217,10 @@ __all__ = [
     "Judged",
     "JunkLearned",
     "JunkTotals",
+    "KeptAnswer",
     "KeySet",
     "KeyState",
+    "Label",
     "Leased",
     "LeasedDelivery",
     "LinkPolicy",
@@ -288,12 +299,15 @@ __all__ = [
     "encode_changes",
     "format_id",
     "keyword_bit",
+    "metadata_mark",
     "outcome_of",
     "pack_keywords",
     "parse_domain",
     "parse_id",
     "parse_keyword",
     "parse_mailbox_name",
+    "subject_marks",
+    "tag_mark",
     "uid_validity",
     "unpack_keywords",
 ]

@@ -26,6 +26,7 @@ from postroad.model.email_change import (
     Submitted,
     Uploaded,
 )
+from postroad.model.label import KeptAnswer
 from postroad.model.login import Login
 from postroad.model.message import ContentRef, Message, Staged
 from postroad.model.outcome import Outcome
@@ -148,12 +149,15 @@ class Held(Struct, frozen=True, tag="held"):
     keys: tuple[tuple[int, int], ...]
 
 
-class Retried(Struct, frozen=True, tag="retried"):
-    """An operator made deliveries due now: `queue retry`, or `queue release` of held ones."""
+class Retried(Struct, frozen=True, tag="retried", omit_defaults=True):
+    """An operator made deliveries due now (`queue retry`, or `queue release` of held ones), or else at
+    `due_at`. One that is being tried at the moment is left alone.
+    """
 
     at: float
     by: str
     keys: tuple[tuple[int, int], ...]
+    due_at: float = 0.0
 
 
 class Dropped(Struct, frozen=True, tag="dropped"):
@@ -400,6 +404,16 @@ class ApiKeyRemoved(Struct, frozen=True, tag="api_key_removed"):
     name: str
 
 
+class AnswerKept(Struct, frozen=True, tag="answer_kept"):
+    """A request with an idempotency key was answered, in the group that does what was asked. The group
+    is refused, by `ports.KeyTaken`, where the key has an answer already. What has run out is forgotten.
+    Not in the journey: it says nothing about the message.
+    """
+
+    at: float
+    answer: KeptAnswer
+
+
 Change: TypeAlias = (
     Accepted
     | Leased
@@ -450,6 +464,7 @@ Change: TypeAlias = (
     | TemplateSaved
     | TemplateActivated
     | TemplateRemoved
+    | AnswerKept
 )
 
 

@@ -5,6 +5,7 @@ from enum import Enum
 from msgspec import Struct
 
 from postroad.model.envelope import Envelope
+from postroad.model.label import Label
 
 
 class ServerKind(Enum):
@@ -14,6 +15,7 @@ class ServerKind(Enum):
     MX = "mx"
     LMTP = "lmtp"
     LOCAL = "local"  # the sendmail command
+    API = "api"  # by HTTP
     DSN = "dsn"  # made by our own queue
 
 
@@ -76,7 +78,9 @@ class Message(Struct, frozen=True, omit_defaults=True):
     `id` is the queue id; `accepted_at` is in seconds since 1970; `message_id` is the header's
     Message-ID with its angle brackets, or ``""``; `about` is the id of the message that a DSN tells of;
     `stream` is the kind of outgoing mail that it belongs to, ``""`` for the default; `findings` are
-    there where mail from outside is passed on.
+    there where mail from outside is passed on. `label` is there where it came by the HTTP API.
+    It was asked for not before `release_at`, and is given up at `expires_at` (seconds since 1970; 0: at
+    once, and when others are).
     """
 
     id: int
@@ -88,3 +92,6 @@ class Message(Struct, frozen=True, omit_defaults=True):
     about: int | None = None
     stream: str = ""
     findings: Findings | None = None
+    label: Label | None = None
+    release_at: float = 0.0
+    expires_at: float = 0.0

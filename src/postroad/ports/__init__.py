@@ -24,7 +24,8 @@ from postroad.ports.emails import (
 from postroad.ports.journey import JourneyEvent, JourneyStore
 from postroad.ports.junk import JunkStore
 from postroad.ports.keys import KeyStore
-from postroad.ports.ledger import Conflict, Ledger, StorageError, StorageFull
+from postroad.ports.labels import LabelStore, MessageQuery
+from postroad.ports.ledger import Conflict, KeyTaken, Ledger, StorageError, StorageFull
 from postroad.ports.logins import LoginStore
 from postroad.ports.mailbox import (
     AtHand,
@@ -76,6 +77,8 @@ __all__ = [
     "JourneyStore",
     "JunkStore",
     "KeyStore",
+    "KeyTaken",
+    "LabelStore",
     "Lease",
     "Ledger",
     "Listing",
@@ -83,6 +86,7 @@ __all__ = [
     "MailboxLocks",
     "MailboxStatus",
     "MailboxStore",
+    "MessageQuery",
     "Moments",
     "Network",
     "NotNow",

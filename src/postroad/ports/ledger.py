@@ -20,6 +20,10 @@ class Conflict(StorageError):
     """
 
 
+class KeyTaken(Conflict):
+    """The idempotency key of the group has an answer already; nothing of the group was applied."""
+
+
 class Ledger(Protocol):
     """Applies changes."""
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from postroad.model import (
     Accepted,
     Attempted,
+    Change,
     Delivered,
     Delivery,
     DeliveryState,
@@ -33,6 +34,7 @@ from postroad.ports import (
     ContentStore,
     Deliverer,
     Entropy,
+    KeyTaken,
     Ledger,
     QueueStore,
     StorageError,
@@ -186,20 +188,22 @@ class Queue:
         deliveries: Sequence[Delivery],
         staged: Staged,
         rulings: tuple[Ruling, ...] = (),
+        first: tuple[Change, ...] = (),
     ) -> None:
-        """Take responsibility for a message: durable on return. `rulings` go into its journey.
+        """Take responsibility for a message: durable on return. `rulings` go into its journey, the
+        changes `first` are committed with it.
 
         Raises `StorageError`, and then nothing happened.
         """
         accepted = self._traffic.tally.accepted
-        if await self._deposited(message, deliveries, staged, rulings):
+        if await self._deposited(message, deliveries, staged, rulings, first):
             accepted[message.stream] += 1
             return
         birth = self._admission.admit(message, deliveries, self._clock.now())
         if rulings:
             birth = replace(birth, change=replace(birth.change, rulings=rulings))
         try:
-            await self._ledger.commit(Group((birth.change,), (staged,)))
+            await self._ledger.commit(Group((*first, birth.change), (staged,)))
         except asyncio.CancelledError:
             # It may yet be committed, after nobody waits here to hand it on. Groups are applied in the
             # order of the calls, so this makes it due then, and is nothing if it was not committed.
@@ -210,8 +214,11 @@ class Queue:
         if birth.jobs:
             self._admission.born(birth)
 
-    async def accept_together(self, posted: Sequence[Posted]) -> None:
-        """Take responsibility for several messages, for all of them or for none: durable on return.
+    async def accept_together(
+        self, posted: Sequence[Posted], first: tuple[Change, ...] = ()
+    ) -> None:
+        """Take responsibility for several messages, for all of them or for none: durable on return. The
+        changes `first` are committed with them.
 
         They are committed as due, and leased like all that waits. Raises `StorageError`, and then
         nothing happened.
@@ -220,7 +227,7 @@ class Queue:
         changes = [
             Accepted(now, each.message, each.deliveries, rulings=each.rulings) for each in posted
         ]
-        await self._ledger.commit(Group(tuple(changes), tuple(each.staged for each in posted)))
+        await self._ledger.commit(Group((*first, *changes), tuple(each.staged for each in posted)))
         for each in posted:
             self._traffic.tally.accepted[each.message.stream] += 1
         self._leaser.wake()
@@ -231,6 +238,7 @@ class Queue:
         deliveries: Sequence[Delivery],
         staged: Staged,
         rulings: tuple[Ruling, ...],
+        first: tuple[Change, ...],
     ) -> bool:
         """Accept and deliver in one commit what only has to be put into mailboxes here.
 
@@ -259,9 +267,11 @@ class Queue:
             attempt.steps,
         )
         accepted = Accepted(now, message, job.deliveries, rulings=rulings)
-        changes = (*attempt.made, accepted, *attempt.changes, attempted)
+        changes = (*first, *attempt.made, accepted, *attempt.changes, attempted)
         try:
             await self._ledger.commit(Group(changes, (staged,)))
+        except KeyTaken:
+            raise
         except Conflict:
             return False  # a mailbox went just now
         self._traffic.tally.count(self._local_counts, (job,), (attempt,))

@@ -28,11 +28,14 @@ def next_attempt(
 
 
 def expiry(settings: QueueSettings, message: Message) -> float:
-    """Return when a message is too old to be tried on."""
+    """Return when a message is too old to be tried on. One that had to wait has its days from then."""
+    if message.expires_at:
+        return message.expires_at
+    began = message.release_at or message.accepted_at
     if message.envelope.sender is None:
-        return message.accepted_at + settings.null_sender_lifetime_seconds
+        return began + settings.null_sender_lifetime_seconds
     own = settings.of(message.stream).lifetime_seconds
-    return message.accepted_at + _either(own, settings.lifetime_seconds)
+    return began + _either(own, settings.lifetime_seconds)
 
 
 def growing(first: float, most: float, times: int) -> float:
@@ -50,7 +53,7 @@ def delay_notice_due(
     return (
         after > 0
         and not delivery.delay_notified
-        and now >= message.accepted_at + after
+        and now >= (message.release_at or message.accepted_at) + after
         and message.envelope.sender is not None
         and delivery.notify.on_delay
     )

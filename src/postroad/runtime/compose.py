@@ -117,6 +117,7 @@ class System:
             settings=current.intake,
             signing=current.signing,
             mailings=office.mailings,
+            labels=store.labels,
         )
         self.book = LoginBook(
             ledger=store.ledger, clock=office.clock, settings=settings.login_book(config)

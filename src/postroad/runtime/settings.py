@@ -166,6 +166,7 @@ def intake(config: Config) -> IntakeSettings:
         max_header_octets=config.limits.max_header_octets,
         add_missing_headers=config.submission.add_missing_headers,
         authserv_ids=(authserv_id(config), config.server.hostname),
+        idempotency_seconds=config.http.idempotency_seconds,
         passing_on_as=config.forwarding.domain if config.forwarding.rewrite_sender else "",
         pass_on_quarantined=config.forwarding.quarantined == "forward",
         streams=Streams(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def make_web(office: Office, intake: Intake) -> "HttpServer":
     """Return the server of all routes, for the running event loop."""
+    from postroad.service.postings import Postings
     from postroad.web.app import make_app
     from postroad.web.connection import HttpServer
     from postroad.web.services import Services
@@ -25,7 +26,9 @@ def make_web(office: Office, intake: Intake) -> "HttpServer":
         clock=office.clock,
         entropy=office.entropy,
         api_keys=office.api_keys,
-        intake=intake,
+        postings=Postings(intake),
+        labels=office.store.labels,
+        queue=office.store.queue,
         recipients=office.recipients,
         domains=office.domains,
         desk=office.desk,
@@ -67,4 +70,5 @@ def web_settings(config: Config) -> "WebSettings":
         idempotency_seconds=http.idempotency_seconds,
         max_recipients=limits.max_recipients,
         max_message_octets=limits.max_message_octets,
+        streams=tuple(config.streams),
     )

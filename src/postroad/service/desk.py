@@ -75,6 +75,17 @@ class QueueDesk:
         chosen = await self._in_states(keys, DeliveryState.HELD)
         return await self._commit(chosen, Retried(self._clock.now(), by, tuple(chosen)))
 
+    async def reschedule(self, keys: Keys, due_at: float, by: str) -> int:
+        """Put waiting and held deliveries off, or forward, until `due_at`; return how many."""
+        chosen = await self._in_states(keys, DeliveryState.DUE, DeliveryState.HELD)
+        change = Retried(self._clock.now(), by, tuple(chosen), due_at)
+        return await self._commit(chosen, change)
+
+    async def cancel(self, keys: Keys, by: str) -> int:
+        """End deliveries that nobody has begun, without a DSN; return how many."""
+        chosen = await self._in_states(keys, DeliveryState.DUE, DeliveryState.HELD)
+        return await self._commit(chosen, Dropped(self._clock.now(), by, tuple(chosen)))
+
     async def drop(self, keys: Keys, by: str) -> int:
         """End deliveries for good, without a DSN; return how many."""
         chosen = await self._in_states(

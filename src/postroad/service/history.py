@@ -161,7 +161,7 @@ def _after(change: Change, deliveries: dict[int, Delivery]) -> Iterator[tuple[in
             if isinstance(change, Held):
                 yield ordinal, replace(old, state=_HELD)
             elif isinstance(change, Retried):
-                yield ordinal, replace(old, state=_DUE, due_at=change.at)
+                yield ordinal, replace(old, state=_DUE, due_at=change.due_at or change.at)
             else:
                 yield ordinal, replace(old, state=_DROPPED)
 

@@ -58,8 +58,8 @@ class JourneyLine(Struct, frozen=True):
     `what` is one of ``accepted``, ``check``, ``split``, the steps of an attempt (``lookup``,
     ``connect`` …), ``link`` (the rule that its link was under, and what came of it), ``delivered``,
     ``deferred``, ``bounced``, ``expired``, ``unknown``, ``deposited``, ``moved``, ``held``, ``retried``,
-    ``put off``, ``dropped``, ``reported``, ``delayed`` and ``complained`` (what came back later; so may
-    ``bounced``).
+    ``rescheduled``, ``put off``, ``dropped``, ``reported``, ``delayed`` and ``complained`` (what came
+    back later; so may ``bounced``).
     """
 
     at: float
@@ -225,6 +225,8 @@ def _words(
                 Dropped: ("dropped", "dropped for good, no report"),
             }
             what, text = words[type(change)]
+            if isinstance(change, Retried) and change.due_at:
+                what, text = "rescheduled", f"due at {_clock(change.due_at)}"
             names = ", ".join(recipients.get(ordinal, "?") for _, ordinal in change.keys)
             yield change.at, what, f"{names}: {text}, by {change.by}"
         case PutOff():

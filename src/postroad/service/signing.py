@@ -26,7 +26,7 @@ REREAD_SECONDS = 1.0
 KEPT_OCTETS = 128 * 1024
 """A body up to that is kept while it comes; copying it costs less than to hash it in the event loop."""
 
-_SENDING = (ServerKind.SUBMISSION, ServerKind.LOCAL)
+_SENDING = (ServerKind.SUBMISSION, ServerKind.LOCAL, ServerKind.API)
 _RELAXED = BodyKind(Form.RELAXED)
 _MAX_DOMAINS = 10_000
 _numbers = itertools.count(1)

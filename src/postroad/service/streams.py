@@ -13,7 +13,7 @@ from postroad.model import Address, Origin, ServerKind
 DEFAULT_STREAM = "default"
 """What the stream ``""`` is called where people see it."""
 
-_OURS = (ServerKind.SUBMISSION, ServerKind.LOCAL)
+_OURS = (ServerKind.SUBMISSION, ServerKind.LOCAL, ServerKind.API)
 
 
 class StreamRule(Struct, frozen=True):

@@ -1,7 +1,7 @@
 """What stores say when a change contradicts what is stored: the same words in every store."""
 
 from postroad.model import Address, format_id
-from postroad.ports import Conflict
+from postroad.ports import Conflict, KeyTaken
 
 
 def account_exists(address: Address) -> Conflict:
@@ -86,6 +86,11 @@ def api_key_exists(name: str) -> Conflict:
 def no_api_key(name: str) -> Conflict:
     """Return the conflict of removing a key of the API that is not there."""
     return Conflict(f"There is no key {name!r}. See: postroad api-key list")
+
+
+def answer_kept(key: str) -> KeyTaken:
+    """Return the conflict of an idempotency key that has an answer already."""
+    return KeyTaken(f"The idempotency key {key!r} was used before.")
 
 
 def no_alias(address: Address) -> Conflict:

@@ -14,7 +14,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
-from postroad.model import Address, ApiKey, ApiScope
+from postroad.model import ApiKey, ApiScope
 from postroad.web.front import KEY
 from postroad.web.problem import Problem
 
@@ -53,8 +53,3 @@ def key_of(request: Request[Any, Any, Any]) -> ApiKey:
     """Return the key that a guarded route was asked with."""
     key: ApiKey = request.scope["state"][KEY]
     return key
-
-
-def sees(key: ApiKey, address: Address | None) -> bool:
-    """Whether mail of this sender is the business of a key."""
-    return not key.domains or (address is not None and address.domain in key.domains)

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from litestar.types import ControllerRouterHandler
 
 from postroad.web import explore, health, suppressions, templates
+from postroad.web.api import find, send, steer
 from postroad.web.services import Services
 
 Routes: TypeAlias = Callable[[Services], Sequence[ControllerRouterHandler]]
@@ -18,6 +19,9 @@ Routes: TypeAlias = Callable[[Services], Sequence[ControllerRouterHandler]]
 ROUTES: tuple[Routes, ...] = (
     health.routes,
     explore.routes,
+    send.routes,
+    find.routes,
+    steer.routes,
     suppressions.routes,
     templates.routes,
 )

@@ -2,13 +2,13 @@
 
 from msgspec import Struct
 
-from postroad.ports import Clock, Entropy
+from postroad.ports import Clock, Entropy, LabelStore, QueueStore
 from postroad.service.api_keys import ApiKeys
 from postroad.service.desk import QueueDesk
 from postroad.service.domains import Domains
-from postroad.service.intake import Intake
 from postroad.service.journeys import Journeys
 from postroad.service.landing import Landing
+from postroad.service.postings import Postings
 from postroad.service.recipients import Recipients
 from postroad.service.suppressions import Suppressions
 from postroad.service.templates import Templates
@@ -22,7 +22,9 @@ class Services(Struct, frozen=True):
     clock: Clock
     entropy: Entropy
     api_keys: ApiKeys
-    intake: Intake
+    postings: Postings
+    labels: LabelStore
+    queue: QueueStore
     recipients: Recipients
     domains: Domains
     desk: QueueDesk

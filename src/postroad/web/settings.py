@@ -4,7 +4,10 @@ from msgspec import Struct
 
 
 class WebSettings(Struct, frozen=True):
-    """See the section `http` of the configuration, by the same names; the last ones are of `limits`."""
+    """See the section `http` of the configuration, by the same names; the last ones are of `limits`.
+
+    `streams` are those that a message may be in; `durability` is what receipts say.
+    """
 
     hostname: str
     max_body_octets: int = 100 * 2**20
@@ -16,3 +19,6 @@ class WebSettings(Struct, frozen=True):
     idempotency_seconds: float = 86_400.0
     max_recipients: int = 1000
     max_message_octets: int = 50 * 2**20
+    max_ahead_seconds: float = 366 * 86_400.0
+    streams: tuple[str, ...] = ()
+    durability: str = "fsync"

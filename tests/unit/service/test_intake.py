@@ -153,7 +153,8 @@ async def test_signatures_stand_on_top_and_in_the_journey(
         b"Subject: x\r\n\r\n",
         b"large\r\n" * 100 + b"more\r\n",
     )
-    *_, (ruling,) = queue.accepted
+    *_, (ruling,), first = queue.accepted
+    assert first == ()
     assert (ruling.check, ruling.reason) == ("sign", "signed by s of us.test")
     (file,) = files(tmp_path)
     written = file.read_bytes().lstrip(b"\0")  # room is left for what is put on top

@@ -10,6 +10,7 @@ from postroad.model import (
     AccountRemoved,
     AliasAdded,
     AliasRemoved,
+    AnswerKept,
     ApiKeyAdded,
     ApiKeyRemoved,
     AppPasswordAdded,
@@ -54,7 +55,7 @@ from postroad.model import (
 from postroad.ports import Entry, JourneyEvent
 from postroad.storage import conflicts
 from postroad.storage.bounds import TLS_RESULTS_PER_DAY
-from postroad.storage.memory import api_keys, email_state, junk, templates
+from postroad.storage.memory import api_keys, email_state, junk, labels, templates
 from postroad.storage.memory.moves import moved
 from postroad.storage.memory.sources import put_off, spend
 from postroad.storage.memory.state import QueuedDelivery, State, StoredMailbox, Undo, with_state
@@ -207,7 +208,7 @@ def _by_operator(do: Application, change: Held | Retried | Dropped) -> None:
         if isinstance(change, Dropped):
             do.sweep_later(do.state.messages[key[0]].content.id)
     for message, keys in done.items():
-        do.note(type(change)(at=change.at, by=change.by, keys=tuple(keys)), message)
+        do.note(replace(change, keys=tuple(keys)), message)
 
 
 def _commanded(queued: QueuedDelivery, change: Held | Retried | Dropped) -> QueuedDelivery | None:
@@ -217,7 +218,7 @@ def _commanded(queued: QueuedDelivery, change: Held | Retried | Dropped) -> Queu
     if isinstance(change, Held) and state in (_DUE, _LEASED):
         return with_state(queued, _HELD)
     if isinstance(change, Retried) and state in (_DUE, _HELD):
-        return with_state(queued, _DUE, due_at=change.at)
+        return with_state(queued, _DUE, due_at=change.due_at or change.at)
     return None
 
 
@@ -421,6 +422,10 @@ def _api_key_removed(do: Application, change: ApiKeyRemoved) -> None:
     do.note(change)
 
 
+def _answer_kept(do: Application, change: AnswerKept) -> None:
+    labels.keep(do.state, do.undo, change)
+
+
 def _sts_policy_kept(do: Application, change: StsPolicyKept) -> None:
     policies = do.state.sts_policies
     for domain in [name for name, kept in policies.items() if kept.expires_at <= change.at]:
@@ -478,6 +483,7 @@ _APPLY: dict[type, Any] = {
     AliasRemoved: _alias_removed,
     ApiKeyAdded: _api_key_added,
     ApiKeyRemoved: _api_key_removed,
+    AnswerKept: _answer_kept,
     StsPolicyKept: _sts_policy_kept,
     TlsCounted: _tls_counted,
     TlsReported: _tls_reported,

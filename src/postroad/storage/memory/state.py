@@ -20,6 +20,7 @@ from postroad.model import (
     DeliveryState,
     Domain,
     DomainHistory,
+    KeptAnswer,
     Login,
     Mailbox,
     Message,
@@ -62,6 +63,7 @@ class State:
         self.app_passwords: dict[tuple[int, str], AppPassword] = {}
         self.api_keys: dict[str, ApiKey] = {}
         self.templates: dict[str, tuple[Template, ...]] = {}
+        self.answers: dict[tuple[str, str], KeptAnswer] = {}
         self.logins: dict[int, Login] = {}
         self.standing: dict[str, DomainHistory] = {}
         self.suppressions: dict[tuple[str, str], Suppression] = {}

@@ -3,6 +3,7 @@
 from postroad.storage.memory.api_keys import MemoryApiKeys
 from postroad.storage.memory.emails import MemoryEmails
 from postroad.storage.memory.junk import MemoryJunk
+from postroad.storage.memory.labels import MemoryLabels
 from postroad.storage.memory.ports import (
     BeforeCommit,
     MemoryContents,
@@ -48,6 +49,7 @@ class MemoryStore:
         self.junk = MemoryJunk(self.state)
         self.api_keys = MemoryApiKeys(self.state)
         self.templates = MemoryTemplates(self.state)
+        self.labels = MemoryLabels(self.state)
         self.suppressions = MemorySuppressions(self.state)
         self.journey = MemoryJourney(self.state)
         self.security = MemorySecurity(self.state)

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from postroad.model import (
     AccountRemoved,
+    AnswerKept,
     Bounced,
     Change,
     Clicked,
@@ -46,7 +47,7 @@ from postroad.model import (
     encode_changes,
 )
 from postroad.storage import conflicts
-from postroad.storage.sqlite import api_keys, junk, security, templates
+from postroad.storage.sqlite import api_keys, junk, labels, security, templates
 from postroad.storage.sqlite import apply_directory as directory
 from postroad.storage.sqlite import apply_emails as emails
 from postroad.storage.sqlite import apply_logins as logins
@@ -141,7 +142,7 @@ def _held(connection: apsw.Connection, change: Held, sweep: Sweep) -> None:
 
 
 def _retried(connection: apsw.Connection, change: Retried, sweep: Sweep) -> None:
-    _by_operator(connection, change, "delivery_retried")
+    _by_operator(connection, change, "delivery_retried", change.due_at)
 
 
 def _dropped(connection: apsw.Connection, change: Dropped, sweep: Sweep) -> None:
@@ -149,15 +150,17 @@ def _dropped(connection: apsw.Connection, change: Dropped, sweep: Sweep) -> None
     sweep.run(connection, SQL["content_sweep_message"], [(message,) for message in messages])
 
 
-def _by_operator(connection: apsw.Connection, change: _KeyChange, statement: str) -> list[int]:
+def _by_operator(
+    connection: apsw.Connection, change: _KeyChange, statement: str, at: float = 0.0
+) -> list[int]:
     """Change what can be changed; the journey gets an event per message, of those keys alone."""
     done: dict[int, list[_Key]] = {}
     for message, ordinal in change.keys:
-        connection.execute(SQL[statement], (change.at, message, ordinal))
+        connection.execute(SQL[statement], (at or change.at, message, ordinal))
         if connection.changes():
             done.setdefault(message, []).append((message, ordinal))
     for message, keys in done.items():
-        part = type(change)(at=change.at, by=change.by, keys=tuple(keys))
+        part = replace(change, keys=tuple(keys))
         write_journey(connection, part, change.at, message)
     return list(done)
 
@@ -261,6 +264,10 @@ def _junk_learned(connection: apsw.Connection, change: JunkLearned, sweep: Sweep
     junk.learn(connection, change)
 
 
+def _answer_kept(connection: apsw.Connection, change: AnswerKept, sweep: Sweep) -> None:
+    labels.keep(connection, change)
+
+
 def _directory(connection: apsw.Connection, change: Any, sweep: Sweep) -> None:
     try:
         _DIRECTORY[type(change)](connection, change)
@@ -283,6 +290,7 @@ _APPLY: dict[type, Any] = {
     SourceSpent: _source_spent,
     Held: _held,
     Retried: _retried,
+    AnswerKept: _answer_kept,
     Dropped: _dropped,
     Expunged: _expunged,
     Moved: _moved,

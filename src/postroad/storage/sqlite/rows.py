@@ -15,6 +15,7 @@ from postroad.model import (
     DeliveryState,
     Deposited,
     Group,
+    Message,
     Staged,
     encode_changes,
 )
@@ -154,8 +155,9 @@ class Rows:
                 message.message_id,
                 message.content.id,
                 _encode(change).decode(),
+                _marks(message),
             )
-            + REST[6]
+            + REST[7]
         )
         unfinished = False
         born = self._born[message.id] = {}
@@ -231,6 +233,13 @@ def plan(group: Group) -> Rows | list[Rows | Change]:
         if isinstance(step, Rows):
             step.seal()
     return rows if len(steps) == 1 else steps
+
+
+def _marks(message: Message) -> str | None:
+    if message.label is None:
+        return None
+    marks = message.label.marks()
+    return _encode(marks).decode() if marks else None
 
 
 def _delivery_row(delivery: Delivery, change: Accepted) -> Row:

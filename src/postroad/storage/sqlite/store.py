@@ -14,6 +14,7 @@ from postroad.storage.sqlite.directory import SqliteDirectory
 from postroad.storage.sqlite.emails import SqliteEmails
 from postroad.storage.sqlite.journey import SqliteJourney, prune
 from postroad.storage.sqlite.junk import SqliteJunk
+from postroad.storage.sqlite.labels import SqliteLabels
 from postroad.storage.sqlite.ledger import SqliteLedger
 from postroad.storage.sqlite.locks import FileLocks
 from postroad.storage.sqlite.logins import SqliteLogins
@@ -70,6 +71,7 @@ class SqliteStore:
         self.junk = SqliteJunk(database)
         self.api_keys = SqliteApiKeys(database)
         self.templates = SqliteTemplates(database)
+        self.labels = SqliteLabels(database)
         self.suppressions = SqliteSuppressions(database)
         self.node = ""
         self.secret = b""

@@ -49,7 +49,7 @@ _DOES: dict[int, tuple[Sequence[tuple[str, Sequence[str]]], bool]] = {
     CONTENT: ([("content_insert", _columns(1, 6))], False),
     ENTRY: ([("entry_deposit", _ENTRY[:10]), _GROWN], True),
     ENTRY_LATER: ([("entry_deposit_later", _ENTRY), _GROWN], True),
-    MESSAGE: ([("message_insert", _columns(1, 6))], False),
+    MESSAGE: ([("message_insert", _columns(1, 7))], False),
     DELIVERY: ([("delivery_insert", _columns(1, 13))], False),
     ATTEMPT: ([("delivery_attempted", _columns(1, 8))], True),
     JOURNEY: ([("journey_insert", _columns(1, 5))], False),

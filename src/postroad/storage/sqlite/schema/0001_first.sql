@@ -11,10 +11,35 @@ CREATE TABLE message (
     sender      TEXT    NOT NULL,           -- folded; '' is the null reverse-path
     message_id  TEXT    NOT NULL,           -- the header's, with angle brackets; '' where it has none
     content     INTEGER NOT NULL,           -- content.id, of no other message; gone when nobody needs it
-    accepted    TEXT    NOT NULL            -- JSON
+    accepted    TEXT    NOT NULL,           -- JSON
+    marks       TEXT                        -- JSON array; null for all that came by SMTP
 );
 CREATE INDEX message_by_message_id ON message (message_id) WHERE message_id <> '';
 CREATE INDEX message_by_sender     ON message (sender);
+
+-- By what the messages are found that came by the HTTP API (`model.Submission.marks`).
+CREATE TABLE mark (
+    mark    TEXT    NOT NULL,
+    message INTEGER NOT NULL,
+    PRIMARY KEY (mark, message)
+) WITHOUT ROWID;
+CREATE TRIGGER message_marked AFTER INSERT ON message WHEN NEW.marks IS NOT NULL BEGIN
+    INSERT INTO mark (mark, message) SELECT value, NEW.id FROM json_each(NEW.marks);
+END;
+CREATE TRIGGER message_unmarked AFTER DELETE ON message WHEN OLD.marks IS NOT NULL BEGIN
+    DELETE FROM mark WHERE message = OLD.id AND mark IN (SELECT value FROM json_each(OLD.marks));
+END;
+
+-- What was answered to requests with an idempotency key, until it runs out.
+CREATE TABLE kept_answer (
+    scope      TEXT NOT NULL,               -- whose key it is
+    key        TEXT NOT NULL,
+    digest     BLOB NOT NULL,               -- SHA-256 of what was asked
+    answer     TEXT NOT NULL,
+    expires_at REAL NOT NULL,
+    PRIMARY KEY (scope, key)
+) WITHOUT ROWID;
+CREATE INDEX kept_answer_by_expires_at ON kept_answer (expires_at);
 
 -- The queue. What never changes of a delivery is in message.accepted; here is how it stands.
 --   due    -> leased                          a worker took it (Leased; or born leased by Accepted)

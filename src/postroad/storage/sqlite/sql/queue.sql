@@ -1,8 +1,8 @@
 -- Accepting, attempting, leasing and looking at the queue.
 
 -- :name message_insert
-INSERT INTO message (id, accepted_at, sender, message_id, content, accepted)
-VALUES (?, ?, ?, ?, ?, ?);
+INSERT INTO message (id, accepted_at, sender, message_id, content, accepted, marks)
+VALUES (?, ?, ?, ?, ?, ?, ?);
 
 -- :name delivery_insert
 INSERT INTO delivery (message, ordinal, recipient, original, destination, state, due_at, wake_at, node,

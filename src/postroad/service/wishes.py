@@ -1,0 +1,19 @@
+"""What is asked of a message beside its envelope and bytes: when, how long, which stream, only once."""
+
+from msgspec import Struct
+
+from postroad.model import Label
+from postroad.service.once import Once
+
+
+class Wishes(Struct, frozen=True):
+    """Times are seconds since 1970, 0 where nothing is asked. `stream` None: as the server chooses."""
+
+    label: Label | None = None
+    release_at: float = 0.0
+    expires_at: float = 0.0
+    stream: str | None = None
+    once: Once | None = None
+
+
+NO_WISHES = Wishes()

@@ -1,0 +1,65 @@
+"""`ports.LabelStore`, and how its changes are applied inside the writer's open transaction."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import apsw
+import msgspec
+
+from postroad.model import AnswerKept, KeptAnswer
+from postroad.ports import MessageQuery
+from postroad.storage.conflicts import answer_kept
+from postroad.storage.sqlite.database import Database
+from postroad.storage.sqlite.statements import SQL
+
+_encode = msgspec.json.Encoder().encode
+
+
+class SqliteLabels:
+    """See `ports.LabelStore`. Raises `StorageError`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, query: MessageQuery, limit: int) -> Sequence[int]:
+        """Return the ids of messages that fit, the newest first."""
+        sql, values = _statement(query, limit)
+        rows: Any = await self._database.browse(lambda c: c.execute(sql, values).fetchall())
+        return [number for (number,) in rows]
+
+    async def answer(self, scope: str, key: str, now: float) -> KeptAnswer | None:
+        """Return what was answered to a request with that key, while it is kept."""
+        rows = self._database.read(SQL["answer_get"], (scope, key, now))
+        return KeptAnswer(scope, key, *rows[0]) if rows else None
+
+
+def _statement(query: MessageQuery, limit: int) -> tuple[str, dict[str, Any]]:
+    """Return the statement that begins with the index of what is rarest by all that is known."""
+    marks = list(query.marks)
+    name = "find_all"
+    if query.recipient:
+        name = "find_by_recipient"
+    elif marks:
+        # Metadata are mostly unique, tags and words are not.
+        marks.sort(key=lambda mark: "mts".index(mark[0]))
+        name = "find_by_mark"
+    return SQL[name], {
+        "recipient": query.recipient,
+        "mark": marks[0] if marks else "",
+        "marks": _encode(marks).decode() if marks else None,
+        "states": _encode([each.value for each in query.states]).decode() if query.states else None,
+        "domains": _encode(query.sender_domains).decode() if query.sender_domains else None,
+        "first": query.first,
+        "last": query.last,
+        "limit": limit,
+    }
+
+
+def keep(connection: apsw.Connection, change: AnswerKept) -> None:
+    """Raises `KeyTaken` where the key has an answer that is still kept."""
+    kept = change.answer
+    connection.execute(SQL["answer_forget"], (change.at,))
+    row = (kept.scope, kept.key, kept.digest, kept.answer, kept.expires_at)
+    connection.execute(SQL["answer_insert"], row)
+    if not connection.changes():
+        raise answer_kept(kept.key)

@@ -1,0 +1,47 @@
+-- What came by the HTTP API.
+
+-- :name answer_get
+SELECT digest, answer, expires_at FROM kept_answer WHERE scope = ?1 AND key = ?2 AND expires_at > ?3;
+
+-- :name answer_forget
+DELETE FROM kept_answer WHERE expires_at <= ?1;
+
+-- :name answer_insert
+INSERT INTO kept_answer (scope, key, digest, answer, expires_at) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (scope, key) DO NOTHING;
+
+-- :name find_all
+-- The newest messages; the three statements differ only in where they begin.
+SELECT m.id FROM message m
+WHERE m.id BETWEEN :first AND :last
+  AND (:states IS NULL OR EXISTS (SELECT 1 FROM delivery s WHERE s.message = m.id
+       AND s.state IN (SELECT value FROM json_each(:states))))
+  AND (:domains IS NULL OR EXISTS (SELECT 1 FROM json_each(:domains) d WHERE m.sender LIKE '%@' || d.value))
+ORDER BY m.id DESC LIMIT :limit;
+
+-- :name find_by_mark
+SELECT m.id FROM mark k CROSS JOIN message m ON m.id = k.message
+WHERE k.mark = :mark AND k.message BETWEEN :first AND :last
+  AND NOT EXISTS (SELECT 1 FROM json_each(:marks) a
+       WHERE NOT EXISTS (SELECT 1 FROM mark o WHERE o.mark = a.value AND o.message = m.id))
+  AND (:states IS NULL OR EXISTS (SELECT 1 FROM delivery s WHERE s.message = m.id
+       AND s.state IN (SELECT value FROM json_each(:states))))
+  AND (:domains IS NULL OR EXISTS (SELECT 1 FROM json_each(:domains) d WHERE m.sender LIKE '%@' || d.value))
+ORDER BY k.message DESC LIMIT :limit;
+
+-- :name find_by_recipient
+-- Both indexes are walked from the newest message on, and merged.
+SELECT m.id FROM (
+    SELECT message FROM (SELECT message FROM delivery WHERE recipient = :recipient
+                         AND message BETWEEN :first AND :last)
+    UNION
+    SELECT message FROM (SELECT message FROM delivery WHERE original = :recipient
+                         AND message BETWEEN :first AND :last)
+    ORDER BY message DESC
+) k CROSS JOIN message m ON m.id = k.message
+WHERE (:marks IS NULL OR NOT EXISTS (SELECT 1 FROM json_each(:marks) a
+       WHERE NOT EXISTS (SELECT 1 FROM mark o WHERE o.mark = a.value AND o.message = m.id)))
+  AND (:states IS NULL OR EXISTS (SELECT 1 FROM delivery s WHERE s.message = m.id
+       AND s.state IN (SELECT value FROM json_each(:states))))
+  AND (:domains IS NULL OR EXISTS (SELECT 1 FROM json_each(:domains) d WHERE m.sender LIKE '%@' || d.value))
+ORDER BY k.message DESC LIMIT :limit;

@@ -1,0 +1,301 @@
+"""Sending: one message, a batch, or a message that is written already."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, post
+from litestar.params import FromQuery, HeaderParameter, QueryParameter
+from litestar.types import ControllerRouterHandler
+
+from postroad.message.header import Header, header_end
+from postroad.message.mime import MimeMessage
+from postroad.model import (
+    ApiKey,
+    ApiScope,
+    KeptAnswer,
+    Message,
+    Origin,
+    ServerKind,
+    format_id,
+)
+from postroad.service.once import Once, is_key
+from postroad.service.postings import NotTaken, Posting
+from postroad.service.wishes import Wishes
+from postroad.trust.dmarc import author_of
+from postroad.web.api import reading
+from postroad.web.api.moment import rfc3339
+from postroad.web.api.shapes import BatchItem, MessageIn, Receipt
+from postroad.web.explore import BASE
+from postroad.web.keys import SECURITY, key_of, needs
+from postroad.web.problem import Problem, invalid, problem_of
+from postroad.web.services import Services
+
+_decode = msgspec.json.Decoder(MessageIn).decode
+_decode_batch = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_encode = msgspec.json.Encoder().encode
+
+_KEY_HEADER = "idempotency-key"
+_AT_ONCE = 200  # of a batch: what is in memory twice, and in one commit
+
+
+def routes(services: Services) -> Sequence[ControllerRouterHandler]:
+    """Return the routes."""
+    sender = Sender(services)
+
+    @post(
+        f"{BASE}/messages",
+        status_code=202,
+        guards=[needs(ApiScope.SEND)],
+        security=SECURITY,
+        tags=["messages"],
+        opt={"body": MessageIn, "answer": Receipt},
+        summary="Send a message",
+    )
+    async def send(
+        request: Request[Any, Any, Any],
+        idempotency_key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
+    ) -> Response[bytes]:
+        """Take one message. 202: it is on stable storage. With an `Idempotency-Key`, the same request is
+        answered the same, and sent once.
+        """
+        return _accepted(await sender.one(request))
+
+    @post(
+        f"{BASE}/messages/batch",
+        status_code=200,
+        guards=[needs(ApiScope.SEND)],
+        security=SECURITY,
+        tags=["messages"],
+        opt={"body": list[MessageIn], "answer": list[BatchItem]},
+        summary="Send many messages",
+    )
+    async def batch(
+        request: Request[Any, Any, Any],
+        idempotency_key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
+    ) -> Response[bytes]:
+        """Take up to 1,000 messages. What became of each stands in its place of the answer: status 202
+        and its receipt, or a problem.
+        """
+        return Response(await sender.many(request), media_type="application/json")
+
+    @post(
+        f"{BASE}/messages/raw",
+        status_code=202,
+        guards=[needs(ApiScope.SEND)],
+        security=SECURITY,
+        tags=["messages"],
+        opt={"raw": "message/rfc822", "answer": Receipt},
+        summary="Send a message that is written already",
+    )
+    async def raw(
+        request: Request[Any, Any, Any],
+        sender_: Annotated[str, QueryParameter(name="from", max_length=320)],
+        to: Annotated[list[str], QueryParameter(max_items=100_000)],
+        tag: FromQuery[list[str] | None] = None,
+        stream: FromQuery[str | None] = None,
+        send_at: FromQuery[datetime | None] = None,
+        ttl: Annotated[int | None, QueryParameter(ge=60, le=31_557_600)] = None,
+        idempotency_key: Annotated[str | None, HeaderParameter(name="Idempotency-Key")] = None,
+    ) -> Response[bytes]:
+        """Take a message in MIME (`message/rfc822`, CRLF line ends), with its envelope in the query:
+        `from` once and `to` for each recipient. Its bytes stay as they are.
+        """
+        return _accepted(await sender.raw(request, sender_, to, tag or [], stream, send_at, ttl))
+
+    return [send, batch, raw]
+
+
+def _accepted(receipt: bytes) -> Response[bytes]:
+    return Response(receipt, status_code=202, media_type="application/json")
+
+
+class Sender:
+    """Takes messages for keys."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._settings = services.settings
+
+    async def one(self, request: Request[Any, Any, Any]) -> bytes:
+        """Return the receipt of one message. Raises `Problem`."""
+        body = await _body(request)
+        key, origin = key_of(request), _origin(request)
+        once = self._once(request, key, body)
+        return await self._send(_decode(body), key, origin, once)
+
+    async def many(self, request: Request[Any, Any, Any]) -> bytes:
+        """Return what became of each of many. Raises `Problem` where it is no batch."""
+        body = await _body(request)
+        items = _decode_batch(body)
+        if len(items) > self._settings.max_batch:
+            raise invalid(
+                "", f"there are {len(items)} messages, more than {self._settings.max_batch}"
+            )
+        key, origin = key_of(request), _origin(request)
+        whole = self._once(request, key, body)
+        results: list[bytes] = []
+        for start in range(0, len(items), _AT_ONCE):
+            part = items[start : start + _AT_ONCE]
+            results += await asyncio.gather(
+                *(
+                    self._item(each, key, origin, _part_of(whole, start + place))
+                    for place, each in enumerate(part)
+                )
+            )
+        return b"[" + b",".join(results) + b"]"
+
+    async def raw(
+        self,
+        request: Request[Any, Any, Any],
+        sender: str,
+        to: Sequence[str],
+        tags: Sequence[str],
+        stream: str | None,
+        send_at: datetime | None,
+        ttl: int | None,
+    ) -> bytes:
+        """Return the receipt of a message that is written already. Raises `Problem`."""
+        data = reading.fitting(await _body(request), self._settings.max_message_octets)
+        key = key_of(request)
+        author = reading.address("from", sender)
+        recipients = [reading.address(f"to[{place}]", each) for place, each in enumerate(to)]
+        reading.enough(recipients, self._settings.max_recipients)
+        await reading.allowed("from", author, key, self._services.domains)
+        if data.count(b"\r\n") != data.count(b"\n") or data.count(b"\r\n") != data.count(b"\r"):
+            raise invalid("", "every line of the message must end in CRLF")
+        head = data[: max(header_end(data), 0)]
+        if not head:
+            raise invalid("", "this is no message: it has no header")
+        self._check_author(head, key)
+        if send_at is not None and send_at.tzinfo is None:
+            raise invalid("send_at", "has no zone")
+        now = self._services.clock.now()
+        release_at, expires_at = reading.times(send_at, ttl, now, self._settings)
+        asked = data + b"\0" + request.scope["query_string"]
+        wishes = Wishes(
+            reading.label(key, MimeMessage(head).text("subject")[:998], tags, ()),
+            release_at,
+            expires_at,
+            reading.stream(stream, self._settings),
+            self._once(request, key, asked),
+        )
+        posting = Posting(author, tuple(recipients), data, _origin(request), wishes)
+        return await self._take(posting, [f"to[{place}]" for place in range(len(to))])
+
+    def _check_author(self, head: bytes, key: ApiKey) -> None:
+        """A key of some domains must not write the name of another into From."""
+        if not key.domains:
+            return
+        author = author_of(Header.parse(head))
+        if author.problem is not None or not set(author.domains) <= set(key.domains):
+            raise Problem(
+                403, "forbidden", f"From: the key {key.name!r} does not send for that domain"
+            )
+
+    async def _item(
+        self, item: msgspec.Raw, key: ApiKey, origin: Origin, once: Once | None
+    ) -> bytes:
+        try:
+            receipt = await self._send(_decode(item), key, origin, once)
+        except Exception as error:
+            problem = problem_of(error)
+            status = problem.details.status
+            return b'{"status":%d,"problem":%b}' % (status, problem.encode())
+        return b'{"status":202,"receipt":%b}' % receipt
+
+    async def _send(
+        self, given: MessageIn, key: ApiKey, origin: Origin, once: Once | None
+    ) -> bytes:
+        settings = self._settings
+        letter, found = reading.letter(given)
+        reading.enough(found, settings.max_recipients)
+        sender = letter.author.address
+        await reading.allowed("from", sender, key, self._services.domains)
+        data = reading.write(letter, settings.max_message_octets)
+        now = self._services.clock.now()
+        release_at, expires_at = reading.times(given.send_at, given.ttl, now, settings)
+        wishes = Wishes(
+            reading.label(key, given.subject, given.tags, tuple(given.metadata.items())),
+            release_at,
+            expires_at,
+            reading.stream(given.stream, settings),
+            once,
+        )
+        # Lines of ours end in CRLF, so all that could be in the way is a dot at the start of one.
+        posting = Posting(
+            sender,
+            tuple([address for _, address in found]),
+            data,
+            origin,
+            wishes,
+            plain=b"\r\n." not in data,
+        )
+        return await self._take(posting, [field for field, _ in found])
+
+    async def _take(self, posting: Posting, fields: Sequence[str]) -> bytes:
+        try:
+            taken = await self._services.postings.take(posting)
+        except NotTaken as error:
+            if error.is_other_message:
+                raise Problem(
+                    409,
+                    "idempotency-key",
+                    "the idempotency key was used for another request",
+                ) from None
+            raise reading.not_taken(error, fields) from None
+        return taken.answer.encode() if isinstance(taken, KeptAnswer) else self._receipt(taken)
+
+    def _once(self, request: Request[Any, Any, Any], key: ApiKey, asked: bytes) -> Once | None:
+        given = request.headers.get(_KEY_HEADER)
+        if given is None:
+            return None
+        if not is_key(given):
+            raise invalid("Idempotency-Key", "is 1 to 255 printable ASCII characters")
+        return Once(
+            f"key {format_id(key.id)} {request.scope['path']}",
+            given,
+            hashlib.sha256(asked).digest(),
+            self._settings.idempotency_seconds,
+            lambda messages: self._receipt(messages).decode(),
+        )
+
+    def _receipt(self, messages: Sequence[Message]) -> bytes:
+        first = messages[0]
+        return _encode(
+            Receipt(
+                format_id(first.id),
+                [format_id(each.id) for each in messages],
+                first.message_id,
+                rfc3339(first.accepted_at),
+                self._settings.durability,
+            )
+        )
+
+
+def _part_of(whole: Once | None, place: int) -> Once | None:
+    """Each message of a batch has a key of its own, so that one which was cut off can be asked again."""
+    if whole is None:
+        return None
+    return msgspec.structs.replace(whole, scope=f"{whole.scope} {place}")
+
+
+async def _body(request: Request[Any, Any, Any]) -> bytes:
+    body = await request.body()
+    if not body:
+        raise Problem(400, "malformed", "the request has no body")
+    return body
+
+
+def _origin(request: Request[Any, Any, Any]) -> Origin:
+    scope = request.scope
+    client = scope.get("client")
+    return Origin(
+        ServerKind.API,
+        client=client[0] if client else "",
+        protocol="HTTPS" if scope["scheme"] == "https" else "HTTP",
+        account=f"key:{key_of(request).name}",
+    )
