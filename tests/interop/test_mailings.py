@@ -29,7 +29,13 @@ STREAMS = {
         "track_opens": True,
         "track_clicks": True,
         "tracking_domain": "go.shop.test",
-    }
+    },
+    "bills": {
+        "senders": ["bills@shop.test"],
+        "kind": "transactional",
+        "dkim_domain": "signer.test",
+        "lifetime_seconds": 600,
+    },
 }
 
 
@@ -82,7 +88,8 @@ class Scene(Struct, frozen=True):
 @pytest.fixture
 async def scene() -> AsyncIterator[Scene]:
     async with World() as world:
-        site = await world.add_domain("shop.test", ["news", "codes"])
+        site = await world.add_domain("shop.test", ["news", "codes", "bills"])
+        await world.add_domain("signer.test", site=site)
         await world.add_domain("there.test", ["ann", "bob", "cy"])
         await site.stop()
         changed = {**site.config.model_dump(), "streams": STREAMS}
@@ -247,3 +254,13 @@ async def test_the_journeys_of_all_copies_are_found(scene: Scene) -> None:
     found = await office.store.journey.find(message_id=str(message["Message-ID"]))
     assert len(found) == 2
     assert parse_id(sent) in {each.id for each in found}
+
+
+async def test_a_stream_may_be_signed_by_another_domain(scene: Scene) -> None:
+    for sender, signer in (("bills@shop.test", "signer.test"), (CODES, "shop.test")):
+        sent = await scene.world.send(sender, "cy@there.test", subject=signer)
+        found = await scene.read("cy@there.test", count=1 if signer == "signer.test" else 2)
+        assert f"d={signer};" in str(found["DKIM-Signature"])
+        results = str(found["Authentication-Results"])
+        assert re.search(rf"dkim=pass \(256-bit key\)\s+header\.d={re.escape(signer)}", results)
+        assert await scene.world.settled(sent)

@@ -130,20 +130,31 @@ class Signing:
     ) -> "SigningMessage | None":
         """Return what is to read the body of a message whose header is known, None where nobody signs.
 
-        `head` is as received, `added` what we put on top of it. `domain` signs in place of the sender's.
+        `head` is as received, `added` what we put on top of it. `domain` signs in place of the sender's;
+        without a key of that one, which somebody asked for, nothing leaves.
         """
         if origin.server not in _SENDING:
             return None
         try:
+            if domain:
+                return self._as(domain, added + head)
             if self.ring.empty:
                 return None
-            keys = self.ring.own_keys(domain) if domain else self._keys(origin, envelope, head)
+            keys = self._keys(origin, envelope, head)
         except Exception:
             log.exception("it cannot be found out who signs; the message will be deferred")
             return SigningMessage(None, self._signatory, self._clock, b"")
         if keys is None:
             return None
         return SigningMessage(keys, self._signatory, self._clock, added + head)
+
+    def _as(self, domain: str, head: bytes) -> "SigningMessage":
+        keys = self.ring.own_keys(domain)
+        if keys is None:
+            log.error(
+                "no key signs for the domain of a stream; its mail is deferred", domain=domain
+            )
+        return SigningMessage(keys, self._signatory, self._clock, head)
 
     async def sign_whole(self, message: bytes, domain: str, *, own: bool = False) -> bytes:
         """Return the fields to put on top of a whole message of our own, ``b""`` where nobody signs;
@@ -215,7 +226,7 @@ class SigningMessage:
         """
         keys = self._keys
         if keys is None:
-            raise SigningFailed("it could not be found out who signs")
+            raise SigningFailed("there is no key, or it cannot be found out who signs")
         now = self._clock.now()
         if self._hasher is not None:
             digest = self._hasher.digest(_RELAXED)

@@ -217,3 +217,23 @@ async def test_a_message_is_deferred_where_nobody_knows_who_signs(
     monkeypatch.setattr(world.ring, "keys", fail)
     with pytest.raises(SigningFailed):
         await world.sign("ann@a.test", "ann@a.test")
+
+
+async def test_the_domain_of_a_stream_signs_or_nothing_leaves(world: World) -> None:
+    await world.keys.add("a.test", ED, sign_now=True)
+    envelope = Envelope(Address.parse("ann@a.test"))
+    head = b"From: ann@a.test\r\nSubject: x\r\n\r\n"
+
+    async def fields(domain: str) -> bytes:
+        origin = Origin(ServerKind.SUBMISSION)
+        message = world.signing.begin(origin, envelope, head, b"", domain)
+        assert message is not None
+        message.write(BODY)
+        return (await message.finish())[0]
+
+    with pytest.raises(SigningFailed):
+        await fields("b.test")
+    await world.keys.add("b.test", ED, sign_now=True)
+    assert await world.domains(await fields("b.test"), "ann@a.test", b"") == ["b.test"]
+    with pytest.raises(SigningFailed):
+        await fields("below.b.test")

@@ -111,7 +111,8 @@ class StreamSection(Section):
     )
     dkim_domain: OptionalHostname = Field(
         default="",
-        description="The domain whose keys sign its mail. Left out: that of the sender.",
+        description="The domain whose keys sign its mail, which waits (451) where that has none. Left "
+        "out: the sender's, where that has keys.",
     )
     suppression: Switch | None = Field(
         default=None,
