@@ -37,6 +37,7 @@ def problems_of(config: Config, path: Path) -> list[str]:
         *_policy_problems(config, path),
         *_time_problems(config, path),
         *_rule_problems(config, path),
+        *_stream_problems(config, path),
     ]
 
 
@@ -87,6 +88,21 @@ def _rule_problems(config: Config, path: Path) -> Iterator[str]:
         )
     except RulesInvalid as error:
         yield f"{place(path, 'bounces', 'rules')}: {error}; see docs/howto/handle-bounces.md"
+
+
+def _stream_problems(config: Config, path: Path) -> Iterator[str]:
+    served = config.listen.http or config.listen.https
+    for name, section in config.streams.items():
+        if section.writes_links and not served:
+            yield (
+                f"{path}: streams.{name}: the links in its mail would lead to nobody; set listen.https, "
+                "or listen.http behind a proxy"
+            )
+        if section.dkim_domain and not config.trust.sign:
+            yield (
+                f"{path}: streams.{name}.dkim_domain = {section.dkim_domain}: nothing is signed, since "
+                "trust.sign is false"
+            )
 
 
 def _data_problems(config: Config, path: Path) -> Iterator[str]:

@@ -59,3 +59,26 @@ def test_waits_that_are_longer_than_a_check(
 def test_what_is_off_takes_no_time(tmp_path: Path) -> None:
     limits = {"check_seconds": 1}
     assert problems(tmp_path, limits=limits, trust={"verify": False}) == []
+
+
+def test_links_that_lead_to_nobody(tmp_path: Path) -> None:
+    news = {
+        "senders": ["news@us.test"],
+        "kind": "broadcast",
+        "unsubscribe_domain": "news.us.test",
+        "dkim_domain": "us.test",
+    }
+    listen = {"http": ["127.0.0.1:8025"]}
+
+    def found(**sections: Any) -> list[str]:
+        server = {"hostname": "mx.us.test", "data_dir": tmp_path / "data"}
+        config = Config.model_validate({"server": server, "streams": {"news": news}, **sections})
+        return [each for each in problems_of(config, Path("postroad.toml")) if "streams." in each]
+
+    assert found(listen=listen) == []
+    (nobody,) = found()
+    assert nobody.startswith(
+        "postroad.toml: streams.news: the links in its mail would lead to nobody"
+    )
+    (unsigned,) = found(listen=listen, trust={"sign": False})
+    assert "trust.sign is false" in unsigned

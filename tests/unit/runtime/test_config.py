@@ -121,6 +121,13 @@ def test_a_host_name_is_enough(tmp_path: Path) -> None:
             "streams.news: track_opens and track_clicks need tracking_domain",
         ),
         (
+            LEAST + "[streams.news]\nsenders = 'a@b.test'\nkind = 'broadcast'\n"
+            "unsubscribe_domain = 'news.b.test'\nunsubscribe_address = 'x@b.test'\n"
+            "[streams.a]\nsenders = 'c@b.test'\nreturn_path = 'X@b.test'\n",
+            "streams: 'x@b.test' is both an unsubscribe_address and a return_path: bounces would be "
+            "taken for the wish to leave",
+        ),
+        (
             LEAST + "[streams.news]\nsenders = 'a@b.test'\nkind = 'bulk'\n",
             "streams.news.kind = \"bulk\": is none of 'transactional', 'broadcast' or 'custom'",
         ),

@@ -210,6 +210,12 @@ def _names(values: dict[str, StreamSection]) -> dict[str, StreamSection]:
             )
         if not section.senders and not section.accounts:
             raise ValueError(f"{name!r} has neither senders nor accounts, so no mail is in it")
+        leaving = section.unsubscribe_address.lower()
+        if leaving and any(leaving == each.return_path.lower() for each in values.values()):
+            raise ValueError(
+                f"{section.unsubscribe_address!r} is both an unsubscribe_address and a return_path: "
+                "bounces would be taken for the wish to leave"
+            )
         for kind in ("senders", "accounts"):
             for address in getattr(section, kind):
                 other = taken.setdefault((kind, address), name)
