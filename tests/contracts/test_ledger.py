@@ -68,6 +68,25 @@ async def test_a_group_is_all_or_nothing(store: Store) -> None:
     await commit(store, Accepted(2.0, message, deliveries_of(message)), contents=[staged])
 
 
+async def test_messages_are_accepted_together_or_not_at_all(store: Store) -> None:
+    staged = [
+        await stage(store, b"x" * size) for size in (10, 5_000, 20)
+    ]  # in a row, and in a file
+    messages = [message_of(each.ref, FAR) for each in staged]
+    changes = [Accepted(2.0, each, deliveries_of(each)) for each in messages]
+    known = await accept(store, FAR)
+    twice = Accepted(2.0, known, deliveries_of(known))
+    with pytest.raises(Conflict):
+        await commit(store, *changes, twice, contents=staged)
+    for each in messages:
+        assert await store.queue.message(each.id) is None
+    await commit(store, *changes, contents=staged)
+    for each, one in zip(messages, staged, strict=True):
+        assert await store.queue.message(each.id) == each
+        assert len(await store.content.read(each.content)) == one.ref.size
+        assert [event.change for event in await store.journey.events(each.id)][0].at == 2.0
+
+
 async def test_a_failing_group_fails_alone(store: Store) -> None:
     await people(store)
     staged = [await stage(store, b"%d" % index) for index in range(20)]

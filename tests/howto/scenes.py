@@ -355,6 +355,7 @@ Message-ID: <spring@example.org>\r
 Content-Type: text/html\r
 \r
 <p>Spring is <a href="https://example.org/spring">here</a>.</p>\r
+<p><a href="https://news.example.org/u/">Unsubscribe</a></p>\r
 """
 
 
@@ -379,6 +380,7 @@ class SendNewsletters(Scene):
         (letter,) = run(world.wait_for("ann@remote.example"))
         run(world.settled(self.sent))
         (leave,) = re.findall(rb"<https://news\.example\.org(/u/[^>]+)>", letter)
+        assert letter.count(leave) == 2
         (click,) = re.findall(rb"https://go\.example\.org(/c/[^\"]+)\"", letter)
         self.clicked = False
         self.click = self.url + click.decode()

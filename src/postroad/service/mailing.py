@@ -47,6 +47,11 @@ class StreamLinks(Struct, frozen=True):
     tracking_days: int = 365
 
     @property
+    def leave(self) -> str:
+        """What stands in a text for the recipient's own link to unsubscribe."""
+        return f"https://{self.unsubscribe_domain}/u/" if self.unsubscribe_domain else ""
+
+    @property
     def domains(self) -> tuple[str, ...]:
         """The host names that its links lead to."""
         return tuple(each for each in (self.unsubscribe_domain, self.tracking_domain) if each)
@@ -127,7 +132,7 @@ class Mailing:
 
         picture = base + tokens.make(OpenLink(message, 0), until) if links.opens else None
         return self._fields(message, recipient) + written.written(
-            link if links.clicks else None, picture
+            link if links.clicks else None, picture, self._page(message, recipient)
         )
 
     def words(self, number: int, count: int, first: str) -> str:
@@ -138,7 +143,7 @@ class Mailing:
             told.append(f"copy {number} of {count} of a mailing that began with {first}")
         if links.unsubscribe_domain:
             own = "it brings List-Unsubscribe" if self._brings_own else "a link to unsubscribe"
-            told.append(own)
+            told.append(f"{own}, another in the text" if message.has_own else own)
         if links.clicks:
             count_links = len(message.targets)
             told.append(f"{count_links} link{'' if count_links == 1 else 's'} tracked")
@@ -159,16 +164,23 @@ class Mailing:
                     target in own or _LEAVING.search(target) is not None or _host(target) in domains
                 )
 
-            self._message = Trackable(data, spares)
+            self._message = Trackable(data, spares, self.links.leave)
         return self._message
+
+    def _page(self, message: int, recipient: Address) -> str | None:
+        """Where a recipient unsubscribes."""
+        links = self.links
+        if not links.unsubscribe_domain:
+            return None
+        link = UnsubscribeLink(message, links.stream, recipient)
+        return f"https://{links.unsubscribe_domain}{self._mailings.tokens.make(link)}"
 
     def _fields(self, message: int, recipient: Address) -> bytes:
         """RFC 2369 §3.2, RFC 8058 §3.1: both fields are signed with the message."""
         links, mailings = self.links, self._mailings
         if not links.unsubscribe_domain or self._brings_own:
             return b""
-        path = mailings.tokens.make(UnsubscribeLink(message, links.stream, recipient))
-        value = f"<https://{links.unsubscribe_domain}{path}>"
+        value = f"<{self._page(message, recipient)}>"
         if links.unsubscribe_base is not None:
             to = ReturnTo(message, 0)
             address = mailings.paths.make(links.unsubscribe_base, to, mailings.clock.now())

@@ -120,3 +120,18 @@ def test_long_addresses_fit_into_the_field() -> None:
     assert max(map(len, copy.split(b"\r\n"))) < 998
     path = re.findall(rb"<https://news\.us\.test(/u/[^>]+)>", copy)[0].decode()
     assert TOKENS.read(path, NOW) == UnsubscribeLink(7, "news", long)
+
+
+def test_the_text_may_have_the_link_too() -> None:
+    data = b"Subject: x\r\n\r\nLeave: https://news.us.test/u/\r\n"
+    begun = mailing(data=data)
+    copy = begun.copy(7, BOB).decode()
+    header, _, body = copy.partition("\r\n\r\n")
+    link = re.findall(r"<(https://[^>]+)>", header)[0]
+    assert body == f"Leave: {link}\r\n"
+    assert begun.words(1, 1, "ID").startswith("a link to unsubscribe, another in the text, ")
+    # What is there for others is not ours to change.
+    assert (
+        mailing(StreamLinks("a", tracking_domain="go.us.test", clicks=True), data).copy(7, BOB)
+        == data
+    )

@@ -15,7 +15,7 @@ MAX_LINKS = 1_000
 
 MAX_TARGET_OCTETS = 2_000
 OPT_OUT = b"data-no-track"
-"""A link with this attribute, whatever its value, is left as it is."""
+"""A link with this attribute, whatever its value, is not to be tracked."""
 
 _OPENING = re.compile(
     rb"<(?:(!--)|(area|a)(?=[\s/>])|(script|style|title|textarea|xmp|noscript)(?=[\s/>]))", re.I
@@ -33,19 +33,20 @@ _ENDS = {
 
 class FoundLink(Struct, frozen=True):
     """A link to `target` (``http://`` or ``https://``, ASCII). The octets from `start` to `end`, quotes
-    included, are its value.
+    included, are its value. `spared`: it has the attribute `OPT_OUT`.
     """
 
     start: int
     end: int
     target: str
+    spared: bool = False
 
 
 def find_links(document: bytes) -> list[FoundLink]:
     """Return the links that may be replaced, in order; at most `MAX_LINKS`.
 
-    These are the targets of ``<a>`` and ``<area>`` in the web, without those that `OPT_OUT` spares and
-    those that are not plainly written.
+    These are the targets of ``<a>`` and ``<area>`` in the web, without those that are not plainly
+    written.
     """
     found: list[FoundLink] = []
     position = 0
@@ -96,10 +97,10 @@ def _link(document: bytes, position: int) -> tuple[FoundLink | None, int]:
             quote = 1 if group in (3, 4) else 0
             start, end = attribute.span(group)
             value = (start - quote, end + quote, attribute[group] if group > 2 else b"")
-    if value is None or spared:
+    target = _target(value[2]) if value is not None else None
+    if value is None or target is None:
         return None, position
-    target = _target(value[2])
-    return (None if target is None else FoundLink(value[0], value[1], target)), position
+    return FoundLink(value[0], value[1], target, spared), position
 
 
 def _target(value: bytes) -> str | None:

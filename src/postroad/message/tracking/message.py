@@ -1,5 +1,5 @@
-"""The HTML that a message shows, with links of another making: the same message for each recipient, but
-for the links.
+"""What a message shows, with links of another making: the same message for each recipient, but for the
+links.
 
 What is signed or encrypted, attached, or a message in the message is left alone, and so is what cannot
 be changed with certainty. Text that no link is in keeps its octets.
@@ -32,40 +32,60 @@ _ENCODING = re.compile(
 
 
 class _Document(Struct, frozen=True):
-    """HTML of a part with its transfer encoding undone, the links in it, and where a picture may go."""
+    """The text of a part with its transfer encoding undone: the links in it, where a picture may go (-1:
+    nowhere), and where `own` stands.
+    """
 
     part: Part
     text: bytes
-    links: tuple[FoundLink, ...]
-    picture: int
+    links: tuple[FoundLink, ...] = ()
+    picture: int = -1
+    own: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def is_html(self) -> bool:
+        return self.part.media_type == "text/html"
 
 
 class Trackable:
-    """A whole message (CRLF line ends), read once. `targets` are those of its links that may be changed,
+    """A whole message (CRLF line ends), read once. `targets` are those of its links that may be tracked,
     in order; `shows_html` tells whether there is HTML that a picture can be put into.
 
-    `spares` says which targets to leave alone.
+    `spares` says which targets to leave alone. `own`, where it is given, is an address in the web that
+    stands for another one in each copy: as the target of links, and in plain text.
     """
 
-    def __init__(self, data: bytes, spares: Callable[[str], bool]) -> None:
+    def __init__(self, data: bytes, spares: Callable[[str], bool], own: str = "") -> None:
         self._data = data
-        self._documents = [_document(data, each, spares) for each in _shown(read_structure(data))]
+        self._documents = [
+            _document(data, each, spares, own)
+            for each in _shown(read_structure(data), plain=bool(own))
+        ]
         self.targets = [link.target for each in self._documents for link in each.links]
 
     @property
     def shows_html(self) -> bool:
         """Whether it shows HTML."""
-        return bool(self._documents)
+        return any(each.is_html for each in self._documents)
 
-    def written(self, link: Callable[[str], str] | None, picture: str | None) -> bytes:
-        """Return the message with the links that `link` makes of their targets, and the picture of that
-        address at the end of the first HTML. None leaves out one or the other.
+    @property
+    def has_own(self) -> bool:
+        """Whether `own` stands in it."""
+        return any(each.own for each in self._documents)
+
+    def written(
+        self, link: Callable[[str], str] | None, picture: str | None, own: str | None = None
+    ) -> bytes:
+        """Return the message with the links that `link` makes of their targets, the picture of that
+        address at the end of the first HTML, and an address in place of `own`. None leaves out one or
+        the other.
         """
         pieces = []
         position = 0
         for document in self._documents:
-            changed = _changed(document, link, picture)
-            picture = None
+            changed = _changed(document, link, picture, own)
+            if document.is_html:
+                picture = None
             if changed == document.text:
                 continue
             header, body = _encoded(self._data, document.part, changed)
@@ -74,15 +94,17 @@ class Trackable:
         return b"".join((*pieces, self._data[position:]))
 
 
-def _shown(part: Part) -> Iterator[Part]:
-    """Yield the parts that are HTML to be read, in the order in which they lie in the message."""
+def _shown(part: Part, *, plain: bool) -> Iterator[Part]:
+    """Yield the parts that are HTML to be read (with `plain`, plain text too), in the order in which
+    they lie in the message.
+    """
     if part.opaque or part.is_message or part.media_type in _UNTOUCHED:
         return
     if part.is_multipart:
         for child in part.children:
-            yield from _shown(child)
+            yield from _shown(child, plain=plain)
     elif (
-        part.media_type == "text/html"
+        (part.media_type == "text/html" or (plain and part.media_type == "text/plain"))
         and part.disposition.value != "attachment"
         and part.encoding in _CHANGED
         and not _STRANGE.search(part.charset)
@@ -91,19 +113,35 @@ def _shown(part: Part) -> Iterator[Part]:
         yield part
 
 
-def _document(data: bytes, part: Part, spares: Callable[[str], bool]) -> _Document:
+def _document(data: bytes, part: Part, spares: Callable[[str], bool], own: str) -> _Document:
     text = decode(data[part.body : part.end], part.encoding, MAX_HTML_OCTETS + 1)
     if len(text) > MAX_HTML_OCTETS:
-        return _Document(part, text, (), -1)
-    links = tuple(each for each in find_links(text) if not spares(each.target))
-    return _Document(part, text, links, place_of_picture(text))
+        return _Document(part, text)
+    if part.media_type == "text/plain":
+        places = re.finditer(re.escape(own.encode()) + rb"(?![\w-])", text)
+        return _Document(part, text, own=tuple(each.span() for each in places))
+    found = find_links(text)
+    return _Document(
+        part,
+        text,
+        tuple(
+            each for each in found if not (each.spared or each.target == own or spares(each.target))
+        ),
+        place_of_picture(text),
+        tuple((each.start, each.end) for each in found if each.target == own),
+    )
 
 
-def _changed(document: _Document, link: Callable[[str], str] | None, picture: str | None) -> bytes:
+def _changed(
+    document: _Document, link: Callable[[str], str] | None, picture: str | None, own: str | None
+) -> bytes:
     text = document.text
     edits = []
     if link is not None:
         edits = [(each.start, each.end, _quoted(link(each.target))) for each in document.links]
+    if own is not None:
+        address = _quoted(own) if document.is_html else own.encode("ascii")
+        edits += [(start, end, address) for start, end in document.own]
     if picture is not None and document.picture >= 0:
         shown = b'<img src=%s width="1" height="1" alt="" style="border:0">' % _quoted(picture)
         edits.append((document.picture, document.picture, shown))

@@ -124,7 +124,8 @@ class StreamSection(Section):
         default="",
         description="The host name of the page where recipients unsubscribe, which this server serves "
         "(`https://NAME/u/...`). Each recipient gets a copy of a message with an own link, in "
-        "List-Unsubscribe (RFC 8058), unless the message brings such a field. `broadcast` needs it.",
+        "List-Unsubscribe (RFC 8058), unless the message brings such a field, and in its text in place "
+        "of `https://NAME/u/`. `broadcast` needs it.",
     )
     unsubscribe_address: ReturnPath = Field(
         default="",

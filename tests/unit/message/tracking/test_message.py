@@ -5,6 +5,7 @@ import email
 import email.policy
 import quopri
 from email.message import EmailMessage, Message
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -194,3 +195,43 @@ def test_never_raises(octets: bytes) -> None:
     Trackable(b"Content-Type: text/html\r\n\r\n<a href=http://a>" + octets, none).written(
         link, PICTURE
     )
+
+
+OWN = "https://leave.test/u/"
+MINE = "https://leave.test/u/" + "x" * 90
+
+
+@pytest.mark.parametrize("encoding", ["quoted-printable", "base64", "8bit"])
+def test_an_address_that_is_another_in_each_copy(encoding: str) -> None:
+    message = EmailMessage(policy=email.policy.SMTP)
+    message.set_content(f"Grüße. Leave: {OWN}\n{OWN}x {OWN}.", cte=encoding)
+    message.add_alternative(
+        f'<a href="{OWN}">1</a> <a data-no-track href={OWN}>2</a> <a href="{OWN}x">3</a> {OWN}',
+        subtype="html",
+        cte=encoding,
+    )
+    message.add_attachment(f"see {OWN}", filename="a.txt")
+    data = message.as_bytes()
+    trackable = Trackable(data, none, OWN)
+    assert trackable.has_own
+    assert trackable.targets == [f"{OWN}x"]
+    written = email.message_from_bytes(trackable.written(None, None, MINE))
+    plain, html, attached = (part.get_payload(decode=True) for part in leaves(written))
+    assert plain.decode().splitlines() == [f"Grüße. Leave: {MINE}", f"{OWN}x {MINE}."]
+    assert html.decode().strip() == (
+        f'<a href="{MINE}">1</a> <a data-no-track href="{MINE}">2</a> <a href="{OWN}x">3</a> {OWN}'
+    )
+    assert attached.decode().strip() == f"see {OWN}"
+    assert trackable.written(None, None, None) == data
+    assert not Trackable(data, none).has_own
+    # A picture is in HTML alone, though the text comes first.
+    assert (
+        b"<img"
+        not in leaves(email.message_from_bytes(trackable.written(None, PICTURE, MINE)))[
+            0
+        ].as_bytes()
+    )
+
+
+def leaves(message: "Message[str, str]") -> list[Any]:
+    return [part for part in message.walk() if not part.is_multipart()]
