@@ -1,16 +1,22 @@
 """Contents: staged, read in pieces, swept."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from peers.moto_server import Moto
 from postroad.model import Accepted, AccountRemoved, ContentRef, Expunged
 from postroad.ports import StorageError
+from tests.contracts.objects import BUCKET, S3_PLACES, Objects
 from tests.contracts.stores import (
     ANN,
     FAR,
     INBOX,
     INLINE_MAX,
+    PLACES,
     Place,
     Store,
     accept,
@@ -25,6 +31,21 @@ from tests.contracts.stores import (
     result,
     stage,
 )
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[Moto]:
+    with Moto() as server:
+        server.make_bucket(BUCKET)
+        yield server
+
+
+@pytest.fixture(params=[*PLACES, *S3_PLACES])
+def place(request: pytest.FixtureRequest, tmp_path: Path, moto: Moto) -> Place:
+    if request.param in PLACES:
+        return PLACES[request.param](tmp_path / "data")
+    return S3_PLACES[request.param](tmp_path / "data", Objects(moto))
+
 
 SIZES = [0, 1, INLINE_MAX, INLINE_MAX + 1, 300_000]
 

@@ -23,7 +23,7 @@ async def backup(config: Config, target: Path, progress: Progress) -> Made:
     """Back up into a directory, or a file named ``*.tar``; a server may run. Raises `StorageError`,
     `OSError`.
     """
-    large = make_large(config)
+    large = make_large(config, config.server.data_dir)
     try:
         return await make_backup(config.server.data_dir, large, target, progress)
     finally:
@@ -51,7 +51,7 @@ async def verify_data(config: Config, progress: Progress) -> Report:
         raise StorageError(
             f"{config.server.data_dir} has no {FILE_NAME}: there is nothing to verify."
         )
-    large = make_large(config)
+    large = make_large(config, config.server.data_dir)
     try:
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         try:

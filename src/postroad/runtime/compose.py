@@ -23,9 +23,11 @@ from postroad.queue import Queue
 from postroad.runtime import settings
 from postroad.runtime.chores import Chore, Chores
 from postroad.runtime.config import AcmeMode, Config
+from postroad.runtime.config.content import ContentPlace
 from postroad.runtime.deliverer import LocalOrRemote
 from postroad.runtime.doors import Doors
 from postroad.runtime.in_force import Maker, needing_restart
+from postroad.runtime.large import run_large
 from postroad.runtime.listeners import Listeners
 from postroad.runtime.lists import leave_out_suppressed, make_returns
 from postroad.runtime.metrics.make import Metrics
@@ -299,6 +301,8 @@ class System:
         yield Chore("standings", config.abuse.standing_write_seconds, self._write_standings)
         if config.tls.watch_seconds:
             yield Chore("watch certificate", config.tls.watch_seconds, self._watch_certificate)
+        if config.content.place is not ContentPlace.FILE:
+            yield Chore("contents", None, self._move_contents)
         if self._worker != 0:
             return
         for name, reports in (("dmarc", self.dmarc_reports), ("tls", self.tls_reports)):
@@ -336,6 +340,9 @@ class System:
             if signing is None
             else await signing.sign_whole(message, self.config.server.hostname)
         )
+
+    async def _move_contents(self) -> None:
+        await run_large(self.store, first=self._worker == 0)
 
     async def _watch_keys(self) -> None:
         every = self.config.trust.key_check_seconds

@@ -40,6 +40,7 @@ from postroad.storage.spool import FileSpool
 NEEDS_RESTART = (
     "server",
     "storage",
+    "content",
     "queue",
     "streams",
     "providers",

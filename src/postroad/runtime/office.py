@@ -5,7 +5,7 @@ An office may be opened on a data directory while a server runs on it; the serve
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cached_property
+from functools import cached_property, partial
 
 from postroad.delivery.above import ContentAbove
 from postroad.delivery.forward import Forwarding, Seal
@@ -17,6 +17,7 @@ from postroad.network import SystemClock, SystemEntropy
 from postroad.ports import Clock, Deliverer, Directory, Entropy, LoginStore
 from postroad.runtime import settings
 from postroad.runtime.config import Config
+from postroad.runtime.large import join_large, make_large
 from postroad.runtime.rendering.compose import make_renderer, make_templates
 from postroad.runtime.replies import make_classifier
 from postroad.runtime.rewriting import (
@@ -241,7 +242,9 @@ class Office:
             inline_max_octets=storage.inline_max_octets,
             cache_max_octets=storage.cache_max_octets,
             busy_timeout_seconds=storage.busy_timeout_seconds,
+            large=partial(make_large, config),
         )
+        join_large(store)
         try:
             clock = clock or SystemClock()
             # Not the node's name: a command and a server that make ids at the same moment must differ.

@@ -14,7 +14,7 @@ import hashlib
 import os
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from io import BufferedWriter, FileIO
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from postroad.model import ContentRef, InvalidId, Staged, format_id, parse_id
 from postroad.ports import MAX_ABOVE_OCTETS, StorageError, StorageFull
 from postroad.storage.durable import sync_directory
 from postroad.storage.keeping import Keeping
-from postroad.storage.large import Known
+from postroad.storage.large import ContentMissing, Known
 
 ORPHAN_AGE_SECONDS = 3600.0
 WRITE_BUFFER_OCTETS = 256 * 1024
@@ -31,16 +31,20 @@ MAX_POSTPONED = 100_000  # removals that wait for a backup's end; beyond, the sw
 
 
 class FileContents:
-    """Files below ``<data_dir>/content``. Raises `OSError` where that cannot be made."""
+    """Files below ``<data_dir>/content``. Raises `OSError` where that cannot be made.
+
+    `also` is told of what is removed, in the thread that removes it.
+    """
 
     place = "file"
 
     def __init__(self, data_dir: Path) -> None:
         self.directory = data_dir / "content"
         self.directory.mkdir(mode=0o700, exist_ok=True)
-        self._keeping = Keeping(data_dir)
+        self.keeping = Keeping(data_dir)
         self._folders: set[Path] = set()
         self._held: dict[int, FileIO] = {}
+        self.also: Callable[[Sequence[int]], None] = _nothing
         self._postponed: deque[int] = deque(maxlen=MAX_POSTPONED)
 
     def begin(self, content_id: int) -> "FileWriter":
@@ -63,14 +67,15 @@ class FileContents:
 
     def remove(self, contents: Iterable[int]) -> None:
         """See `LargeContents`."""
-        with self._keeping.removing() as may:
+        with self.keeping.removing() as may:
             if not may:
                 self._postponed.extend(contents)
                 return
-            while self._postponed:
-                self.unlink(self._postponed.popleft())
-            for content_id in contents:
+            removed = [*self._postponed, *contents]
+            self._postponed.clear()
+            for content_id in removed:
                 self.unlink(content_id)
+            self.also(removed)
 
     async def sweep(self, known: Known) -> int:
         """See `LargeContents`. Removes nothing while a backup is made."""
@@ -108,7 +113,7 @@ class FileContents:
     def close(self) -> None:
         """See `LargeContents`."""
         self.let_go(list(self._held))
-        self._keeping.close()
+        self.keeping.close()
 
     def lock(self, content_id: int) -> int | None:
         """Return a handle of a file that nobody writes and whose commit is over; None for another."""
@@ -132,7 +137,7 @@ class FileContents:
         try:
             ours = [each for each, handle in locked.items() if handle is not None]
             needed = await known(ours)  # they may have been let go just now
-            with self._keeping.removing() as may:
+            with self.keeping.removing() as may:
                 return sum(self.unlink(each) for each in ours if may and each not in needed)
         finally:
             for handle in locked.values():
@@ -211,6 +216,10 @@ class FileWriter:
         return digest_of(handle, MAX_ABOVE_OCTETS - len(above))
 
 
+def _nothing(contents: Sequence[int]) -> None:
+    pass
+
+
 def digest_of(handle: int, begins: int) -> bytes:
     """Return the SHA-256 of an open file from `begins` on. Raises `OSError`."""
     digest = hashlib.sha256()
@@ -238,6 +247,8 @@ def read_file(path: Path, begins: int, ref: ContentRef, offset: int, limit: int 
 
 def storage_error(path: Path, error: OSError) -> StorageError:
     """Return what to raise for an error of the operating system."""
+    if error.errno == errno.ENOENT:
+        return ContentMissing(f"{path}: {error.strerror}. Restore it from a backup.")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StorageFull(f"{path}: no space left. Free space on that file system (df -h).")
     return StorageError(f"{path}: {error.strerror}. Check the data directory and its disk.")

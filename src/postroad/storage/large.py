@@ -7,10 +7,29 @@ on, and is removed after the commit that removes the row. What a crash leaves wi
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol, TypeAlias
 
+from msgspec import Struct
+
 from postroad.model import ContentRef, Staged
+from postroad.ports import StorageError
 
 Known: TypeAlias = Callable[[Sequence[int]], Awaitable[set[int]]]
 """Which of these contents the database names. Raises `StorageError`."""
+
+
+class Stored(Struct, frozen=True):
+    """What a row says of a content: its size, where it begins in its file, and its SHA-256."""
+
+    size: int
+    begins: int
+    digest: bytes | None
+
+
+Lookup: TypeAlias = Callable[[Sequence[int]], Awaitable[dict[int, Stored]]]
+"""Returns the rows of those of these contents that have one. Raises `StorageError`."""
+
+
+class ContentMissing(StorageError):
+    """The content is not there where it was looked for."""
 
 
 class LargeWriter(Protocol):

@@ -38,6 +38,7 @@ SECRETS = frozenset(
         "password",
         "rspamd_password",
         "client_secret",
+        "secret_access_key",
         "tsig_secret",
         "eab_hmac_key",
         "secret",

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from postroad.runtime.config.abuse import AbuseSection
 from postroad.runtime.config.acme import AcmeSection
 from postroad.runtime.config.bounces import BouncesSection
+from postroad.runtime.config.content import ContentSection
 from postroad.runtime.config.delivery import DeliverySection, Routes
 from postroad.runtime.config.forwarding import ForwardingSection
 from postroad.runtime.config.http import HttpSection, require_loopback
@@ -79,6 +80,7 @@ class Config(Section):
     tls_reports: TlsReportsSection = Field(default_factory=TlsReportsSection)
     dmarc_reports: DmarcReportsSection = Field(default_factory=DmarcReportsSection)
     storage: StorageSection = Field(default_factory=StorageSection)
+    content: ContentSection = Field(default_factory=ContentSection)
     log: LogSection = Field(default_factory=LogSection)
 
     @model_validator(mode="after")

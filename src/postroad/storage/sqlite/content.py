@@ -6,13 +6,14 @@ that commit.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import apsw
 
 from postroad.model import ContentRef, Staged, format_id
 from postroad.ports import MAX_ABOVE_OCTETS, StorageError
-from postroad.storage.large import LargeContents, LargeWriter
+from postroad.storage.large import LargeContents, LargeWriter, Stored
 from postroad.storage.sqlite.database import Database
 from postroad.storage.sqlite.statements import SQL
 
@@ -88,6 +89,17 @@ class SqliteContents:
         def find(connection: apsw.Connection) -> set[int]:
             execute, sql = connection.execute, SQL["content_exists"]
             return {each for each in contents if execute(sql, (each,)).get is not None}
+
+        return await self._database.browse(find)
+
+    async def stored(self, contents: Sequence[int]) -> dict[int, Stored]:
+        """Return the rows of those that have one. Raises `StorageError`."""
+
+        def find(connection: apsw.Connection) -> dict[int, Stored]:
+            found: Iterator[Any] = connection.executemany(
+                SQL["content_stored"], [(each,) for each in contents]
+            )
+            return {row[0]: Stored(*row[1:]) for row in found}
 
         return await self._database.browse(find)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 from postroad.storage.durable import sync_directory
@@ -85,11 +86,11 @@ class SqliteStore:
         inline_max_octets: int = 256 * 1024,
         cache_max_octets: int = 32 * 1024 * 1024,
         busy_timeout_seconds: float = 10.0,
-        large: LargeContents | None = None,
+        large: Callable[[Path], LargeContents] = FileContents,
     ) -> "SqliteStore":
         """Open the store in the directory `path`; make or migrate it where needed.
 
-        `large` is where large contents are; files below `path` where it is not given.
+        `large` makes the place of large contents, given `path`.
         Raises `StorageError` naming the file and what to do.
         """
         database = await asyncio.to_thread(
@@ -99,7 +100,7 @@ class SqliteStore:
             store = cls(
                 database,
                 path,
-                large or FileContents(path),
+                large(path),
                 inline_max_octets=inline_max_octets,
                 cache_max_octets=cache_max_octets,
             )

@@ -6,6 +6,9 @@ INSERT INTO content (id, size, place, begins, digest, data) VALUES (?, ?, ?, ?, 
 -- :name content_exists
 SELECT 1 FROM content WHERE id = ?1;
 
+-- :name content_stored
+SELECT id, size, begins, digest FROM content WHERE id = ?1;
+
 -- :name content_piece
 -- Octets from an offset; substr counts from 1.
 SELECT place, substr(data, ?2 + 1, ?3), begins FROM content WHERE id = ?1;
