@@ -94,7 +94,9 @@ async def test_each_setting_is_read_anew_or_warned_of(
 
 
 def test_the_reference_names_what_needs_a_restart() -> None:
-    (named,) = re.findall(r"for new connections; (.*?) need\s+a\s+restart", reference(), re.DOTALL)
+    (named,) = re.findall(
+        r"for new connections; (.*?)\s+need\s+a\s+restart", reference(), re.DOTALL
+    )
     assert tuple(re.findall(r"`([^`]*)`", named)) == NEEDS_RESTART
 
 
