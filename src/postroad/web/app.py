@@ -7,6 +7,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
+from postroad.web.description import describe
 from postroad.web.explore import BASE
 from postroad.web.front import App, Front
 from postroad.web.links import ByHost
@@ -34,6 +35,7 @@ def make_app(services: Services) -> App:
         logging_config=None,
         request_max_body_size=None,  # the front counts
     )
+    describe(app)
     inner: App = app  # type: ignore[assignment]
     if services.landing is not None:
         inner = ByHost(inner, services.landing, services.settings.hostname)
