@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench import (
     growth_rows,
+    http_rows,
     latency_rows,
     memory_rows,
     pop3_rows,
@@ -39,6 +40,7 @@ def all_contests() -> list[Contest]:
     """Return everything that can be measured, in the order of the table."""
     return [
         *smtp_rows.contests(),
+        *http_rows.contests(),
         *trust_rows.contests(),
         *pop3_rows.contests(),
         *latency_rows.contests(),

@@ -20,7 +20,7 @@ import apsw
 from bench.pop3_client import Pop3Client
 from bench.resident import Resident
 from peers.tools import LOOPBACK, Process, free_port, private_directory
-from postroad.model import Address
+from postroad.model import Address, ApiScope
 from postroad.runtime.config import Config, load_config
 from postroad.runtime.office import Office
 from postroad.trust.dkim import Algorithm
@@ -37,7 +37,8 @@ class Postroad:
     `users` get an account each; `aliases` lead from a local part to any address; `routes` from a
     domain to an address and port. Without `login` anybody may submit, to addresses here. Mail of our
     users is signed with `keys`; senders of other mail are recognised if there is a `nameserver`.
-    `prepare` may put mail into the store before the server starts.
+    With `http` there is the API, and `token` is a key for it. `prepare` may put mail into the store
+    before the server starts.
 
     Raises `PeerFailed` with the log when it does not start.
     """
@@ -52,11 +53,14 @@ class Postroad:
         keys: Sequence[Algorithm] = (),
         nameserver: str = "",
         workers: int = 1,
+        http: bool = False,
     ) -> None:
         self.address = LOOPBACK
         self.smtp_port = free_port()
         self.submission_port = free_port()
         self.pop3_port = free_port()
+        self.http_port = free_port() if http else 0
+        self.token = ""
         self._users = users
         self._login = login
         self._keys = keys
@@ -113,8 +117,9 @@ class Postroad:
         program = Path(sys.executable).with_name("postroad")
         command: list[str | Path] = [program, "serve", "--config", self.config_file]
         self._process = Process(command, self.directory / "log", grace_seconds=15)
-        for port in (self.smtp_port, self.submission_port, self.pop3_port):
-            self._process.wait_for_port(self.address, port)
+        for port in (self.smtp_port, self.submission_port, self.pop3_port, self.http_port):
+            if port:
+                self._process.wait_for_port(self.address, port)
         return self
 
     def stop(self) -> None:
@@ -176,6 +181,8 @@ class Postroad:
             for user in self._users:
                 account, _ = await office.accounts.add(Address(user, DOMAIN), PASSWORD)
                 self._inboxes[user] = account.inbox
+            if self.http_port:
+                self.token = await office.api_keys.add("bench", (ApiScope.SEND,))
             if self._keys:
                 await office.keys.add(DOMAIN, self._keys, sign_now=True)
             for name, target in self._aliases.items():
@@ -196,6 +203,7 @@ class Postroad:
             mx=self.smtp_port,
             submission=self.submission_port,
             pop3=self.pop3_port,
+            http=f'["{LOOPBACK}:{self.http_port}"]' if self.http_port else "[]",
             routes=routes,
         )
 
@@ -213,6 +221,7 @@ submission = ["127.0.0.1:{submission}"]
 submissions = []
 pop3 = ["127.0.0.1:{pop3}"]
 pop3s = []
+http = {http}
 local = ""
 
 [limits]
@@ -220,6 +229,10 @@ max_connections = 20000
 max_connections_per_client = 20000
 max_transactions = 1000000
 max_message_octets = "64 MiB"
+
+[http]
+requests_per_second = 1000000
+requests_at_once = 1000000
 
 [submission]
 auth_without_tls = true

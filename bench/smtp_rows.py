@@ -74,7 +74,7 @@ class SmtpContest(Contest):
                 return ours, _bare(stack, self._road, load, messages)
 
 
-def _rate(
+def messages_a_second(
     port: int,
     load: Load,
     messages: int,
@@ -105,7 +105,7 @@ def _ours(stack: ExitStack, road: Road, load: Load, messages: int) -> Side:
         wanted = server.deposited() + messages
         recipient = f"user@{DOMAIN}"
         if road is Road.LOCAL:
-            rate = _rate(
+            rate = messages_a_second(
                 server.smtp_port,
                 load,
                 messages,
@@ -113,7 +113,7 @@ def _ours(stack: ExitStack, road: Road, load: Load, messages: int) -> Side:
                 lambda: server.wait_until_deposited(wanted),
             )
         else:
-            rate = _rate(server.smtp_port, load, messages, recipient)
+            rate = messages_a_second(server.smtp_port, load, messages, recipient)
         server.wait_until_deposited(wanted)
         # What the store counts has to be what a client sees; this is not timed.
         seen = server.count()
@@ -133,7 +133,7 @@ def _ours_relaying(stack: ExitStack, load: Load, messages: int) -> Side:
 
     def run() -> Sequence[float]:
         wanted = sink.count + messages
-        rate = _rate(
+        rate = messages_a_second(
             server.smtp_port, load, messages, f"relay@{DOMAIN}", lambda: _wait_for(sink, wanted)
         )
         _at_rest()
@@ -162,7 +162,7 @@ def _postfix(stack: ExitStack, road: Road, load: Load, messages: int) -> Side:
             wait = lambda: _wait_for(taken, relayed + messages)  # noqa: E731
         else:
             wait = None if road is Road.INTAKE else lambda: _wait_until_empty(postfix)
-        rate = _rate(postfix.port, load, messages, f"user@{DOMAIN}", wait)
+        rate = messages_a_second(postfix.port, load, messages, f"user@{DOMAIN}", wait)
         _wait_until_empty(postfix)
         if road is Road.LOCAL and postfix.count(DOMAIN) != local + messages:
             raise AssertionError(f"Postfix has {postfix.count(DOMAIN)} of {local + messages}")
@@ -177,7 +177,7 @@ def _aiosmtpd(stack: ExitStack, load: Load, messages: int) -> Side:
     command = [sys.executable, "-m", "bench.aiosmtpd_sink", LOOPBACK, str(port)]
     process = stack.enter_context(Process(command, directory / "log"))
     process.wait_for_port(LOOPBACK, port)
-    return lambda: (_rate(port, load, messages, f"user@{DOMAIN}"),)
+    return lambda: (messages_a_second(port, load, messages, f"user@{DOMAIN}"),)
 
 
 def _bare(stack: ExitStack, road: Road, load: Load, messages: int) -> Side:
@@ -194,10 +194,12 @@ def _bare(stack: ExitStack, road: Road, load: Load, messages: int) -> Side:
 
     def run() -> Sequence[float]:
         if sink is None:
-            rate = _rate(port, load, messages, f"user@{DOMAIN}")
+            rate = messages_a_second(port, load, messages, f"user@{DOMAIN}")
         else:
             taken, wanted = sink, sink.count + messages
-            rate = _rate(port, load, messages, f"user@{DOMAIN}", lambda: _wait_for(taken, wanted))
+            rate = messages_a_second(
+                port, load, messages, f"user@{DOMAIN}", lambda: _wait_for(taken, wanted)
+            )
         _at_rest()
         return (rate,)
 
