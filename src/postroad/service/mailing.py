@@ -82,21 +82,21 @@ class Mailings:
 
 
 class Mailing:
-    """One message for several. Write its bytes, then make the copies."""
+    """One message for several. Write its bytes (`size` octets so far), then make the copies."""
 
     def __init__(self, mailings: Mailings, links: StreamLinks) -> None:
         self._mailings = mailings
         self.links = links
         self._pieces: list[bytes] = []
-        self._size = 0
+        self.size = 0
         self._writers: list[ContentWriter] = []
         self._message: Trackable | None = None
         self._brings_own = False
 
     def write(self, chunk: bytes) -> None:
         """Take bytes of the message. No more are kept than copies may have."""
-        self._size += len(chunk)
-        if self._size <= self._mailings.max_octets:
+        self.size += len(chunk)
+        if self.size <= self._mailings.max_octets:
             self._pieces.append(bytes(chunk))
         else:
             self._pieces.clear()
@@ -115,7 +115,7 @@ class Mailing:
     def refusal(self, count: int) -> Reply | None:
         """Return the reply where `count` copies would take too much room: 552 5.3.4."""
         limit = self._mailings.max_octets
-        if self._size * count <= limit:
+        if self.size * count <= limit:
             return None
         text = f"Each recipient gets an own copy, and {count} copies have more than {limit} octets"
         return Reply(552, "5.3.4", f"{text}; send it to fewer at a time")

@@ -1,5 +1,7 @@
 """Making the copies of a mailing: each with trace fields and a signature of its own, and stored."""
 
+import asyncio
+
 from postroad.message.header import header_end
 from postroad.message.trace import received
 from postroad.model import Envelope, Origin, Ruling, RulingKind, Staged, format_id
@@ -7,6 +9,8 @@ from postroad.ports import Clock, ContentStore
 from postroad.service.mailing import Mailing
 from postroad.service.recipients import Accepted
 from postroad.service.signing import Signing
+
+_AT_ONCE_OCTETS = 16 * 1024
 
 
 class Press:
@@ -50,7 +54,11 @@ class Press:
         Raises `SigningFailed`, `StorageError`; the mailing discards what was staged.
         """
         copy, count, first = place
-        data = self.mailing.copy(number, accepted.targets[0].address)
+        to = accepted.targets[0].address
+        if count == 1 and self.mailing.size <= _AT_ONCE_OCTETS:
+            data = self.mailing.copy(number, to)
+        else:  # milliseconds for each: others are to have their turn
+            data = await asyncio.to_thread(self.mailing.copy, number, to)
         words = self.mailing.words(copy, count, format_id(first))
         rulings = [Ruling("stream", RulingKind.ACCEPT, words, self.clock.now(), 0.0)]
         above = self.above

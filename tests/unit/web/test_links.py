@@ -1,11 +1,12 @@
 """The host names of links, by a real server and a real client."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from postroad.model import Address, SuppressionReason
+from postroad.model import Address, SuppressionReason, parse_id
 from postroad.trust.link_token import ClickLink, OpenLink, UnsubscribeLink
 from tests.unit.web.site import Site, running
 
@@ -82,3 +83,41 @@ async def test_streams_without_links_have_no_landing(tmp_path: Path) -> None:
         assert site.system.office.mailings is None
         click = path(site, ClickLink(7, 0, TARGET))
         assert (await site.anyone.get(click, headers=OWN)).status_code == 404
+
+
+async def test_a_mailing_by_the_api(site: Site) -> None:
+    asked = {
+        "from": "news@here.test",
+        "to": ["ann@here.test", "bob@here.test"],
+        "subject": "Spring",
+        "html": f'<a href="{TARGET}">read</a> <a href="https://leave.here.test/u/">leave</a>',
+    }
+    await site.system.accounts.add(Address("news", "here.test"), "a long enough password")
+    once = {"Idempotency-Key": "spring"}
+    first = await site.client.post("/api/v1/messages", json=asked, headers=once)
+    assert first.status_code == 202, first.text
+    again = await site.client.post("/api/v1/messages", json=asked, headers=once)
+    ids = first.json()["ids"]
+    assert len(ids) == 2
+    assert again.json()["ids"] == ids
+    left = []
+    for each in ids:
+        message = await site.system.store.queue.message(parse_id(each))
+        assert message is not None
+        assert message.stream == "news"
+        data = (await site.system.store.content.read(message.content)).decode()
+        leave = re.findall(r"<https://leave\.here\.test(/u/[^>]+)>", data)[0]
+        click = re.findall(r"https://mail\.here\.test(/c/[^\"]+)\"", data.replace("=\r\n", ""))[0]
+        answer = await site.anyone.get(click, headers=OWN)
+        assert answer.headers["Location"] == TARGET
+        answer = await site.anyone.post(
+            leave, headers=LEAVE, data={"List-Unsubscribe": "One-Click"}
+        )
+        assert answer.status_code == 200
+        shown = (await site.client.get(f"/api/v1/messages/{each}")).text
+        assert "clicked" in shown
+        assert "unsubscribed" in shown
+        left.append(str(message.envelope.recipients[0].address))
+    assert left == asked["to"]
+    listed = await site.client.get("/api/v1/suppressions", params={"stream": "news"})
+    assert [e["address"] for e in listed.json()["suppressions"]] == asked["to"]
