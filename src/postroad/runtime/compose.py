@@ -30,7 +30,7 @@ from postroad.runtime.in_force import Maker, needing_restart
 from postroad.runtime.large import run_large
 from postroad.runtime.listeners import Listeners
 from postroad.runtime.lists import leave_out_suppressed, make_returns
-from postroad.runtime.metrics.make import Metrics
+from postroad.runtime.metrics.make import Metrics, make_follower
 from postroad.runtime.office import Office
 from postroad.runtime.renewal import FileWatch, Renewal
 from postroad.runtime.web import make_web
@@ -310,6 +310,9 @@ class System:
                 yield Chore(f"{name} reports", reports, reports.run)
         if config.trust.sign:
             yield Chore("keys", config.trust.key_check_seconds, self._watch_keys)
+        if config.log.mail or config.telemetry.endpoint:
+            told = (config.log.mail, config.telemetry)
+            yield Chore("follow", told, make_follower(self.office, config).run)
         if config.storage.retain_seconds:
             yield Chore("prune", None, self._prune)
         if config.tls.acme is not AcmeMode.OFF:

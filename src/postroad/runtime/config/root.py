@@ -23,6 +23,7 @@ from postroad.runtime.config.server import (
     ListenSection,
     LogSection,
     ServerSection,
+    TelemetrySection,
     TlsSection,
 )
 from postroad.runtime.config.sources import Providers, SourcePools, Warmups, unknown_names
@@ -82,6 +83,7 @@ class Config(Section):
     storage: StorageSection = Field(default_factory=StorageSection)
     content: ContentSection = Field(default_factory=ContentSection)
     log: LogSection = Field(default_factory=LogSection)
+    telemetry: TelemetrySection = Field(default_factory=TelemetrySection)
 
     @model_validator(mode="after")
     def _header_fits(self) -> "Config":

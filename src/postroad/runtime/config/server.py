@@ -1,5 +1,6 @@
 """Settings of the process itself: who we are, where we listen, certificates, logs."""
 
+import importlib.util
 import ipaddress
 import os
 from enum import Enum
@@ -227,6 +228,43 @@ class LogSection(Section):
         description="`json`: an object per line; `text`: for people; `auto`: text in a terminal, else "
         "json.",
     )
+    mail: Switch = Field(
+        default=False,
+        description="Write a line for each thing that happens to a message (accepted, delivered, "
+        "deferred, bounced …), with its id. `postroad journey` has all of it, too.",
+    )
+
+
+class TelemetrySection(Section):
+    """OpenTelemetry traces: one for each message, sent when its last delivery has ended. Needs the extra
+    `postroad[otel]`.
+    """
+
+    endpoint: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s]+)?$",
+        description="Where a collector takes traces (OTLP over HTTP), usually "
+        "`http://127.0.0.1:4318/v1/traces`. Off unless set.",
+    )
+    timeout_seconds: Seconds = Field(
+        default=10.0, ge=0.1, le=300, description="Sending some traces to it, all together."
+    )
+
+    @model_validator(mode="after")
+    def _is_installed(self) -> "TelemetrySection":
+        if self.endpoint and not _has_otel():
+            raise ValueError(
+                "telemetry.endpoint is set, and what sends traces is not installed; "
+                "say: pip install 'postroad[otel]'"
+            )
+        return self
+
+
+def _has_otel() -> bool:
+    try:
+        return importlib.util.find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+    except ModuleNotFoundError:  # a part of the name
+        return False
 
 
 def is_root() -> bool:

@@ -7,11 +7,28 @@ from postroad.delivery.sources import Sources as SourceAddresses
 from postroad.delivery.tally import LinkTally
 from postroad.ports import Resolver
 from postroad.queue import Queue
+from postroad.runtime.config import Config
+from postroad.runtime.follow import Follower, Teller
+from postroad.runtime.mail_log import MailLog
 from postroad.runtime.metrics.collect import Sources, collect
 from postroad.runtime.metrics.live import Live, Shared
 from postroad.runtime.metrics.text import write
 from postroad.runtime.office import Office
+from postroad.runtime.traces import Tracer, make_exporter
 from postroad.servers.registry import Registry
+
+
+def make_follower(office: Office, config: Config) -> Follower:
+    """Return who tells what happens to messages."""
+    store = office.store
+    tellers: list[Teller] = []
+    if config.log.mail:
+        tellers.append(MailLog(store.queue, office.classify))
+    telemetry = config.telemetry
+    if telemetry.endpoint:
+        exporter = make_exporter(telemetry.endpoint, telemetry.timeout_seconds)
+        tellers.append(Tracer(store.queue, store.journey, exporter, config.server.hostname))
+    return Follower(store=store.queue, journey=store.journey, clock=office.clock, tellers=tellers)
 
 
 class Metrics:
