@@ -417,6 +417,24 @@ class SendNewsletters(Scene):
     def _curl(self, *words: str) -> str:
         done = subprocess.run(["curl", "-s", *words], capture_output=True, text=True, check=True)
         return done.stdout
+class WatchYourMail(Scene):
+    """A message to two recipients, one of whom is refused."""
+
+    def prepare(self) -> None:
+        world = self.engine.world
+        host = world.host(
+            "mx.there.test",
+            "permfail",
+            domain="there.test",
+            reply=Reply(550, "5.1.1", "no such user"),
+            times=1,
+        )
+        self.zones.add_zone("there.test")
+        self.engine.run(host)
+        sent = self.world.send("jo@example.org", ["ann@there.test", "bob@there.test"])
+        self.engine.run(world.settled(str(sent)))
+        self.names.append((re.compile(r"^[0-9A-Z]{13}$"), lambda: str(sent)))
+        self.excerpts["top"] = lambda output: output[output.index("Failures of late") :]
 
 
 class SendFromTemplates(Scene):
@@ -535,5 +553,6 @@ SCENES: dict[str, type[Scene]] = {
     "howto/send-newsletters.md": SendNewsletters,
     "howto/send-from-templates.md": SendFromTemplates,
     "howto/sign-your-mail.md": SignYourMail,
+    "howto/watch-your-mail.md": WatchYourMail,
     "tutorial/lab.md": TheLab,
 }

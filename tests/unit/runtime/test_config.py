@@ -595,3 +595,24 @@ def test_workers_share_what_a_provider_gets() -> None:
     )
     limit = told.queue(config, "n1").providers["big"]
     assert (limit.per_minute, limit.concurrency) == (25, 1)
+
+
+def test_the_howto_on_watching_uses_real_settings() -> None:
+    text = (ROOT / "docs/howto/watch-your-mail.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```toml\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 3
+    values: dict[str, Any] = {"server": {"hostname": "mail.here.test"}}
+    for block in blocks:
+        values |= tomllib.loads(block)
+    config = Config.model_validate(values)
+    assert [str(each) for each in config.listen.metrics] == ["127.0.0.1:9587"]
+    assert config.log.mail
+    assert config.telemetry.endpoint == "http://127.0.0.1:4318/v1/traces"
+
+
+@pytest.mark.parametrize("endpoint", ["*:9587", "192.0.43.10:9587", "[::]:9587", "0.0.0.0:9587"])
+def test_metrics_are_not_for_strangers(endpoint: str) -> None:
+    with pytest.raises(ValueError, match="can be reached by strangers, and metrics have no"):
+        Config.model_validate(
+            {"server": {"hostname": "mail.here.test"}, "listen": {"metrics": [endpoint]}}
+        )

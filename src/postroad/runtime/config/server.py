@@ -92,7 +92,8 @@ def _everywhere(port: int) -> tuple[Endpoint, ...]:
 
 def _near(endpoints: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
     for each in endpoints:
-        if each.host == "*" or not ipaddress.ip_address(each.host).is_private:
+        address = None if each.host == "*" else ipaddress.ip_address(each.host)
+        if address is None or address.is_unspecified or not address.is_private:
             raise ValueError(
                 f"{each} can be reached by strangers, and metrics have no password; "
                 "write a loopback or private address, as in '127.0.0.1:9587'"

@@ -6,6 +6,7 @@ others are few words.
 
 from collections.abc import Mapping
 from enum import Enum
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -112,3 +113,28 @@ def names() -> frozenset[str]:
             case Kind.GAUGE:
                 found.add(name)
     return frozenset(found)
+
+
+def reference() -> str:
+    """Return docs/reference/monitoring/metrics.md."""
+    lines = [
+        "# Metrics",
+        "",
+        "<!-- Written by `python -m postroad.runtime.metrics.families`; a test compares. -->",
+        "",
+        "What `listen.metrics` tells (OpenMetrics), all worker processes of a server together.",
+        "Histograms have `_bucket`, `_sum` and `_count`. No label holds addresses or domains of people:",
+        "streams are those of the configuration, of providers the first hundred are told apart.",
+        "",
+        "| metric | kind | labels | |",
+        "|---|---|---|---|",
+    ]
+    for name, family in FAMILIES.items():
+        ending = {Kind.COUNTER: "_total", Kind.INFO: "_info"}.get(family.kind, "")
+        labels = ", ".join(f"`{label}`" for label in family.labels)
+        lines.append(f"| `{name}{ending}` | {family.kind.value} | {labels} | {family.help} |")
+    return "\n".join([*lines, ""])
+
+
+if __name__ == "__main__":
+    Path("docs/reference/monitoring/metrics.md").write_text(reference(), encoding="utf-8")
