@@ -417,6 +417,8 @@ class SendNewsletters(Scene):
     def _curl(self, *words: str) -> str:
         done = subprocess.run(["curl", "-s", *words], capture_output=True, text=True, check=True)
         return done.stdout
+
+
 class WatchYourMail(Scene):
     """A message to two recipients, one of whom is refused."""
 
