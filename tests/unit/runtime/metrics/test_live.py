@@ -77,7 +77,9 @@ async def test_processes_that_share_a_store_are_added_up(tmp_path: Path) -> None
                 assert 'postroad_process_start_time_seconds{worker="1"}' in text
                 assert 'postroad_queue_deliveries{state="due"} 0' in text, "told once"
             _, text = await get(port)
-            assert 'stream="default"' not in text, "it ended, and took its file along"
+            assert 'messages_accepted_total{stream="default"}' not in text, (
+                "it ended, and took its file along"
+            )
     assert read(tmp_path / "data", time.time()) == []
 
 
