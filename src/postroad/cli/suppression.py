@@ -96,7 +96,14 @@ def add(
 
 
 @app.command("remove")
-def remove(addresses: Addresses, stream: Stream, config: ConfigFile = None) -> None:
+def remove(
+    addresses: Addresses,
+    stream: Stream,
+    force: Annotated[
+        bool, typer.Option("--force", help="Even who complained or unsubscribed themselves.")
+    ] = False,
+    config: ConfigFile = None,
+) -> None:
     """Take addresses off the list of a stream, so that they get its mail again. Exit code 65 where none
     of them was on it.
     """
@@ -105,7 +112,7 @@ def remove(addresses: Addresses, stream: Stream, config: ConfigFile = None) -> N
     parsed = [Address.parse(each) for each in addresses]
 
     async def use(office: "Office") -> int:
-        return await office.suppressions.remove(parsed, stream, by=operator())
+        return await office.suppressions.remove(parsed, stream, by=operator(), force=force)
 
     count = in_office(config, use)
     if not count:

@@ -22,6 +22,7 @@ from postroad.service.streams import DEFAULT_STREAM
 from postroad.service.suppression_csv import COLUMNS, line_of, line_of_entry, read_rows
 
 _BATCH = 1_000
+_BY_OWNER = (SuppressionReason.COMPLAINT, SuppressionReason.UNSUBSCRIBE)
 
 
 class Imported(Struct, frozen=True):
@@ -85,14 +86,24 @@ class Suppressions:
             by,
         )
 
-    async def remove(self, addresses: Iterable[Address], stream: str, *, by: str) -> int:
-        """Take addresses off the list of a stream; return how many were there.
+    async def remove(
+        self, addresses: Iterable[Address], stream: str, *, by: str, force: bool = False
+    ) -> int:
+        """Take addresses off the list of a stream; return how many were there. Those whose owners put
+        them there, by complaint or unsubscription, only with `force`.
 
-        Raises `Refused`, `StorageError`.
+        Raises `Refused`, and then all stay; `StorageError`.
         """
         name = self.stream(stream)
         wanted = list({each.folded: each for each in addresses}.values())
-        there = len(await self._store.of(name, wanted))
+        found = await self._store.of(name, wanted)
+        for each in found:
+            if each.reason in _BY_OWNER and not force:
+                raise Refused(
+                    f"{each.address} is there by its owner's wish ({each.reason.value}); only where "
+                    "they ask for the mail again, take it off by force"
+                )
+        there = len(found)
         if there:
             change = Unsuppressed(self._clock.now(), tuple(wanted), name, by)
             await self._ledger.commit(Group((change,)))

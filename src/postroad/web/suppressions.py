@@ -142,11 +142,15 @@ def _changing(lists: Suppressions) -> Sequence[ControllerRouterHandler]:
         request: Request[Any, Any, Any],
         stream: Annotated[str, PathParameter(max_length=32)],
         address: Annotated[str, PathParameter(max_length=330)],
+        force: Annotated[bool, QueryParameter()] = False,
     ) -> None:
-        """Take an address off the list of a stream: it gets its mail again."""
+        """Take an address off the list of a stream: it gets its mail again. Who complained or
+        unsubscribed is taken off only with `force`.
+        """
         key = key_of(request)
         _may(lists, key, stream)
-        if not await lists.remove([_address("address", address)], stream, by=_who(key)):
+        addresses = [_address("address", address)]
+        if not await lists.remove(addresses, stream, by=_who(key), force=force):
             raise Problem(404, "not-found", f"{address} is not on the list of {stream}")
 
     return [add_suppressions, reactivate]

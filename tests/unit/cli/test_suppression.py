@@ -56,6 +56,15 @@ def test_export_and_import(cli: Cli, tmp_path: Path) -> None:
     assert cli("import", str(file)) == "0 addresses added\n"
 
 
+def test_a_wish_is_undone_by_force_alone(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text("address,stream,reason\njo@there.test,news,unsubscribe\n")
+    cli("import", str(file))
+    cli("remove", "jo@there.test", "--stream", "news", code=65)
+    assert "by its owner's wish" in cli.error
+    assert cli("remove", "jo@there.test", "--stream", "news", "--force") == "1 address removed\n"
+
+
 def test_a_dry_run(cli: Cli, tmp_path: Path) -> None:
     file = tmp_path / "list.csv"
     file.write_text("address,stream\njo@there.test,news\n")

@@ -105,6 +105,17 @@ async def test_two_columns_are_enough(lists: Suppressions) -> None:
     assert (entry.reason, entry.since) == (SuppressionReason.MANUAL, NOW)
 
 
+async def test_whose_owner_wanted_it_is_taken_off_by_force_alone(lists: Suppressions) -> None:
+    text = "address,stream,reason\njo@there.test,news,unsubscribe\nann@there.test,news,manual\n"
+    await lists.read_csv(table(text), by="op")
+    with pytest.raises(
+        Refused, match=r"jo@there\.test is there by its owner's wish \(unsubscribe\)"
+    ):
+        await lists.remove([ANN, JO], "news", by="op")
+    assert len(await lists.find()) == 2
+    assert await lists.remove([ANN, JO], "news", by="op", force=True) == 2
+
+
 async def test_a_dry_run_changes_nothing(lists: Suppressions) -> None:
     await lists.add([JO], "news", by="op")
     text = "address,stream\njo@there.test,news\nann@there.test,news\nann@there.test,codes\n"

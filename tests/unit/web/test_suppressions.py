@@ -84,6 +84,16 @@ async def test_tables(site: Site) -> None:
     assert again.json() == {"lines": 1, "added": 0, "dry_run": False}
 
 
+async def test_a_wish_is_not_undone_by_mistake(site: Site) -> None:
+    table = "address,stream,reason\njo@there.test,news,complaint\n"
+    await site.client.post(f"{PATH}/table", content=table, headers=CSV)
+    refused = await site.client.delete(f"{PATH}/news/jo@there.test")
+    assert refused.status_code == 422
+    assert "by its owner's wish (complaint)" in refused.json()["detail"]
+    forced = await site.client.delete(f"{PATH}/news/jo@there.test", params={"force": "true"})
+    assert forced.status_code == 204
+
+
 async def test_a_large_table(site: Site) -> None:
     rows = "".join(f"somebody{n}@there.test,news\n" for n in range(20_000))
     answer = await site.client.post(f"{PATH}/table", content="address,stream\n" + rows, headers=CSV)
