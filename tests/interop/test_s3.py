@@ -87,12 +87,12 @@ def complete(server: Serving, numbers: set[int], size: int = LARGE) -> None:
         assert found[number].endswith(numbered(number, BOB, BOB, size))
 
 
-@pytest.mark.parametrize("durable", ["local", "s3"])
+@pytest.mark.parametrize(("durable", "workers"), [("local", 1), ("local", 2), ("s3", 2)])
 async def test_large_mail_is_in_s3_and_comes_back(
-    seaweed: Seaweed, tmp_path: Path, durable: str
+    seaweed: Seaweed, tmp_path: Path, durable: str, workers: int
 ) -> None:
-    prefix = f"road-{durable}/"
-    settings = sections(seaweed, prefix, durable)
+    prefix = f"road-{durable}-{workers}/"
+    settings = {**sections(seaweed, prefix, durable), "server": {"workers": workers}}
     with serving_process(tmp_path, tmp_path / "data", **settings) as server:
         taken: list[int] = []
         await submit(server, range(20), taken)
