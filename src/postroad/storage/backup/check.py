@@ -34,13 +34,18 @@ async def verify_backup(path: Path, progress: Progress) -> Report:
             database = _at_hand(vault, manifest, Path(directory))
             connection = open_snapshot(database)
             try:
-                report = await verify(connection, _reader(vault), progress)
+                report = await verify(connection, _reader(vault), progress, _mend)
                 report.problems[:0] = [*damaged, *_miscounted(connection, manifest)]
                 return report
             finally:
                 connection.close()
     finally:
         vault.close()
+
+
+def _mend(content_id: int) -> str:
+    """A content that is there is not copied again, so it has to go first."""
+    return f"remove {content_name(content_id)} from the backup, and make it again"
 
 
 def _damaged(vault: Vault, manifest: Manifest) -> list[Problem]:

@@ -93,9 +93,13 @@ class Report(Struct):
 
 
 async def verify(
-    connection: apsw.Connection, read: ReadLarge, told: Callable[[str, int, int], None]
+    connection: apsw.Connection,
+    read: ReadLarge,
+    told: Callable[[str, int, int], None],
+    mend_content: Callable[[int], str] | None = None,
 ) -> Report:
-    """Look at all. `told` hears what is looked at, how many octets or steps are done, and of how many.
+    """Look at all. `told` hears what is looked at, how many octets or steps are done, and of how many;
+    `mend_content` is what to do about a large content.
     What cannot be read is a problem like others.
     """
     report = Report({}, [])
@@ -120,7 +124,7 @@ async def verify(
                 report.checked[name] = connection.execute(SQL[f"count_{name}"]).get
         finally:
             connection.execute("ROLLBACK")
-        await _large(connection, read, told, report)
+        await _large(connection, read, told, report, mend_content or _from_restored)
     except apsw.Error as error:
         what = f"the database cannot be read any further: {error}"
         report.problems.append(Problem(what, _RESTORE))
@@ -183,6 +187,7 @@ async def _large(
     read: ReadLarge,
     told: Callable[[str, int, int], None],
     report: Report,
+    mend: Callable[[int], str],
 ) -> None:
     total, done, last, count = _octets(connection), 0, -1, 0
     while rows := _page(connection, "verify_large_page", last):
@@ -191,8 +196,7 @@ async def _large(
             still = connection.execute(SQL["content_exists"], (content_id,)).get
             if wrong and still is not None:
                 what = f"content {format_id(content_id)}: {wrong}"
-                mend = f"put the file of a backup in its place, or {_RESTORE}"
-                report.problems.append(Problem(what, mend))
+                report.problems.append(Problem(what, mend(content_id)))
             done += size
             told("contents", done, total)
         last = rows[-1][0]
@@ -203,6 +207,14 @@ async def _large(
 
 def _page(connection: apsw.Connection, statement: str, last: int) -> list[Any]:
     return connection.execute(SQL[statement], (last, PAGE_ROWS)).fetchall()
+
+
+def _from_restored(content_id: int) -> str:
+    name = format_id(content_id)
+    return (
+        "restore a backup into another data directory (postroad restore), and copy "
+        f"content/{name[-2:].lower()}/{name} from there"
+    )
 
 
 async def _wrong(read: ReadLarge, ref: ContentRef, begins: int, digest: bytes | None) -> str:

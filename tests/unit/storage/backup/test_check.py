@@ -27,6 +27,9 @@ async def test_what_is_wrong_is_named(data: Path, tmp_path: Path) -> None:
     assert any(format_id(111) in each and "SHA-256" in each for each in words)
     assert any(format_id(222) in each and "missing" in each for each in words)
     assert all(problem.mend for problem in report.problems)
+    changed.unlink()  # as it says
+    await backed_up(data, target)
+    assert (await verify_backup(target, quiet)).problems == []
 
 
 async def test_a_damaged_database_is_not_looked_into(data: Path, tmp_path: Path) -> None:
