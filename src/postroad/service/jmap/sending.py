@@ -1,0 +1,175 @@
+"""Sending an email of an account: who it is from and goes to, what is left out, and how it is taken in;
+as it would be from a mail client by submission (RFC 8621 §7.5).
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from postroad.message.header import header_end, split_fields
+from postroad.message.mime import addresses_of
+from postroad.model import (
+    Address,
+    Body,
+    Envelope,
+    InvalidAddress,
+    Origin,
+    Recipient,
+    Reply,
+    ServerKind,
+)
+from postroad.ports import Email
+from postroad.service.jmap.blobs import PIECE_OCTETS, Blob, email_blob, find_blob, read_raw
+from postroad.service.jmap.desk import Context
+from postroad.service.jmap.identity import is_own
+from postroad.service.recipients import Accepted
+from postroad.wire.jmap import SetError
+from postroad.wire.jmap.errors import invalid
+
+MAX_HEADER_OCTETS = 1_048_576
+
+
+class Sending:
+    """One email on its way out."""
+
+    def __init__(self, context: Context, email: Email, envelope: Any) -> None:
+        self._context = context
+        self._email = email
+        self._given = envelope
+        self._sender = ""
+        self._recipients: list[str] = []
+
+    def envelope_json(self) -> dict[str, Any]:
+        """Return the Envelope object (RFC 8621 §7), as it was used."""
+        return {
+            "mailFrom": {"email": self._sender, "parameters": None},
+            "rcptTo": [{"email": each, "parameters": None} for each in self._recipients],
+        }
+
+    async def send(self) -> int:
+        """Send; return the id of the message. Raises `SetError`, `StorageError`."""
+        context = self._context
+        blob = await find_blob(context, email_blob(self._email.id))
+        if blob is None:
+            raise invalid("there is no such email", "emailId")
+        most = context.desk.settings.max_message_octets
+        if blob.whole_size > most:
+            raise SetError("tooLarge", f"a message has at most {most} octets", maxSize=most)
+        head = await read_raw(context, blob, 0, min(blob.whole_size, MAX_HEADER_OCTETS))
+        end = header_end(head)
+        header = head if end < 0 else head[:end]
+        fields = _fields(header)
+        await self._check_author(fields)
+        self._read_envelope(fields)
+        if not await is_own(context, self._sender):
+            raise SetError("forbiddenMailFrom", f"{self._sender} does not lead to this account")
+        accepted = await self._accepted()
+        eight_bit = False
+        async for piece in _pieces(context, blob, 0):
+            eight_bit = eight_bit or not piece.isascii()
+        envelope = Envelope(
+            Address.parse(self._sender),
+            tuple(each.recipient for each in accepted),
+            Body.EIGHT_BIT_MIME if eight_bit else Body.SEVEN_BIT,
+            smtputf8=not (header.isascii() and self._sender.isascii()),
+        )
+        protocol = "HTTPS" if context.tls else "HTTP"
+        origin = Origin(
+            ServerKind.SUBMISSION,
+            client=context.client,
+            protocol=protocol,
+            tls=context.tls,
+            account=str(context.address),
+        )
+        incoming = context.desk.intake.begin(envelope, accepted, origin)
+        incoming.write(_without_bcc(header))
+        async for piece in _pieces(context, blob, len(header)):
+            incoming.write(piece)
+        reply = await incoming.finish()
+        assert isinstance(reply, Reply)
+        if not 200 <= reply.code < 300:
+            kind = "forbiddenToSend" if reply.permanent else "serverFail"
+            raise SetError(kind, str(reply))
+        return incoming.id
+
+    async def _check_author(self, fields: Mapping[str, bytes]) -> None:
+        authors = addresses_of(fields.get("from", b""))
+        if not authors:
+            raise SetError("invalidEmail", "it is from nobody", ("from",))
+        for each in authors:
+            if not await is_own(self._context, each.address):
+                raise SetError("forbiddenFrom", f"{each.address} does not lead to this account")
+
+    def _read_envelope(self, fields: Mapping[str, bytes]) -> None:
+        given = self._given
+        if given is None:
+            name = "sender" if "sender" in fields else "from"
+            self._sender = addresses_of(fields[name])[0].address
+            to = b",".join(fields.get(name, b"").strip() for name in ("to", "cc", "bcc"))
+            found = [each.address for each in addresses_of(to) if each.address]
+            self._recipients = list(dict.fromkeys(found))
+        else:
+            emails = _emails_of(given)
+            self._sender, self._recipients = emails[0], list(dict.fromkeys(emails[1:]))
+        most = self._context.desk.settings.max_recipients
+        if len(self._recipients) > most:
+            raise SetError("tooManyRecipients", f"at most {most}", maxRecipients=most)
+        if not self._recipients:
+            raise SetError("noRecipients", "it goes to nobody")
+
+    async def _accepted(self) -> list[Accepted]:
+        accepted, wrong, words = [], [], ""
+        for each in self._recipients:
+            try:
+                address = Address.parse(each)
+            except InvalidAddress as error:
+                wrong.append(each)
+                words = words or str(error)
+                continue
+            targets = await self._context.desk.intake.recipients.resolve(address)
+            if isinstance(targets, Reply):
+                wrong.append(each)
+                words = words or str(targets)
+            else:
+                accepted.append(Accepted(Recipient(address), targets))
+        if wrong:
+            raise SetError("invalidRecipients", words, invalidRecipients=wrong)
+        return accepted
+
+
+def _emails_of(given: Any) -> list[str]:
+    """Return the sender, then the recipients, of an Envelope object."""
+    emails: list[str] = []
+    to = given.get("rcptTo") if isinstance(given, dict) else None
+    parts = [given.get("mailFrom"), *to] if isinstance(to, list) else [None]
+    for each in parts:
+        email = each.get("email") if isinstance(each, dict) else None
+        if not isinstance(email, str):
+            raise invalid("an envelope has mailFrom and rcptTo", "envelope")
+        if each.get("parameters"):
+            raise invalid("there are no parameters that can be used here", "envelope")
+        emails.append(email)
+    return emails
+
+
+def _fields(header: bytes) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for raw in split_fields(header):
+        name, colon, value = raw.partition(b":")
+        if colon:
+            found.setdefault(name.decode("ascii", "replace").strip().lower(), value)
+    return found
+
+
+def _without_bcc(header: bytes) -> bytes:
+    """Return the header, its blank line as well, without Bcc: nobody else is to read it."""
+    kept = [
+        raw
+        for raw in split_fields(header)
+        if raw.partition(b":")[0].strip().lower() not in (b"bcc", b"resent-bcc")
+    ]
+    return b"".join(kept) + (b"\r\n" if header.endswith(b"\r\n\r\n") else b"")
+
+
+async def _pieces(context: Context, blob: Blob, begin: int) -> AsyncIterator[bytes]:
+    for start in range(begin, blob.whole_size, PIECE_OCTETS):
+        yield await read_raw(context, blob, start, min(start + PIECE_OCTETS, blob.whole_size))
