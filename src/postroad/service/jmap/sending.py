@@ -140,10 +140,11 @@ def _emails_of(given: Any) -> list[str]:
     """Return the sender, then the recipients, of an Envelope object."""
     emails: list[str] = []
     to = given.get("rcptTo") if isinstance(given, dict) else None
-    parts = [given.get("mailFrom"), *to] if isinstance(to, list) else [None]
+    sender = given.get("mailFrom") if isinstance(given, dict) else None
+    parts = [sender, *to] if isinstance(to, list) else [None]
     for each in parts:
         email = each.get("email") if isinstance(each, dict) else None
-        if not isinstance(email, str):
+        if not isinstance(each, dict) or not isinstance(email, str):
             raise invalid("an envelope has mailFrom and rcptTo", "envelope")
         if each.get("parameters"):
             raise invalid("there are no parameters that can be used here", "envelope")
