@@ -7,8 +7,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from postroad.message.compose import Leaf, Multipart, Node, write_message
-from postroad.message.compose_fields import (
+from postroad.message.mime.write import Leaf, Multipart, Node, write_message
+from postroad.message.mime.write_fields import (
     address_list,
     groups,
     message_ids,

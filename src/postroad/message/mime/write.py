@@ -1,6 +1,6 @@
 """Writing a message of header fields and parts (RFC 2045, RFC 2046): 7-bit, lines of 998 octets at most.
 
-The counterpart of `message.mime`. Texts are written as they are where they can be, else in
+The counterpart of `structure`. Texts are written as they are where they can be, else in
 quoted-printable, all else in base64.
 """
 
@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from postroad.message.compose_fields import parameter
+from postroad.message.mime.write_fields import parameter
 from postroad.message.newfield import NewField
 
 _LINE_ENDS = re.compile(rb"\r\n|\r|\n")
