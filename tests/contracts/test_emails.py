@@ -192,6 +192,8 @@ async def test_searching(
     assert await found(filled, where) == expected
     assert await filled.emails.count(ANN, where) == len(expected)
     assert await found(filled, where, limit=2) == expected[:2]
+    after = await filled.emails.find(ANN, where, NEWEST, 2, 1)
+    assert [email for email, _ in after] == expected[1:3]
     assert await filled.emails.find(8, where, NEWEST) == [], "another account's are not found"
 
 

@@ -164,8 +164,9 @@ class EmailStore(Protocol):
         where: Condition | Combined | None,
         sort: Sequence[Sort],
         limit: int | None = None,
+        offset: int = 0,
     ) -> list[tuple[int, int]]:
-        """Return id and thread of the emails that fit, in order."""
+        """Return id and thread of the emails that fit, in order; of the first, `offset` are left out."""
         ...
 
     async def count(

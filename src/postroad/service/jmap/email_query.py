@@ -36,17 +36,22 @@ async def email_query(context: Context, arguments: Arguments) -> dict[str, Any]:
     needed = page.needed if page.limit is None or page.limit <= most else page.position + most
     if page.limit is None and page.anchor is None and page.position >= 0:
         needed = page.position + most
-    found = await find(context, where, sort, collapse, needed)
-    total = None
-    if page.total and needed is not None and len(found) >= needed:
-        total = await context.desk.emails.count(context.number, where, collapse)
+    emails, total, skipped = context.desk.emails, None, 0
+    if needed is not None and not collapse:
+        skipped = page.position
+        limit = needed - skipped
+        found = await emails.find(context.number, where, sort, limit, skipped)
+    else:
+        found = await find(context, where, sort, collapse, needed)
+    if page.total and needed is not None and (skipped or len(found) >= needed):
+        total = await emails.count(context.number, where, collapse)
     shown = [show(Kind.EMAIL, email) for email, _ in found]
     return {
         "accountId": context.account_id,
         "queryState": str(state),
         "canCalculateChanges": True,
         "collapseThreads": collapse,
-        **page.cut(shown, most, total),
+        **page.cut(shown, most, total, skipped),
     }
 
 

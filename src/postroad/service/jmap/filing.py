@@ -57,7 +57,7 @@ async def _commit(context: Context, filing: Filing, staged: Any) -> Email:
         await desk.ledger.commit(Group((filed,), (staged,)))
     except Conflict as conflict:
         raise SetError("invalidProperties", str(conflict), ("mailboxIds",)) from None
-    await desk.noticing.catch_up(account)
+    await desk.noticing.catch_up(account, whole=True)
     changes = await desk.emails.changes(account, before, 10_000)
     fresh = [each.id for each in changes if each.created > before and not each.gone]
     for each in await desk.emails.bytes_of(account, fresh):

@@ -57,11 +57,12 @@ class Noticing:
         self._wait_seconds = wait_seconds
         self._working: dict[int, asyncio.Task[None]] = {}
 
-    async def catch_up(self, account: int) -> None:
+    async def catch_up(self, account: int, whole: bool = False) -> None:
         """Notice all that is in the account's mailboxes.
 
-        Raises `MethodError`, ``serverUnavailable``, where that takes longer than a request may wait: it
-        goes on, and the next request finds it further. Raises `StorageError`.
+        It goes on where that takes longer than a request may wait: what comes later is a change like any
+        other. Raises `MethodError`, ``serverUnavailable``, then where nothing is known yet, or where
+        `whole` is asked for. Raises `StorageError`.
         """
         working = self._working.get(account)
         if working is None:
@@ -74,12 +75,13 @@ class Noticing:
                 self._working[account] = working
                 working.add_done_callback(lambda _: self._working.pop(account, None))
         done, _ = await asyncio.wait({working}, timeout=self._wait_seconds)
-        if not done:
+        if done:
+            working.result()
+        elif whole or not (await self._emails.state(account)).state:
             raise MethodError(
                 "serverUnavailable",
                 "the mailboxes are being looked at for the first time; come again",
             )
-        working.result()
 
     async def stop(self) -> None:
         """End what goes on; it is taken up where it was left."""

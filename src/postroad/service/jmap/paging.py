@@ -34,9 +34,11 @@ class Page(Struct, frozen=True):
             return None
         return self.position + self.limit
 
-    def cut(self, ids: Sequence[str], most: int, total: int | None = None) -> dict[str, Any]:
-        """Return the part of a response that tells of the results; `ids` begin with the first one, and
-        are all where all are needed. Raises `MethodError`, ``anchorNotFound``.
+    def cut(
+        self, ids: Sequence[str], most: int, total: int | None = None, skipped: int = 0
+    ) -> dict[str, Any]:
+        """Return the part of a response that tells of the results; `ids` begin with the first one
+        but for the `skipped`, and are all where all are needed. Raises `MethodError`, ``anchorNotFound``.
         """
         if self.anchor is not None:
             if self.anchor not in ids:
@@ -49,7 +51,7 @@ class Page(Struct, frozen=True):
         limit = most if self.limit is None else min(self.limit, most)
         found: dict[str, Any] = {
             "position": position,
-            "ids": list(ids[position : position + limit]),
+            "ids": list(ids[position - skipped : position - skipped + limit]),
         }
         if self.total:
             found["total"] = len(ids) if total is None else total

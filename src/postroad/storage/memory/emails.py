@@ -152,14 +152,15 @@ class MemoryEmails:
         where: Condition | Combined | None,
         sort: Sequence[Sort],
         limit: int | None = None,
+        offset: int = 0,
     ) -> list[tuple[int, int]]:
-        """Return id and thread of the emails that fit, in order."""
+        """Return id and thread of the emails that fit, in order; of the first, `offset` are left out."""
         all_of_it = self._of(account)
         found = [each for each in all_of_it if _fits(each, where, all_of_it)]
         found.sort(key=lambda each: each.id, reverse=not (sort and sort[-1].ascending))
         for criterion in reversed(sort):
             found.sort(key=_sort_key(criterion, all_of_it), reverse=not criterion.ascending)
-        return [(each.id, each.thread) for each in found[:limit]]
+        return [(each.id, each.thread) for each in found[offset:][:limit]]
 
     async def count(
         self, account: int, where: Condition | Combined | None, threads: bool = False

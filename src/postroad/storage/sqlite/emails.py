@@ -117,11 +117,12 @@ class SqliteEmails:
         where: Condition | Combined | None,
         sort: Sequence[Sort],
         limit: int | None = None,
+        offset: int = 0,
     ) -> list[tuple[int, int]]:
-        """Return id and thread of the emails that fit, in order."""
+        """Return id and thread of the emails that fit, in order; of the first, `offset` are left out."""
         selection = Selection(account, where)
-        ordered = f"SELECT id, thread {selection.sql} {selection.order(sort)} LIMIT ?"
-        values = (*selection.values, -1 if limit is None else limit)
+        ordered = f"SELECT id, thread {selection.sql} {selection.order(sort)} LIMIT ? OFFSET ?"
+        values = (*selection.values, -1 if limit is None else limit, offset)
         sql = f"SELECT json_group_array(id), json_group_array(thread) FROM ({ordered})"
         row: Any = await self._database.browse(lambda c: c.execute(sql, values).get)
         ids, threads = row
