@@ -38,7 +38,7 @@ class Page(Struct, frozen=True):
         self, ids: Sequence[str], most: int, total: int | None = None, skipped: int = 0
     ) -> dict[str, Any]:
         """Return the part of a response that tells of the results; `ids` begin with the first one
-        but for the `skipped`, and are all where all are needed. Raises `MethodError`, ``anchorNotFound``.
+        but for the `skipped`, and are all where all are needed. Raises `MethodError`: no anchor.
         """
         if self.anchor is not None:
             if self.anchor not in ids:
