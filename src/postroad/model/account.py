@@ -103,6 +103,7 @@ class Scope(Enum):
 
     SMTP = "smtp"
     POP3 = "pop3"
+    JMAP = "jmap"
 
 
 class AppPassword(Struct, frozen=True):

@@ -27,6 +27,7 @@ from postroad.runtime.config.content import ContentPlace
 from postroad.runtime.deliverer import LocalOrRemote
 from postroad.runtime.doors import Doors
 from postroad.runtime.in_force import Maker, needing_restart
+from postroad.runtime.jmap import make_jmap
 from postroad.runtime.large import run_large
 from postroad.runtime.listeners import Listeners
 from postroad.runtime.lists import leave_out_suppressed, make_returns
@@ -133,6 +134,7 @@ class System:
             tokens=settings.tokens(config, office.clock, ways, ways),
             settings=settings.authenticator(config),
         )
+        self.jmap = make_jmap(office, self.intake) if config.jmap.enabled else None
         self._doors = Doors(
             config,
             intake=self.intake,
@@ -149,7 +151,7 @@ class System:
                 read_ahead=settings.read_ahead(config),
             ),
             tls=current.tls,
-            web=partial(make_web, office, self.intake),
+            web=partial(make_web, office, self.intake, self.authenticator, self.jmap),
             metrics=lambda: self.metrics.text(),
         )
         self.metrics = Metrics(
@@ -245,6 +247,8 @@ class System:
         grace = self.config.server.grace_seconds if grace_seconds is None else grace_seconds
         began = time.monotonic()
         self._listeners.close()
+        if self.jmap is not None:
+            await self.jmap.stop()
         # Clients first: what they still hand in is accepted into the queue, durably.
         cut = await self._doors.shut_down(grace)
         if cut:

@@ -46,6 +46,7 @@ NEEDS_RESTART = (
     "providers",
     "delivery.sources",
     "http",
+    "jmap",
     "templates",
     "pop3",
     "auth",

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 
 from postroad.runtime.config import Config
 from postroad.runtime.office import Office
+from postroad.service.authenticate import Authenticator
 from postroad.service.intake import Intake
+from postroad.service.jmap import Jmap
 from postroad.service.landing import Landing
 
 if TYPE_CHECKING:
@@ -13,7 +15,9 @@ if TYPE_CHECKING:
     from postroad.web.settings import WebSettings
 
 
-def make_web(office: Office, intake: Intake) -> "HttpServer":
+def make_web(
+    office: Office, intake: Intake, authenticator: Authenticator, jmap: Jmap | None = None
+) -> "HttpServer":
     """Return the server of all routes, for the running event loop."""
     from postroad.service.postings import Postings
     from postroad.web.app import make_app
@@ -36,6 +40,8 @@ def make_web(office: Office, intake: Intake) -> "HttpServer":
         suppressions=office.suppressions,
         landing=_landing(office),
         templates=office.templates,
+        jmap=jmap,
+        authenticator=authenticator,
     )
     return HttpServer(make_app(services), settings, asyncio.get_running_loop())
 
@@ -71,4 +77,6 @@ def web_settings(config: Config) -> "WebSettings":
         max_recipients=limits.max_recipients,
         max_message_octets=limits.max_message_octets,
         streams=tuple(config.streams),
+        jmap_url=config.jmap.url,
+        jmap_look_seconds=config.jmap.look_seconds,
     )

@@ -4,8 +4,10 @@ from msgspec import Struct
 
 from postroad.ports import Clock, Entropy, LabelStore, QueueStore
 from postroad.service.api_keys import ApiKeys
+from postroad.service.authenticate import Authenticator
 from postroad.service.desk import QueueDesk
 from postroad.service.domains import Domains
+from postroad.service.jmap import Jmap
 from postroad.service.journeys import Journeys
 from postroad.service.landing import Landing
 from postroad.service.postings import Postings
@@ -32,3 +34,5 @@ class Services(Struct, frozen=True):
     suppressions: Suppressions
     templates: Templates
     landing: Landing | None = None
+    jmap: Jmap | None = None
+    authenticator: Authenticator | None = None

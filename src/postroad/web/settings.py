@@ -22,3 +22,5 @@ class WebSettings(Struct, frozen=True):
     max_ahead_seconds: float = 366 * 86_400.0
     streams: tuple[str, ...] = ()
     durability: str = "fsync"
+    jmap_url: str = ""
+    jmap_look_seconds: float = 0.5

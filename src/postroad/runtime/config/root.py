@@ -11,6 +11,7 @@ from postroad.runtime.config.content import ContentSection
 from postroad.runtime.config.delivery import DeliverySection, Routes
 from postroad.runtime.config.forwarding import ForwardingSection
 from postroad.runtime.config.http import HttpSection, require_loopback
+from postroad.runtime.config.jmap import JmapSection
 from postroad.runtime.config.junk import JunkSection
 from postroad.runtime.config.limits import AuthSection, LimitsSection, MxSection, SubmissionSection
 from postroad.runtime.config.mail import Pop3Section, QueueSection, StorageSection
@@ -42,6 +43,7 @@ class Config(Section):
     acme: AcmeSection = Field(default_factory=AcmeSection)
     limits: LimitsSection = Field(default_factory=LimitsSection)
     http: HttpSection = Field(default_factory=HttpSection)
+    jmap: JmapSection = Field(default_factory=JmapSection)
     templates: TemplatesSection = Field(default_factory=TemplatesSection)
     mx: MxSection = Field(default_factory=MxSection)
     submission: SubmissionSection = Field(default_factory=SubmissionSection)

@@ -100,6 +100,7 @@ class Jmap:
         self.desk = desk
         self._requests: Counter[int] = Counter()
         self._uploads: Counter[int] = Counter()
+        self._stopped = False
 
     def session(self, account: Account, base: str) -> dict[str, Any]:
         """Return the Session object (RFC 8620 §2); `base` is the address of the server, such as
@@ -307,6 +308,8 @@ class Jmap:
         before = await self.states(account)
         while True:
             await asyncio.sleep(every_seconds)
+            if self._stopped:
+                return
             try:
                 after = await self.states(account)
             except (MethodError, StorageError) as error:
@@ -317,5 +320,6 @@ class Jmap:
                 before = after
 
     async def stop(self) -> None:
-        """End what goes on beside requests."""
+        """End what goes on beside requests, and soon those who watch."""
+        self._stopped = True
         await self.desk.noticing.stop()
