@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -54,6 +54,7 @@ log = structlog.get_logger("postroad.jmap")
 CORE = "urn:ietf:params:jmap:core"
 MAIL = "urn:ietf:params:jmap:mail"
 SUBMISSION = "urn:ietf:params:jmap:submission"
+_ALL = (CORE, MAIL, SUBMISSION)
 
 Method = Callable[[Context, Arguments], Awaitable[Any]]
 
@@ -179,7 +180,7 @@ class Jmap:
             )
         self._requests[account.id] += 1
         try:
-            request = parse_request(data, (CORE, MAIL, SUBMISSION), limits)
+            request = parse_request(data, _ALL, limits)
             responses, created = await self._answer(account, request, visitor)
         finally:
             self._requests[account.id] -= 1
@@ -201,23 +202,25 @@ class Jmap:
         )
         responses: list[Invocation] = []
         for call in request.calls:
-            waiting = [(call.name, call.arguments)]
+            waiting: list[tuple[str, dict[str, Any]]] = [(call.name, call.arguments)]
+            using = request.using
             while waiting:
                 name, given = waiting.pop(0)
                 try:
-                    told = await self._call(context, request, name, given, responses)
+                    told = await self._call(context, using, name, given, responses)
                 except MethodError as error:
                     responses.append(Invocation("error", error.to_json(), call.call))
                     continue
                 name, arguments, *more = told
                 responses.append(Invocation(name, arguments, call.call))
                 waiting += more
+                using = _ALL  # what follows from a method needs no word of its own
         return responses, context.created
 
     async def _call(
         self,
         context: Context,
-        request: Request,
+        using: Sequence[str],
         name: str,
         given: dict[str, Any],
         responses: list[Invocation],
@@ -225,10 +228,10 @@ class Jmap:
         """Return name and arguments of the response, then calls that follow from it. Raises
         `MethodError`.
         """
-        if name == "Core/echo" and CORE in request.using:
+        if name == "Core/echo" and CORE in using:
             return name, resolve_references(given, responses)
         capability, method = METHODS.get(name, ("", None))
-        if method is None or capability not in request.using:
+        if method is None or capability not in using:
             raise MethodError(
                 "unknownMethod", f"there is no method {name[:80]!r}, or it is not used"
             )
