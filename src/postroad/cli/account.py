@@ -33,7 +33,7 @@ PasswordFile = Annotated[
 AppPasswordName = Annotated[
     str, typer.Argument(metavar="NAME", help="What the program is called, as in 'phone'.")
 ]
-_EVERYTHING = ["smtp", "pop3"]
+_EVERYTHING = ["smtp", "pop3", "jmap"]
 
 
 @app.command("add")
@@ -179,7 +179,7 @@ def app_password_add(
         list[str] | None,
         typer.Option(
             "--scope",
-            metavar="smtp|pop3",
+            metavar="smtp|pop3|jmap",
             help="What it is good for; may be repeated. Default: all.",
         ),
     ] = None,
@@ -192,7 +192,7 @@ def app_password_add(
     parsed = Address.parse(address)
     unknown = [scope for scope in scopes or () if scope not in _EVERYTHING]
     if unknown:
-        known = " and ".join(_EVERYTHING)
+        known = ", ".join(_EVERYTHING)
         raise CommandFailed(f"--scope {unknown[0]!r}: there are only {known}", Exit.USAGE)
     chosen = tuple(Scope(scope) for scope in scopes or _EVERYTHING)
 

@@ -215,14 +215,14 @@ def test_app_passwords(cli: Cli) -> None:
     assert re.fullmatch(r"[a-z2-7-]{29}", made["password"])
     backup, phone = cli.json("account", "app-password", "list", "jo@here.test")
     assert (backup["name"], backup["scopes"], backup["used_at"]) == ("backup", ["pop3"], None)
-    assert (phone["name"], phone["scopes"]) == ("phone", ["pop3", "smtp"])
+    assert (phone["name"], phone["scopes"]) == ("phone", ["jmap", "pop3", "smtp"])
     row = cli("account", "app-password", "list", "jo@here.test").splitlines()[1]
     assert row.startswith("backup")
     assert row.endswith("never")
     cli("account", "app-password", "add", "jo@here.test", "phone", code=65)
     assert "already" in cli.error
     cli("account", "app-password", "add", "jo@here.test", "x", "--scope", "imap", code=64)
-    assert "only smtp and pop3" in cli.error
+    assert "only smtp, pop3, jmap" in cli.error
     cli("account", "app-password", "add", "eve@here.test", "phone", code=65)
     cli("account", "app-password", "remove", "jo@here.test", "phone")
     cli("account", "app-password", "remove", "jo@here.test", "phone", code=65)

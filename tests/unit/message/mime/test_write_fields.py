@@ -19,7 +19,7 @@ from postroad.message.mime.write_fields import (
 )
 from postroad.message.newfield import NewField
 
-SAID = st.text(st.characters(exclude_categories=("C",)), max_size=200)
+SAID = st.text(st.characters(exclude_categories=["C"]), max_size=200)
 
 
 def one_field(value: str) -> bytes:

@@ -154,12 +154,12 @@ async def take(reader: Reader, step: tuple[Any, ...]) -> None:
     if kind == "destroy":
         await reader.call("Email/set", destroy=[number])
         return
-    patch: dict[str, Any] = {
+    patches: dict[str, dict[str, Any]] = {
         "flag": {f"keywords/{what}": True},
         "unflag": {f"keywords/{what}": None},
         "move": {"mailboxIds": {boxes.get(what, ""): True}},
-    }[kind]
-    await reader.call("Email/set", update={number: patch})
+    }
+    await reader.call("Email/set", update={number: patches[kind]})
 
 
 def applied(before: list[str], told: dict[str, Any]) -> list[str]:

@@ -192,7 +192,11 @@ async def test_uploads_are_forgotten_after_a_while() -> None:
 async def test_watching() -> None:
     reader = await Reader.open()
     watch = reader.jmap.watch(ACCOUNT, 0.001)
-    waiting = asyncio.create_task(anext(watch))
+
+    async def next_one() -> dict[str, str]:
+        return await anext(watch)
+
+    waiting = asyncio.create_task(next_one())
     await asyncio.sleep(0.01)
     assert not waiting.done(), "nothing has changed"
     await reader.arrive(letter("news"))
