@@ -6,6 +6,7 @@ from postroad.service.intake import Intake
 from postroad.service.jmap import Desk, Jmap, JmapSettings
 from postroad.service.jmap.counting import KnownCounts
 from postroad.service.jmap.noticing import Noticing
+from postroad.service.postings import Postings
 from postroad.wire.jmap import Limits
 
 
@@ -31,7 +32,8 @@ def make_jmap(office: Office, intake: Intake) -> Jmap:
             queue=store.queue,
             clock=office.clock,
             entropy=office.entropy,
-            intake=intake,
+            recipients=office.recipients,
+            postings=Postings(intake),
             settings=settings,
             noticing=noticing,
             counts=KnownCounts(store.emails),

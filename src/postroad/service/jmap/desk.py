@@ -4,7 +4,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from postroad.model import Account, Address, Change, Envelope, Group, Origin
+from postroad.model import Account, Address, Change, Group
 from postroad.ports import (
     Clock,
     ContentStore,
@@ -18,7 +18,8 @@ from postroad.ports import (
 from postroad.service.jmap.counting import KnownCounts
 from postroad.service.jmap.ids import Kind, read, show
 from postroad.service.jmap.noticing import Noticing
-from postroad.service.recipients import Accepted, Recipients
+from postroad.service.postings import Postings
+from postroad.service.recipients import Recipients
 from postroad.wire.jmap import Arguments, Limits, MethodError
 
 
@@ -29,30 +30,6 @@ class Lessons(Protocol):
         self, account: int, entries: list[Entry], from_name: str, into_name: str
     ) -> list[Change]:
         """Return what to commit together with the move. Raises `StorageError`."""
-        ...
-
-
-class Taken(Protocol):
-    """A message that is being taken in."""
-
-    id: int
-
-    def write(self, chunk: bytes) -> None:
-        """Take bytes."""
-        ...
-
-    async def finish(self) -> object:
-        """Return the reply."""
-        ...
-
-
-class Takes(Protocol):
-    """Takes messages in."""
-
-    recipients: Recipients
-
-    def begin(self, envelope: Envelope, accepted: list[Accepted], origin: Origin) -> Taken:
-        """Start to take a message."""
         ...
 
 
@@ -83,7 +60,8 @@ class Desk(Struct):
     queue: QueueStore
     clock: Clock
     entropy: Entropy
-    intake: Takes
+    recipients: Recipients
+    postings: Postings
     settings: JmapSettings
     noticing: Noticing
     counts: KnownCounts

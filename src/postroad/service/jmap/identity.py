@@ -225,7 +225,7 @@ async def is_own(context: Context, text: str) -> bool:
         return False
     if address.folded == context.address.folded:
         return True
-    targets = await context.desk.intake.recipients.resolve(address)
+    targets = await context.desk.recipients.resolve(address)
     return not isinstance(targets, Reply) and any(
         target.mailbox == context.account.inbox for target in targets
     )

@@ -2,26 +2,17 @@
 as it would be from a mail client by submission (RFC 8621 §7.5).
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from postroad.message.header import header_end, split_fields
 from postroad.message.mime import addresses_of
-from postroad.model import (
-    Address,
-    Body,
-    Envelope,
-    InvalidAddress,
-    Origin,
-    Recipient,
-    Reply,
-    ServerKind,
-)
+from postroad.model import Address, InvalidAddress, KeptAnswer, Origin, ServerKind
 from postroad.ports import Email
-from postroad.service.jmap.blobs import PIECE_OCTETS, Blob, email_blob, find_blob, read_raw
+from postroad.service.jmap.blobs import PIECE_OCTETS, email_blob, find_blob, read_raw
 from postroad.service.jmap.desk import Context
 from postroad.service.jmap.identity import is_own
-from postroad.service.recipients import Accepted
+from postroad.service.postings import NotTaken, Posting
 from postroad.wire.jmap import SetError
 from postroad.wire.jmap.errors import invalid
 
@@ -62,34 +53,31 @@ class Sending:
         self._read_envelope(fields)
         if not await is_own(context, self._sender):
             raise SetError("forbiddenMailFrom", f"{self._sender} does not lead to this account")
-        accepted = await self._accepted()
-        eight_bit = False
-        async for piece in _pieces(context, blob, 0):
-            eight_bit = eight_bit or not piece.isascii()
-        envelope = Envelope(
-            Address.parse(self._sender),
-            tuple(each.recipient for each in accepted),
-            Body.EIGHT_BIT_MIME if eight_bit else Body.SEVEN_BIT,
-            smtputf8=not (header.isascii() and self._sender.isascii()),
-        )
-        protocol = "HTTPS" if context.tls else "HTTP"
+        pieces = [_without_bcc(header)]
+        for start in range(len(header), blob.whole_size, PIECE_OCTETS):
+            end = min(start + PIECE_OCTETS, blob.whole_size)
+            pieces.append(await read_raw(context, blob, start, end))
         origin = Origin(
             ServerKind.SUBMISSION,
             client=context.client,
-            protocol=protocol,
+            protocol="HTTPS" if context.tls else "HTTP",
             tls=context.tls,
             account=str(context.address),
         )
-        incoming = context.desk.intake.begin(envelope, accepted, origin)
-        incoming.write(_without_bcc(header))
-        async for piece in _pieces(context, blob, len(header)):
-            incoming.write(piece)
-        reply = await incoming.finish()
-        assert isinstance(reply, Reply)
-        if not 200 <= reply.code < 300:
-            kind = "forbiddenToSend" if reply.permanent else "serverFail"
-            raise SetError(kind, str(reply))
-        return incoming.id
+        return await self._post(b"".join(pieces), origin)
+
+    async def _post(self, data: bytes, origin: Origin) -> int:
+        sender, recipients = Address.parse(self._sender), self._addresses()
+        try:
+            taken = await self._context.desk.postings.take(
+                Posting(sender, tuple(recipients), data, origin)
+            )
+        except NotTaken as refused:
+            raise _refusal(refused, self._recipients) from None
+        assert not isinstance(taken, KeptAnswer), (
+            "only who gives a key for it gets an answer of before"
+        )
+        return taken[0].id  # of a newsletter, each recipient gets a message of its own
 
     async def _check_author(self, fields: Mapping[str, bytes]) -> None:
         authors = addresses_of(fields.get("from", b""))
@@ -116,24 +104,28 @@ class Sending:
         if not self._recipients:
             raise SetError("noRecipients", "it goes to nobody")
 
-    async def _accepted(self) -> list[Accepted]:
-        accepted, wrong, words = [], [], ""
+    def _addresses(self) -> list[Address]:
+        found, wrong, words = [], [], ""
         for each in self._recipients:
             try:
-                address = Address.parse(each)
+                found.append(Address.parse(each))
             except InvalidAddress as error:
                 wrong.append(each)
                 words = words or str(error)
-                continue
-            targets = await self._context.desk.intake.recipients.resolve(address)
-            if isinstance(targets, Reply):
-                wrong.append(each)
-                words = words or str(targets)
-            else:
-                accepted.append(Accepted(Recipient(address), targets))
         if wrong:
             raise SetError("invalidRecipients", words, invalidRecipients=wrong)
-        return accepted
+        return found
+
+
+def _refusal(refused: NotTaken, recipients: list[str]) -> SetError:
+    """Return what a client is told of what SMTP would have said."""
+    _, reply = refused.replies[0]
+    wrong = [recipients[place] for place, _ in refused.replies if place >= 0]
+    if not reply.permanent:
+        return SetError("serverFail", str(reply))
+    if wrong:
+        return SetError("invalidRecipients", str(reply), invalidRecipients=wrong)
+    return SetError("forbiddenToSend", str(reply))
 
 
 def _emails_of(given: Any) -> list[str]:
@@ -169,8 +161,3 @@ def _without_bcc(header: bytes) -> bytes:
         if raw.partition(b":")[0].strip().lower() not in (b"bcc", b"resent-bcc")
     ]
     return b"".join(kept) + (b"\r\n" if header.endswith(b"\r\n\r\n") else b"")
-
-
-async def _pieces(context: Context, blob: Blob, begin: int) -> AsyncIterator[bytes]:
-    for start in range(begin, blob.whole_size, PIECE_OCTETS):
-        yield await read_raw(context, blob, start, min(start + PIECE_OCTETS, blob.whole_size))

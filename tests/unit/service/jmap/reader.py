@@ -29,6 +29,7 @@ from postroad.service.jmap import Desk, Jmap, JmapSettings
 from postroad.service.jmap.counting import KnownCounts
 from postroad.service.jmap.jmap import CORE, MAIL, SUBMISSION, Visitor
 from postroad.service.jmap.noticing import Noticing
+from postroad.service.postings import Postings
 from postroad.service.recipients import Recipients
 from postroad.storage.memory import MemoryStore
 from tests.contracts.stores import ANN, INBOX, Store, commit, number, people
@@ -45,7 +46,12 @@ class ShortQueue:
         self.messages: list[Message] = []
 
     async def accept(
-        self, message: Message, deliveries: Sequence[Delivery], staged: Staged, rulings: Any
+        self,
+        message: Message,
+        deliveries: Sequence[Delivery],
+        staged: Staged,
+        rulings: Any = (),
+        first: Any = (),
     ) -> None:
         self.messages.append(message)
         local = [each for each in deliveries if each.mailbox is not None]
@@ -74,7 +80,7 @@ class MethodRefused(Exception):
 class Reader:
     """Ann's mail client."""
 
-    def __init__(self, store: Store, **settings: Any) -> None:
+    def __init__(self, store: Store, policy: Policy | None = None, **settings: Any) -> None:
         self.store = store
         self.clock = FakeClock()
         entropy: Any = SystemEntropy()
@@ -87,7 +93,7 @@ class Reader:
             recipients=self.recipients,
             clock=self.clock,
             entropy=entropy,
-            policy=Policy(()),
+            policy=policy or Policy(()),
             settings=IntakeSettings("mx.example.org"),
         )
         noticing = Noticing(
@@ -107,7 +113,8 @@ class Reader:
                 queue=store.queue,
                 clock=self.clock,
                 entropy=entropy,
-                intake=intake,
+                recipients=self.recipients,
+                postings=Postings(intake),
                 settings=JmapSettings(hostname="mx.example.org", **settings),
                 noticing=noticing,
                 counts=KnownCounts(store.emails),
@@ -116,12 +123,14 @@ class Reader:
         self.account_id = self.jmap.session(ACCOUNT, "")["primaryAccounts"][MAIL]
 
     @classmethod
-    async def open(cls, store: Store | None = None, **settings: Any) -> "Reader":
+    async def open(
+        cls, store: Store | None = None, policy: Policy | None = None, **settings: Any
+    ) -> "Reader":
         """Return one whose account was never looked at; `other@` is an alias of Ann's."""
         store = store or MemoryStore()
         await people(store)
         await commit(store, AliasAdded(1.0, Alias(ANN.parse("other@example.org"), (ANN,))))
-        return cls(store, **settings)
+        return cls(store, policy, **settings)
 
     async def request(self, *calls: Any, **more: Any) -> dict[str, Any]:
         """Send calls (name, arguments, id) and return the whole answer."""

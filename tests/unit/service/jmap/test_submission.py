@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from postroad.model import DeliveryState
+from postroad.model import DeliveryState, Reply
+from postroad.policy import Check, MailFrom, Policy, RcptTo, Reject, Verdict, check
 from tests.contracts.stores import attempted, commit, result
 from tests.unit.service.jmap.reader import Reader
 from tests.unit.service.jmap.test_email_set import content, email
@@ -163,6 +164,33 @@ async def test_what_is_not_sent(header: dict[str, Any], more: dict[str, Any], ki
     assert told["notCreated"]["s"]["type"] == kind
     assert reader.queue.messages == []
     assert len(await reader.ids()) == 1, "what was to follow does not"
+
+
+@check(stage=MailFrom)
+async def too_much(stage: MailFrom) -> Verdict:
+    return Reject(Reply(550, "5.7.1", "Too much"), "too much")
+
+
+@check(stage=RcptTo)
+async def not_there(stage: RcptTo) -> Verdict:
+    return Reject(Reply(550, "5.7.1", "Not there"), "not there")
+
+
+@check(stage=MailFrom)
+async def later(stage: MailFrom) -> Verdict:
+    return Reject(Reply(451, "4.7.1", "Later"), "later")
+
+
+@pytest.mark.parametrize(
+    ("rule", "kind"),
+    [(too_much, "forbiddenToSend"), (not_there, "invalidRecipients"), (later, "serverFail")],
+    ids=["sender", "recipient", "later"],
+)
+async def test_checks_are_asked_as_for_submission(rule: Check, kind: str) -> None:
+    reader = await Reader.open(policy=Policy((rule,)))
+    told = await reader.call("EmailSubmission/set", create={"s": await draft(reader)})
+    assert told["notCreated"]["s"]["type"] == kind
+    assert reader.queue.messages == []
 
 
 async def test_an_alias_may_be_written_as() -> None:
