@@ -29,6 +29,7 @@ from postroad.trust.dmarc import author_of
 from postroad.web.api import reading
 from postroad.web.api.moment import rfc3339
 from postroad.web.api.shapes import BatchItem, MessageIn, Receipt
+from postroad.web.api.templated import filled
 from postroad.web.explore import BASE
 from postroad.web.keys import SECURITY, key_of, needs
 from postroad.web.problem import Problem, invalid, problem_of
@@ -211,6 +212,8 @@ class Sender:
         self, given: MessageIn, key: ApiKey, origin: Origin, once: Once | None
     ) -> bytes:
         settings = self._settings
+        if given.template is not None or given.data is not None:
+            given = await filled(given, self._services.templates)
         letter, found = reading.letter(given)
         reading.enough(found, settings.max_recipients)
         sender = letter.author.address

@@ -1,7 +1,7 @@
 """What goes in and out of the routes of messages, as JSON; the description of the API is made of it."""
 
 from datetime import datetime
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 from msgspec import Meta, Struct
@@ -44,7 +44,7 @@ class AttachmentIn(Struct, frozen=True, forbid_unknown_fields=True):
 
 class MessageIn(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A message to send. `send_at` is a time with its zone (RFC 3339); `ttl` is how many seconds to try
-    to deliver it.
+    to deliver it. Subject, text and HTML may come from a `template` instead, filled in with `data`.
     """
 
     from_: Who = msgspec.field(name="from")
@@ -55,6 +55,8 @@ class MessageIn(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     subject: _Line = ""
     text: _Text | None = None
     html: _Text | None = None
+    template: Annotated[str, Meta(max_length=64)] | None = None
+    data: dict[str, Any] | None = None
     attachments: Annotated[list[AttachmentIn], Meta(max_length=500)] = []
     headers: Annotated[dict[str, _Line], Meta(max_length=100)] = {}
     tags: Annotated[list[Tag], Meta(max_length=MAX_TAGS)] = []
