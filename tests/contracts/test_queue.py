@@ -253,6 +253,32 @@ async def test_hold_release_drop(store: Store) -> None:
     assert await store.queue.counts() == {DUE: 0, LEASED: 0, HELD: 0}
 
 
+async def test_what_is_being_tried_cannot_be_cancelled(store: Store) -> None:
+    message = await accept(store, FAR, NEAR, BOB)
+    one, two, three = ((message.id, ordinal) for ordinal in range(3))
+    await commit(store, Held(120.0, "ann", (one, two)))
+    assert keys(await lease(store, limit=1)) == [[three]]
+    await commit(store, Retried(125.0, "ann", (two,)))
+    await commit(store, Dropped(130.0, "ann", (one, two, three), cancelled=True))
+    states = [delivery.state for delivery in await store.queue.deliveries(message.id)]
+    assert states == [DeliveryState.DROPPED, DeliveryState.DROPPED, LEASED]
+    last = [event.change for event in await store.journey.events(message.id)][-1]
+    assert last == Dropped(130.0, "ann", (one, two), cancelled=True)
+
+
+async def test_what_waits_is_rescheduled(store: Store) -> None:
+    message = await accept(store, FAR, NEAR)
+    one, two = ((message.id, ordinal) for ordinal in range(2))
+    await commit(store, Held(120.0, "ann", (two,)))
+    await commit(store, Retried(130.0, "ann", (one, two), due_at=900.0))
+    for delivery in await store.queue.deliveries(message.id):
+        assert (delivery.state, delivery.due_at) == (DUE, 900.0)
+    assert await lease(store, now=899.0) == []
+    assert keys(await lease(store, now=900.0)) != []
+    last = [event.change for event in await store.journey.events(message.id)][-1]
+    assert last == Retried(130.0, "ann", (one, two), due_at=900.0)
+
+
 async def test_an_operator_cannot_wake_what_ended(store: Store) -> None:
     done, open_ = await accept(store, FAR), await accept(store, FAR)
     await commit(store, attempted(done, result()))

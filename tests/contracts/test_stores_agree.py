@@ -229,7 +229,7 @@ CHANGES = st.one_of(
         st.sampled_from(["k1", "k2"]),
         TIMES,
     ),
-    st.builds(Dropped, TIMES, st.just("op"), KEYS),
+    st.builds(Dropped, TIMES, st.just("op"), KEYS, st.booleans()),
     st.builds(Expunged, TIMES, ACCOUNTS.map(lambda n: n + 76), st.just((1, 3))),
     st.builds(
         Moved,

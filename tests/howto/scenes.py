@@ -2,9 +2,12 @@
 
 import contextlib
 import io
+import json
 import os
 import re
 import shlex
+import smtplib
+import ssl
 import subprocess
 import threading
 import time
@@ -13,7 +16,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
@@ -468,6 +471,31 @@ class BackUpAndRestore(Scene):
         return re.sub(r"\d+\.\d [KM]iB|\d+(?= octets)", "SIZE", output)
 
 
+class SendLater(Scene):
+    """A message handed in as the page shows it."""
+
+    def prepare(self) -> None:
+        page = (ROOT / "docs/howto/send-later.md").read_text(encoding="utf-8")
+        (code,) = re.findall(r"```python\n(.*?)```", page, re.S)
+        names: dict[str, Any] = {}
+        exec(code, names)
+        account = next(each for each in self.site.accounts if each.address == "jo@example.org")
+        host, port = self.site.submission
+        with smtplib.SMTP(host, port) as client:
+            context = ssl.create_default_context(cafile=str(self.engine.world.ca.root_file))
+            context.check_hostname = False
+            client.starttls(context=context)
+            client.login(account.address, account.password)
+            letter = b"From: jo@example.org\r\nSubject: Happy birthday\r\n\r\nHi\r\n"
+            names["send_later"](client, "jo@example.org", "ann@remote.example", letter)
+        queue = json.loads(self.run("queue", "list", "--json"))
+        self._id = queue["deliveries"][0]["id"]
+        later = time.strftime("%Y-%m-%dT18:00", time.gmtime(time.time() + 10 * 86_400))
+        self.names.append((re.compile(r"^[0-9A-Z]{13}$"), lambda: self._id))
+        self.names.append((re.compile(r"^2026-12-24T18:00$"), lambda: later))
+        self.excerpts["journey"] = only("scheduled")
+
+
 class SendFromTemplates(Scene):
     """The files that the page shows, each behind its name."""
 
@@ -584,6 +612,7 @@ SCENES: dict[str, type[Scene]] = {
     "howto/protect-the-link.md": ProtectTheLink,
     "howto/send-newsletters.md": SendNewsletters,
     "howto/send-from-templates.md": SendFromTemplates,
+    "howto/send-later.md": SendLater,
     "howto/sign-your-mail.md": SignYourMail,
     "howto/watch-your-mail.md": WatchYourMail,
     "tutorial/lab.md": TheLab,

@@ -25,6 +25,7 @@ from postroad.cli import (
     quickstart,
     reports,
     route,
+    schedule,
     send,
     serve,
     standing,
@@ -51,6 +52,8 @@ app.command("send")(send.send)
 app.command("route")(route.route)
 app.command("plan")(plan.plan)
 app.command("classify")(classify.classify)
+queue.app.command("reschedule")(schedule.reschedule)
+queue.app.command("cancel")(schedule.cancel)
 app.add_typer(queue.app, name="queue")
 app.command("journey")(journey.journey)
 app.command("top")(top.top)

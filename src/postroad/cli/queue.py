@@ -160,7 +160,7 @@ def why(
     """
     from postroad.runtime.metrics.live import read
 
-    number, ordinal = _parse_key(id)
+    number, ordinal = parse_key(id)
 
     async def use(office: "Office") -> "list[tuple[Delivery, str]]":
         snapshots = read(office.config.server.data_dir, office.clock.now())
@@ -207,14 +207,14 @@ def _steer(name: str, doc: str, done: str, default_states: tuple[str, ...]) -> N
             )
         states = state or list(default_states)
         query = _query(states, destination, sender, recipient, 1_000_000)
-        wanted = [_parse_key(each) for each in ids or []]
+        wanted = [parse_key(each) for each in ids or []]
 
         async def use(office: "Office") -> int:
-            keys = await _keys(office.desk, wanted, query)
+            keys = await keys_of(office.desk, wanted, query)
             act: Callable[[Any, str], Coroutine[Any, Any, int]] = getattr(office.desk, name)
             count = await act(keys, operator())
             if wanted and not count:
-                why_not = await _left_alone(office.desk, keys, name, default_states)
+                why_not = await left_alone(office.desk, keys, name, default_states)
                 raise CommandFailed("\n".join(why_not), Exit.DATAERR)
             return count
 
@@ -239,10 +239,11 @@ _steer(
 )
 
 
-async def _keys(
-    desk: "QueueDesk", wanted: list[tuple[int, int | None]], query: "QueueFilter"
+async def keys_of(
+    desk: "QueueDesk", wanted: list[tuple[int, int | None]], query: "QueueFilter | None" = None
 ) -> list[tuple[int, int]]:
-    if not wanted:
+    """Return the deliveries that were named, or those that fit. Raises `CommandFailed`."""
+    if query is not None and not wanted:
         return [(item.message.id, item.delivery.ordinal) for item in await desk.list(query)]
     keys = []
     for message, ordinal in wanted:
@@ -254,7 +255,7 @@ async def _keys(
     return keys
 
 
-async def _left_alone(
+async def left_alone(
     desk: "QueueDesk", keys: list[tuple[int, int]], name: str, states: tuple[str, ...]
 ) -> list[str]:
     """Return why each of the deliveries that were named is in no state for what is asked."""
@@ -280,7 +281,8 @@ async def _left_alone(
     return lines
 
 
-def _parse_key(text: str) -> tuple[int, int | None]:
+def parse_key(text: str) -> tuple[int, int | None]:
+    """Return message and ordinal of ``ID/N``, None for all of ``ID``. Raises `CommandFailed`."""
     from postroad.model import parse_id
 
     message, slash, ordinal = text.partition("/")

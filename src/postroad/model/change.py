@@ -160,12 +160,15 @@ class Retried(Struct, frozen=True, tag="retried", omit_defaults=True):
     due_at: float = 0.0
 
 
-class Dropped(Struct, frozen=True, tag="dropped"):
-    """An operator ended deliveries without a DSN."""
+class Dropped(Struct, frozen=True, tag="dropped", omit_defaults=True):
+    """An operator ended deliveries without a DSN. `cancelled`: only those that are not being tried at
+    the moment; the others are left alone.
+    """
 
     at: float
     by: str
     keys: tuple[tuple[int, int], ...]
+    cancelled: bool = False
 
 
 class Expunged(Struct, frozen=True, tag="expunged"):

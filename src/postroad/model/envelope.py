@@ -62,7 +62,8 @@ class Envelope(Struct, frozen=True, omit_defaults=True):
     """Sender (None: the null reverse-path ``<>``), recipients and the parameters of MAIL.
 
     `envid` is still in xtext (RFC 3461 §4.4). `size` is what the client declared, in octets.
-    `requiretls`: it must go by TLS to proven servers all the way (RFC 8689 §2).
+    `requiretls`: it must go by TLS to proven servers all the way (RFC 8689 §2). It is asked to be held
+    `hold_for` seconds, or until `hold_until` (seconds since 1970), never both (RFC 4865).
     """
 
     sender: Address | None
@@ -73,3 +74,13 @@ class Envelope(Struct, frozen=True, omit_defaults=True):
     envid: str | None = None
     size: int | None = None
     requiretls: bool = False
+    hold_for: int | None = None
+    hold_until: float | None = None
+
+    def released_at(self, accepted_at: float) -> float:
+        """Return when it may be sent, of a message accepted at `accepted_at`, which is the earliest.
+        All in seconds since 1970.
+        """
+        if self.hold_until is not None:
+            return max(self.hold_until, accepted_at)
+        return accepted_at if self.hold_for is None else accepted_at + self.hold_for

@@ -6,6 +6,7 @@ no mailbox, only `ports`.
 
 from postroad.queue.admission import Posted
 from postroad.queue.queue import Keys, Queue
+from postroad.queue.quiet import QuietHours, parse_quiet_hours
 from postroad.queue.settings import ProviderLimit, QueueSettings, StreamPolicy, UnknownPolicy
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "ProviderLimit",
     "Queue",
     "QueueSettings",
+    "QuietHours",
     "StreamPolicy",
     "UnknownPolicy",
+    "parse_quiet_hours",
 ]

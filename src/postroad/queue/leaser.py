@@ -4,7 +4,7 @@ import asyncio
 
 import structlog
 
-from postroad.model import Group, Leased
+from postroad.model import Group, Leased, LeasedDelivery, PutOff, Reply
 from postroad.ports import Clock, Ledger, QueueStore, StorageError
 from postroad.queue.admission import Admission
 from postroad.queue.dispatcher import Dispatcher
@@ -54,6 +54,7 @@ class Leaser:
         self._chores = chores
         self._planned = 0.0
         self._enough = inventory.limit // 2
+        self._quiet = settings.has_quiet_hours
 
     def wake(self) -> None:
         """Something may be due."""
@@ -98,6 +99,8 @@ class Leaser:
         found = await self._store.lease(
             now=now, until=until, node=settings.node, limit=limit, exclude=exclude
         )
+        if self._quiet:
+            found = await self._put_off(found, now)
         jobs = [job for leased in found if (job := inventory.add(leased, until)) is not None]
         self._dispatcher.dispatch(jobs)
         fresh = sum(len(job.leased.deliveries) for job in jobs)
@@ -111,6 +114,25 @@ class Leaser:
         ends = traffic.next_end_of_backoff(now)
         times = [each for each in (next_due, ends) if each is not None]
         return max(min(times, default=now + settings.poll_seconds), now + _SHORTEST_WAIT_SECONDS)
+
+    async def _put_off(self, found: list[LeasedDelivery], now: float) -> list[LeasedDelivery]:
+        """What became due before its quiet hours, and was not sent in time, waits until they end.
+
+        Raises `StorageError`; the leases then run out.
+        """
+        kept, changes = [], []
+        for leased in found:
+            quiet = self._settings.of(leased.message.stream).quiet
+            until = now if quiet is None else quiet.after(now)
+            if until <= now:
+                kept.append(leased)
+                continue
+            reply = Reply(450, "4.7.0", f"Quiet hours of the stream ({quiet})")
+            keys = tuple((leased.message.id, each.ordinal) for each in leased.deliveries)
+            changes.append(PutOff(now, until, reply, keys))
+        if changes:
+            await self._ledger.commit(Group(tuple(changes)))
+        return kept
 
     async def keep_house(self) -> None:
         """Close idle sessions, renew leases, forget what is not used."""

@@ -46,6 +46,7 @@ from postroad.queue.entries import Fallback
 from postroad.queue.inventory import Inventory, Job, Key
 from postroad.queue.leaser import Leaser
 from postroad.queue.look import QueueLook, look
+from postroad.queue.quiet import waited_out
 from postroad.queue.recorder import Entry, Recorder
 from postroad.queue.recovery import recover
 from postroad.queue.reporter import Reporter
@@ -86,6 +87,7 @@ class Queue:
         sign: Sign | None = None,
     ) -> None:
         self.settings = settings
+        self._quiet = settings.has_quiet_hours
         self._ledger = ledger
         self._deliverer = deliverer
         self._store = store
@@ -196,6 +198,8 @@ class Queue:
         Raises `StorageError`, and then nothing happened.
         """
         accepted = self._traffic.tally.accepted
+        if self._quiet and (quiet := self.settings.of(message.stream).quiet) is not None:
+            deliveries, rulings = waited_out(quiet, deliveries, rulings, self._clock.now())
         if await self._deposited(message, deliveries, staged, rulings, first):
             accepted[message.stream] += 1
             return
@@ -224,9 +228,12 @@ class Queue:
         nothing happened.
         """
         now = self._clock.now()
-        changes = [
-            Accepted(now, each.message, each.deliveries, rulings=each.rulings) for each in posted
-        ]
+        changes = []
+        for each in posted:
+            deliveries, rulings = each.deliveries, each.rulings
+            if self._quiet and (quiet := self.settings.of(each.message.stream).quiet) is not None:
+                deliveries, rulings = waited_out(quiet, deliveries, rulings, now)
+            changes.append(Accepted(now, each.message, deliveries, rulings=rulings))
         await self._ledger.commit(Group((*first, *changes), tuple(each.staged for each in posted)))
         for each in posted:
             self._traffic.tally.accepted[each.message.stream] += 1

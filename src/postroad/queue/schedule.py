@@ -24,7 +24,8 @@ def next_attempt(
         attempts,
     )
     delay *= 1 + settings.retry_jitter * (2 * random - 1)
-    return min(now + delay, expires_at)
+    due_at = min(now + delay, expires_at)
+    return due_at if own.quiet is None else own.quiet.after(due_at)
 
 
 def expiry(settings: QueueSettings, message: Message) -> float:

@@ -5,6 +5,8 @@ from enum import Enum
 
 from msgspec import Struct
 
+from postroad.queue.quiet import QuietHours
+
 _HOUR = 3600.0
 _DAY = 24 * _HOUR
 
@@ -18,7 +20,7 @@ class UnknownPolicy(Enum):
 
 class StreamPolicy(Struct, frozen=True):
     """How the queue treats the mail of one stream. Times that are None are those of the queue. `pool`
-    names the source addresses that it leaves from.
+    names the source addresses that it leaves from. In `quiet` hours nothing of it is sent.
     """
 
     unknown: UnknownPolicy = UnknownPolicy.RETRY
@@ -27,6 +29,7 @@ class StreamPolicy(Struct, frozen=True):
     lifetime_seconds: float | None = None
     delay_notice_seconds: float | None = None
     pool: str = ""
+    quiet: QuietHours | None = None
 
 
 _NOTHING_ELSE = StreamPolicy()
@@ -104,6 +107,11 @@ class QueueSettings(Struct, frozen=True, kw_only=True):
         return self.unknown is UnknownPolicy.HOLD or any(
             policy.unknown is UnknownPolicy.HOLD for policy in self.streams.values()
         )
+
+    @property
+    def has_quiet_hours(self) -> bool:
+        """Whether any stream has quiet hours."""
+        return any(policy.quiet is not None for policy in self.streams.values())
 
     def of(self, stream: str) -> StreamPolicy:
         """Return what differs for the mail of a stream."""

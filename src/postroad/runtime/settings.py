@@ -76,6 +76,7 @@ def smtp_machine(
         auth_required=user_facing and submission.auth_required,
         tls_required=section.tls_required and not local,
         auth_without_tls=submission.auth_without_tls,
+        hold_max_seconds=int(submission.hold_max_seconds) if user_facing else 0,
         **_same_names(config.limits, ServerConfig),
     )
 
@@ -119,6 +120,7 @@ def queue(config: Config, node: str, worker: int = 0) -> QueueSettings:
                 section.lifetime_seconds,
                 section.delay_notice_seconds,
                 pool=section.sources or config.delivery.sources,
+                quiet=section.quiet,
             )
             for name, section in config.streams.items()
         },

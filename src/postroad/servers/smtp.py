@@ -62,6 +62,7 @@ from postroad.wire.smtp import (
     StartTls,
     Verify,
 )
+from postroad.wire.smtp.hold import refusal_of_hold, write_offer
 
 log = structlog.get_logger("postroad.servers.smtp")
 
@@ -176,7 +177,12 @@ class SMTPConnection(Connection[SMTPServer]):
     def _on_hello(self, event: Hello) -> None:
         self._forget_transaction()
         self._origin = None
-        self.machine.reply(Reply(250, "", self._service.machine.hostname))
+        told = self._service.machine
+        text = told.hostname
+        if told.hold_max_seconds:
+            offer = write_offer(told.hold_max_seconds, self._service.intake.clock.now())
+            text = f"{text}\n{offer}"
+        self.machine.reply(Reply(250, "", text))
 
     async def _on_starttls(self, event: StartTls) -> None:
         self.machine.reply(_READY_FOR_TLS)
@@ -189,6 +195,13 @@ class SMTPConnection(Connection[SMTPServer]):
 
     def _on_mail(self, event: Mail) -> Awaitable[None] | None:
         self._forget_transaction()
+        if event.envelope.hold_until is not None:
+            service = self._service
+            now, most = service.intake.clock.now(), service.machine.hold_max_seconds
+            refusal = refusal_of_hold(event.envelope.hold_until, now, most)
+            if refusal is not None:
+                self.machine.reply(refusal)
+                return None
         if self._account is not None or self._service.policy.has(MailFrom):
             return self._reply(self._mail(event.envelope))
         self.machine.reply(_OK)

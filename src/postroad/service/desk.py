@@ -82,9 +82,13 @@ class QueueDesk:
         return await self._commit(chosen, change)
 
     async def cancel(self, keys: Keys, by: str) -> int:
-        """End deliveries that nobody has begun, without a DSN; return how many."""
+        """End deliveries that nobody has begun, without a DSN; return how many. One that a worker takes
+        at the same moment is not ended, and not counted.
+        """
         chosen = await self._in_states(keys, DeliveryState.DUE, DeliveryState.HELD)
-        return await self._commit(chosen, Dropped(self._clock.now(), by, tuple(chosen)))
+        change = Dropped(self._clock.now(), by, tuple(chosen), cancelled=True)
+        await self._commit(chosen, change)
+        return len(await self._in_states(chosen, DeliveryState.DROPPED))
 
     async def drop(self, keys: Keys, by: str) -> int:
         """End deliveries for good, without a DSN; return how many."""

@@ -132,6 +132,8 @@ class Incoming:
         self._accepted = accepted
         self._origin = origin
         self._at = intake.clock.now()
+        if envelope.hold_for is not None or envelope.hold_until is not None:
+            self._wishes = replace(wishes, release_at=envelope.released_at(self._at))
         self._writer = intake.content.stage(self.id)
         self._keeper: ContentWriter | Mailing = self._writer
         self._mailing: Mailing | None = None

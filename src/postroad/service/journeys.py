@@ -55,11 +55,11 @@ _Places: TypeAlias = Mapping[int, tuple[int | None, str]]  # of each ordinal: ma
 class JourneyLine(Struct, frozen=True):
     """One thing that happened: when (seconds since 1970), how long after acceptance, what, in words.
 
-    `what` is one of ``accepted``, ``check``, ``split``, the steps of an attempt (``lookup``,
-    ``connect`` …), ``link`` (the rule that its link was under, and what came of it), ``delivered``,
-    ``deferred``, ``bounced``, ``expired``, ``unknown``, ``deposited``, ``moved``, ``held``, ``retried``,
-    ``rescheduled``, ``put off``, ``dropped``, ``reported``, ``delayed`` and ``complained`` (what came
-    back later; so may ``bounced``).
+    `what` is one of ``accepted``, ``scheduled``, ``check``, ``split``, the steps of an attempt
+    (``lookup``, ``connect`` …), ``link`` (the rule that its link was under, and what came of it),
+    ``delivered``, ``deferred``, ``bounced``, ``expired``, ``unknown``, ``deposited``, ``moved``,
+    ``held``, ``retried``, ``rescheduled``, ``put off``, ``dropped``, ``reported``, ``delayed`` and
+    ``complained`` (what came back later; so may ``bounced``).
     """
 
     at: float
@@ -227,6 +227,8 @@ def _words(
             what, text = words[type(change)]
             if isinstance(change, Retried) and change.due_at:
                 what, text = "rescheduled", f"due at {_clock(change.due_at)}"
+            elif isinstance(change, Dropped) and change.cancelled:
+                text = "cancelled before it was sent, no report"
             names = ", ".join(recipients.get(ordinal, "?") for _, ordinal in change.keys)
             yield change.at, what, f"{names}: {text}, by {change.by}"
         case PutOff():
@@ -263,6 +265,12 @@ def _accepted(change: Accepted) -> Iterator[tuple[float, str, str]]:
             f"from {sender} at {client} by {origin.server.value} ({origin.protocol}{link}{account}), "
             f"{message.content.size} octets, queued as {format_id(message.id)}"
             + (f", stream {message.stream}" if message.stream else ""),
+        )
+    if message.release_at > message.accepted_at:
+        yield (
+            change.at,
+            "scheduled",
+            f"not before {_clock(message.release_at)}, as it was asked for",
         )
     for ruling in change.rulings:
         yield change.at, "check", _ruling(ruling)

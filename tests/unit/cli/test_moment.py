@@ -3,7 +3,7 @@
 import pytest
 
 from postroad.cli.errors import CommandFailed, Exit
-from postroad.cli.moment import parse_moment
+from postroad.cli.moment import parse_future, parse_moment
 
 NOW = 1_800_000_000.0
 
@@ -37,3 +37,11 @@ def test_the_future() -> None:
     assert parse_moment("2027-01-15T08:00:00", NOW) == NOW
     with pytest.raises(CommandFailed, match="in the future: it is 2027-01-15 08:00:00 UTC"):
         parse_moment("2027-01-15T08:01", NOW)
+
+
+def test_moments_to_come() -> None:
+    assert parse_future("2027-01-15T08:00:01", NOW) == NOW + 1
+    for text, words in (("2027-01-15T08:00", "in the past"), ("2029-01-01", "a year ahead")):
+        with pytest.raises(CommandFailed, match=words) as error:
+            parse_future(text, NOW)
+        assert error.value.code is Exit.USAGE

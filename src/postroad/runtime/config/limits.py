@@ -165,6 +165,13 @@ class SubmissionSection(Section):
         default=True,
         description="Add Date and Message-ID where the client left them out (RFC 6409 §8).",
     )
+    hold_max_seconds: Seconds = Field(
+        default=31 * 86_400,
+        ge=0,
+        le=999_999_999,
+        description="How long a message may be held before it is sent (HOLDFOR and HOLDUNTIL, "
+        "RFC 4865); 501 beyond. 0: not offered.",
+    )
 
 
 class AuthSection(Section):

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from postroad.model import Address, InvalidAddress, parse_domain
-from postroad.queue import UnknownPolicy
+from postroad.queue import QuietHours, UnknownPolicy, parse_quiet_hours
 from postroad.runtime.config.values import OptionalHostname, Seconds, Section, Strings, Switch
 from postroad.service.streams import DEFAULT_STREAM
 from postroad.trust.return_path import MAX_BASE_OCTETS
@@ -164,6 +164,21 @@ class StreamSection(Section):
         "its journey. Mail for its domain must come to this server. Left out: under the sender.",
     )
 
+    quiet_hours: str = Field(
+        default="",
+        description="Hours of each day in which nothing of it is sent, like `22:00-07:00`: what comes "
+        "in then, or is to be tried again, waits until they end.",
+    )
+    timezone: str = Field(
+        default="UTC",
+        description="Whose clocks `quiet_hours` are of: a name like `Europe/Berlin`.",
+    )
+
+    @property
+    def quiet(self) -> QuietHours | None:
+        """The quiet hours, None where there are none."""
+        return parse_quiet_hours(self.quiet_hours, self.timezone) if self.quiet_hours else None
+
     @property
     def keeps_list(self) -> bool:
         """Whether it has a suppression list."""
@@ -196,6 +211,7 @@ class StreamSection(Section):
             raise ValueError("unsubscribe_address needs unsubscribe_domain")
         if (self.track_opens or self.track_clicks) and not self.tracking_domain:
             raise ValueError("track_opens and track_clicks need tracking_domain")
+        parse_quiet_hours(self.quiet_hours or "00:00-00:01", self.timezone)
         return self
 
 

@@ -214,6 +214,8 @@ def _by_operator(do: Application, change: Held | Retried | Dropped) -> None:
 def _commanded(queued: QueuedDelivery, change: Held | Retried | Dropped) -> QueuedDelivery | None:
     state = queued.delivery.state
     if isinstance(change, Dropped) and queued.ended_at is None:
+        if change.cancelled and state is _LEASED:
+            return None
         return replace(with_state(queued, DeliveryState.DROPPED), ended_at=change.at)
     if isinstance(change, Held) and state in (_DUE, _LEASED):
         return with_state(queued, _HELD)

@@ -146,7 +146,8 @@ def _retried(connection: apsw.Connection, change: Retried, sweep: Sweep) -> None
 
 
 def _dropped(connection: apsw.Connection, change: Dropped, sweep: Sweep) -> None:
-    messages = _by_operator(connection, change, "delivery_dropped")
+    statement = "delivery_cancelled" if change.cancelled else "delivery_dropped"
+    messages = _by_operator(connection, change, statement)
     sweep.run(connection, SQL["content_sweep_message"], [(message,) for message in messages])
 
 

@@ -23,6 +23,7 @@ from postroad.wire.smtp.events import (
     StartTls,
     Verify,
 )
+from postroad.wire.smtp.hold import hold_too_long
 from postroad.wire.smtp.intake import ChunkIntake
 from postroad.wire.smtp.settings import ServerConfig
 from postroad.wire.smtp.states import LEGAL, State, Verb
@@ -119,9 +120,12 @@ class Commands(Conversation):
             extended=self.extended,
             auth=bool(config.auth),
             requiretls=self.secure and not config.lmtp,
+            hold=config.hold_max_seconds > 0,
         )
         if envelope.size is not None and envelope.size > config.max_message_octets:
             self._answer(_MAIL, say.SIZE_TOO_BIG)
+        elif envelope.hold_for is not None and envelope.hold_for > config.hold_max_seconds:
+            self._answer(_MAIL, hold_too_long(config.hold_max_seconds))
         else:
             self._ask(Mail(envelope), _MAIL)
 

@@ -82,6 +82,8 @@ class Conversation:
                 given.envid,
                 given.size,
                 given.requiretls,
+                given.hold_for,
+                given.hold_until,
             )
         return envelope
 

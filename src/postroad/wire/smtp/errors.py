@@ -25,3 +25,8 @@ class RemoteProtocolError(ProtocolError):
     def __init__(self, message: str, reply: Reply | None = None) -> None:
         super().__init__(message)
         self.reply = reply
+
+
+def wrong(code: int, enhanced: str, text: str) -> RemoteProtocolError:
+    """Return the error that makes a server answer so."""
+    return RemoteProtocolError(text, Reply(code, enhanced, text))

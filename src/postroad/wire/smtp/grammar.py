@@ -9,14 +9,13 @@ from collections.abc import Collection
 from functools import lru_cache
 
 from postroad.model import Address, Envelope, InvalidAddress, Recipient
-from postroad.wire.smtp.errors import LocalProtocolError
+from postroad.wire.smtp.errors import LocalProtocolError, wrong
 from postroad.wire.smtp.parameters import (
     check_line,
     read_mail_parameters,
     read_rcpt_parameters,
     write_mail_parameters,
     write_rcpt_parameters,
-    wrong,
 )
 
 _ATOM = r"[0-9A-Za-z!#$%&'*+\-/=?^_`{|}~]+"
@@ -40,12 +39,17 @@ _LABEL_OCTETS = 63
 # Few senders and recipients make most mail of a moment. A line is at most some KiB long.
 @lru_cache(maxsize=512)
 def read_mail(
-    argument: str, *, extended: bool = True, auth: bool = False, requiretls: bool = False
+    argument: str,
+    *,
+    extended: bool = True,
+    auth: bool = False,
+    requiretls: bool = False,
+    hold: bool = False,
 ) -> Envelope:
     """Read ``FROM:<reverse-path> parameters``. RFC 5321 §4.1.1.2.
 
-    `extended` says that parameters are legal (after EHLO), `auth` and `requiretls` that AUTH= and
-    REQUIRETLS are among them.
+    `extended` says that parameters are legal (after EHLO), `auth`, `requiretls` and `hold` that
+    AUTH=, REQUIRETLS, and HOLDFOR= and HOLDUNTIL= are among them.
     """
     match = _MAIL.fullmatch(argument)
     if match is not None:
@@ -61,7 +65,7 @@ def read_mail(
     elif not extended:
         raise wrong(555, "5.5.4", "Parameters need EHLO first")
     else:
-        fields = read_mail_parameters(text, auth=auth, requiretls=requiretls)
+        fields = read_mail_parameters(text, auth=auth, requiretls=requiretls, hold=hold)
         envelope = Envelope(sender, **fields)  # type: ignore[arg-type]
     if utf8 and not envelope.smtputf8:
         raise wrong(553, "5.6.7", "This address needs the parameter SMTPUTF8")

@@ -6,8 +6,9 @@ Each reader raises `RemoteProtocolError` with the reply that says what is wrong.
 import re
 from collections.abc import Collection, Mapping
 
-from postroad.model import Body, Envelope, Notify, Recipient, Reply, Ret
-from postroad.wire.smtp.errors import LocalProtocolError, RemoteProtocolError
+from postroad.model import Body, Envelope, Notify, Recipient, Ret
+from postroad.wire.smtp.errors import LocalProtocolError, wrong
+from postroad.wire.smtp.hold import read_hold_for, read_hold_until
 from postroad.wire.smtp.xtext import InvalidXtext, decode_xtext
 
 ENVID_MAX_OCTETS = 100  # RFC 3461 §4.4
@@ -34,11 +35,6 @@ _SEVEN_BIT, _EIGHT_BIT_MIME, _BINARY_MIME = Body.SEVEN_BIT, Body.EIGHT_BIT_MIME,
 _DEFAULT = Notify.DEFAULT
 
 
-def wrong(code: int, enhanced: str, text: str) -> RemoteProtocolError:
-    """Return the error that makes a server answer so."""
-    return RemoteProtocolError(text, Reply(code, enhanced, text))
-
-
 def split_parameters(text: str) -> dict[str, str | None]:
     """Return keyword (upper case) and value of each parameter. RFC 5321 §4.1.1.11."""
     parameters: dict[str, str | None] = {}
@@ -53,8 +49,12 @@ def split_parameters(text: str) -> dict[str, str | None]:
     return parameters
 
 
-def read_mail_parameters(text: str, *, auth: bool, requiretls: bool = False) -> dict[str, object]:
+def read_mail_parameters(
+    text: str, *, auth: bool, requiretls: bool = False, hold: bool = False
+) -> dict[str, object]:
     """Return the fields of `Envelope` that the parameters of MAIL set.
+
+    HOLDFOR= and HOLDUNTIL= (RFC 4865) are known where `hold` is offered, one of them at a time.
 
     REQUIRETLS (RFC 8689 §2) is known only where it is offered, which is under TLS.
 
@@ -84,6 +84,13 @@ def read_mail_parameters(text: str, *, auth: bool, requiretls: bool = False) -> 
             if value is not None:
                 raise wrong(501, "5.5.4", "REQUIRETLS takes no value")
             fields["requiretls"] = True
+        elif keyword in ("HOLDFOR", "HOLDUNTIL") and hold:
+            if "hold_for" in fields or "hold_until" in fields:
+                raise wrong(501, "5.5.4", "HOLDFOR and HOLDUNTIL exclude each other")
+            if keyword == "HOLDFOR":
+                fields["hold_for"] = read_hold_for(value)
+            else:
+                fields["hold_until"] = read_hold_until(value)
         elif keyword == "AUTH" and auth:
             if value != "<>":
                 _read_xtext(keyword, value, ORCPT_MAX_OCTETS)

@@ -84,11 +84,12 @@ def mechanisms(config: ServerConfig, *, secure: bool) -> tuple[str, ...]:
 
 
 def hello(config: ServerConfig, reply: Reply, *, extended: bool, secure: bool) -> Reply:
-    """Return the driver's 250 with the host name and, for EHLO, what is offered now.
+    """Return the driver's 250 with the host name and, for EHLO, what is offered now: what the driver
+    offers stands in further lines of its reply.
 
     RFC 5321 §4.1.1.1, RFC 9422 §3.
     """
-    text = named(config.hostname, reply).text.split("\n", 1)[0]
+    text, *offered = named(config.hostname, reply).text.split("\n")
     if not extended:
         return Reply(250, "", text)
     lines = [
@@ -108,4 +109,5 @@ def hello(config: ServerConfig, reply: Reply, *, extended: bool, secure: bool) -
     if config.auth and (secure or config.auth_without_tls):
         lines.append(f"AUTH {' '.join(mechanisms(config, secure=secure))}")
     lines.append(f"LIMITS MAILMAX={config.max_transactions} RCPTMAX={config.max_recipients}")
+    lines += offered
     return Reply(250, "", "\n".join(lines))

@@ -10,6 +10,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
     while the link is not secure. `auth` lists SASL mechanisms, offered on a secure link
     only unless `auth_without_tls`. `max_errors` is how many 5xx replies a client may cause between
     two accepted messages before 421; `max_idle_commands` how many commands that move no mail.
+    `hold_max_seconds` is how long a message may be asked to be held (RFC 4865); 0: not offered.
     """
 
     hostname: str
@@ -20,6 +21,7 @@ class ServerConfig(Struct, frozen=True, kw_only=True):
     max_errors: int = 20
     max_transactions: int = 1000
     max_idle_commands: int = 1000
+    hold_max_seconds: int = 0
     lmtp: bool = False
     starttls: bool = False
     auth: tuple[str, ...] = ()

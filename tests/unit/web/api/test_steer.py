@@ -41,6 +41,7 @@ async def test_what_waits_is_steered(tmp_path: Path) -> None:
         shown = (await site.client.get(f"/api/v1/messages/{number}")).json()
         told = [each["what"] for each in shown["journey"]]
         assert [each for each in told if each not in ("accepted", "split")] == [
+            "scheduled",
             "held",
             "rescheduled",
             "held",

@@ -48,6 +48,11 @@ WHERE message = ?2 AND ordinal = ?3 AND state IN ('due', 'held');
 UPDATE delivery SET state = 'dropped', wake_at = NULL, node = NULL, ended_at = ?1
 WHERE message = ?2 AND ordinal = ?3 AND ended_at IS NULL;
 
+-- :name delivery_cancelled
+-- A leased delivery is being tried at this moment: it is too late.
+UPDATE delivery SET state = 'dropped', wake_at = NULL, node = NULL, ended_at = ?1
+WHERE message = ?2 AND ordinal = ?3 AND state IN ('due', 'held');
+
 -- :name waiting_walk
 -- The first of those that are due, in order; the caller leaves out what it does not want.
 SELECT message, ordinal, destination, wake_at
