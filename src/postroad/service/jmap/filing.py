@@ -38,13 +38,26 @@ async def file_blob(context: Context, filing: Filing, blob: Blob) -> Email:
     part = blob.part
     first, last = (0, blob.whole_size) if part is None else (part.begin, part.end)
     try:
+        before = b""
         for begin in range(first, last, PIECE_OCTETS):
-            writer.write(await read_raw(context, blob, begin, min(begin + PIECE_OCTETS, last)))
+            piece = await read_raw(context, blob, begin, min(begin + PIECE_OCTETS, last))
+            if not _lines_end_well(before + piece, begin + len(piece) >= last):
+                raise SetError("invalidEmail", "its lines have to end in CRLF")
+            before = b"\r" if piece.endswith(b"\r") else b""
+            writer.write(piece)
         staged = await writer.finish()
         return await _commit(context, filing, staged)
     except BaseException:
         writer.discard()
         raise
+
+
+def _lines_end_well(piece: bytes, last: bool) -> bool:
+    """Whether CR and LF stand together; a CR at the end may be half of a pair, unless it is the last."""
+    if piece.endswith(b"\r") and not last:
+        piece = piece[:-1]
+    pairs = piece.count(b"\r\n")
+    return piece.count(b"\n") == pairs == piece.count(b"\r")
 
 
 async def _commit(context: Context, filing: Filing, staged: Any) -> Email:
