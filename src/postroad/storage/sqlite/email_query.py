@@ -45,17 +45,20 @@ _ORDER = {
 class Selection:
     """The part of a query behind ``FROM``, for one account, with its values."""
 
-    def __init__(self, account: int, where: Where) -> None:
+    def __init__(self, account: int, where: Where, few: bool = False) -> None:
+        """`few` tells that its words are in few emails, see `words_of`."""
         self.values: list[object] = []
         self._account = account
+        self._few = few
+        only = "+" if few else ""
         mailbox = _mailbox_of(where)
         if mailbox is None:
             self.values.append(account)
-            condition = "account = ?"
+            condition = f"{only}account = ?"
         else:
             # The account is asked of the mailbox, so that the list's index says it all.
             self.values += [mailbox, account]
-            condition = "mailbox = (SELECT id FROM mailbox WHERE id = ? AND account = ?)"
+            condition = f"{only}mailbox = (SELECT id FROM mailbox WHERE id = ? AND account = ?)"
         for part in _parts_of(where):
             if not (isinstance(part, Condition) and part.field is Field.IN_MAILBOX) or (
                 part.value != mailbox
@@ -126,10 +129,20 @@ class Selection:
         return f"thread IN (SELECT thread FROM email WHERE account = ? AND {has})"
 
     def _words(self, field: Field, phrases: list[str]) -> str:
-        # The index is walked in the order of the list, whatever is found: so a search for what is
-        # in every message costs no more than one for what is in few.
+        # Where they are in many, the index is walked in the order of the list, so that a search for
+        # what is in every message costs no more than the list does.
         self.values.append(match_of(self._account, field, phrases))
-        return "+id IN (SELECT rowid FROM email_words WHERE email_words MATCH ?)"
+        column = "id" if self._few else "+id"
+        return f"{column} IN (SELECT rowid FROM email_words WHERE email_words MATCH ?)"
+
+
+def words_of(account: int, where: Where) -> str | None:
+    """Return the search that all that fits must be among, None where there is none."""
+    for part in _parts_of(where):
+        if isinstance(part, Condition) and part.field in WORD_FIELDS:
+            assert isinstance(part.value, tuple)
+            return match_of(account, part.field, [str(each) for each in part.value])
+    return None
 
 
 def match_of(account: int, field: Field, phrases: Sequence[str]) -> str:

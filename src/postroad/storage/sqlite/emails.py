@@ -22,8 +22,11 @@ from postroad.ports import (
     Unnoticed,
 )
 from postroad.storage.sqlite.database import Database
-from postroad.storage.sqlite.email_query import Selection
+from postroad.storage.sqlite.email_query import Selection, words_of
 from postroad.storage.sqlite.statements import SQL
+
+FEW = 200
+"""Emails with the words of a search: so many, or fewer, are looked at one by one."""
 
 _decode_numbers = msgspec.json.Decoder(list[int]).decode
 _decode_identity = msgspec.json.Decoder(Identity).decode
@@ -120,23 +123,28 @@ class SqliteEmails:
         offset: int = 0,
     ) -> list[tuple[int, int]]:
         """Return id and thread of the emails that fit, in order; of the first, `offset` are left out."""
-        selection = Selection(account, where)
-        ordered = f"SELECT id, thread {selection.sql} {selection.order(sort)} LIMIT ? OFFSET ?"
-        values = (*selection.values, -1 if limit is None else limit, offset)
-        sql = f"SELECT json_group_array(id), json_group_array(thread) FROM ({ordered})"
-        row: Any = await self._database.browse(lambda c: c.execute(sql, values).get)
-        ids, threads = row
+
+        def read(connection: apsw.Connection) -> Any:
+            selection = _selection(connection, account, where)
+            ordered = f"SELECT id, thread {selection.sql} {selection.order(sort)} LIMIT ? OFFSET ?"
+            values = (*selection.values, -1 if limit is None else limit, offset)
+            sql = f"SELECT json_group_array(id), json_group_array(thread) FROM ({ordered})"
+            return connection.execute(sql, values).get
+
+        ids, threads = await self._database.browse(read)
         return list(zip(_decode_numbers(ids), _decode_numbers(threads), strict=True))
 
     async def count(
         self, account: int, where: Condition | Combined | None, threads: bool = False
     ) -> int:
         """Return how many emails fit, or how many threads have one that fits."""
-        selection = Selection(account, where)
         what = "count(DISTINCT thread)" if threads else "count(*)"
-        sql = f"SELECT {what} {selection.sql}"
-        found: Any = await self._database.browse(lambda c: c.execute(sql, selection.values).get)
-        return int(found)
+
+        def read(connection: apsw.Connection) -> Any:
+            selection = _selection(connection, account, where)
+            return connection.execute(f"SELECT {what} {selection.sql}", selection.values).get
+
+        return int(await self._database.browse(read))
 
     async def changes(self, account: int, since: int, limit: int) -> list[EmailChange]:
         """Return what changed after a state, in the order of the changes."""
@@ -163,6 +171,16 @@ class SqliteEmails:
         """Return what the account sent, the newest first."""
         rows = self._database.read(SQL["submission_of_account"], (account,))
         return [_decode_submission(text) for (text,) in rows]
+
+
+def _selection(
+    connection: apsw.Connection, account: int, where: Condition | Combined | None
+) -> Selection:
+    words = words_of(account, where)
+    few = words is not None and (
+        connection.execute(SQL["email_words_few"], (words, FEW + 1)).get <= FEW
+    )
+    return Selection(account, where, few)
 
 
 def _email(row: Any) -> Email:

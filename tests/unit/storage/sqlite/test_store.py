@@ -261,6 +261,7 @@ WALKS = {
     "entry_listing",
     "domain_used",
     "tls_result_first",  # a constant row
+    "email_words_few",
     "email_words_delete",  # a virtual table says so of a look-up by row, too
     "email_delete_words_of_account",
     "api_key_list",

@@ -81,6 +81,10 @@ WHERE entry.mailbox = ?1 AND entry.uid = ?2 AND account = ?3
 INSERT INTO email_words (rowid, account, author, addressed, cc, bcc, subject, body)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 
+-- :name email_words_few
+-- Counts no further than the limit.
+SELECT count(*) FROM (SELECT rowid FROM email_words WHERE email_words MATCH ?1 LIMIT ?2);
+
 -- :name email_words_delete
 DELETE FROM email_words WHERE rowid = ?1;
 
