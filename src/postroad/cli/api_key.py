@@ -95,7 +95,7 @@ def list_(as_json: AsJson = False, config: ConfigFile = None) -> None:
 
 @app.command("remove")
 def remove(name: Annotated[str, typer.Argument(metavar="NAME")], config: ConfigFile = None) -> None:
-    """Make a key worthless, at once."""
+    """Make a key worthless, within a second."""
 
     async def use(office: "Office") -> None:
         await office.api_keys.remove(name)

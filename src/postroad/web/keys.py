@@ -27,7 +27,7 @@ def needs(scope: ApiScope) -> Guard:
     the scope (RFC 6750 §3.1).
     """
 
-    def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         key = connection.scope["state"].get(KEY)
         if key is None:
             raise Problem(

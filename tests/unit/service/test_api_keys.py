@@ -67,3 +67,24 @@ async def test_what_makes_no_key() -> None:
     await desk.add("a", (ApiScope.SEND,))
     with pytest.raises(Conflict):
         await desk.add("a", (ApiScope.SEND,))
+
+
+async def test_a_key_that_another_process_removed_is_good_for_a_second_at_most() -> None:
+    store, clock = MemoryStore(), FakeClock()
+    ours, theirs = (
+        ApiKeys(
+            ledger=store.ledger,
+            store=store.api_keys,
+            directory=store.directory,
+            clock=clock,
+            entropy=SystemEntropy(),
+        )
+        for _ in range(2)
+    )
+    token = await ours.add("shop", (ApiScope.SEND,))
+    assert await ours.verify(token) is not None
+    await theirs.remove("shop")
+    clock.at += 0.9
+    assert await ours.verify(token) is not None
+    clock.at += 0.2
+    assert await ours.verify(token) is None

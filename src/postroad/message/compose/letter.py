@@ -25,8 +25,6 @@ MAX_LINE_OCTETS = 900
 
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,64}")
 _CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.@-]{1,200}")
-_LINE_ENDS = re.compile("\r\n|\r|\n")
-_LONG_LINE = re.compile(rb"[^\n]{%d}" % MAX_LINE_OCTETS)
 _BOUNDARY = (
     "=_postroad_"  # "=_" is in no part in quoted-printable or base 64, and other parts have none
 )
@@ -142,7 +140,7 @@ def _multipart(kind: str, parts: list[bytes], more: str = "") -> bytes:
 
 def _text(text: str, kind: str) -> bytes:
     if "\r" in text or "\n" in text:
-        text = _LINE_ENDS.sub("\r\n", text)
+        text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n")
     try:
         data = text.encode()
     except UnicodeEncodeError:
@@ -150,7 +148,7 @@ def _text(text: str, kind: str) -> bytes:
             "text" if kind == "plain" else "html", "is no text: it holds half of a character"
         ) from None
     if text.isascii():
-        if b"=_" not in data and _LONG_LINE.search(data) is None:
+        if b"=_" not in data and max(map(len, data.split(b"\n"))) <= MAX_LINE_OCTETS:
             if not data.endswith(b"\r\n"):
                 data += b"\r\n"
             return f"Content-Type: text/{kind}; charset=us-ascii\r\n\r\n".encode() + data

@@ -2,7 +2,7 @@
 names the field.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from postroad.message.compose import Attachment, Letter, LetterInvalid, Person, compose
@@ -34,6 +34,28 @@ def address(field: str, text: str) -> Address:
         return Address.parse(text)
     except InvalidAddress as error:
         raise invalid(field, str(error)) from None
+
+
+class Hosted:
+    """Which domains are of this server; one that is, is not looked up again for a second."""
+
+    def __init__(self, domains: Domains, monotonic: Callable[[], float]) -> None:
+        self._domains = domains
+        self._monotonic = monotonic
+        self._known: dict[str, float] = {}
+
+    async def hosts(self, name: str) -> bool:
+        """Whether it is one of ours."""
+        now = self._monotonic()
+        if now < self._known.get(name, 0.0):
+            return True
+        if await self._domains.get(name) is None:
+            self._known.pop(name, None)
+            return False
+        if len(self._known) >= 1000:
+            self._known.clear()
+        self._known[name] = now + 1.0
+        return True
 
 
 def people(field: str, given: People) -> tuple[Person, ...]:
@@ -107,7 +129,7 @@ def label(
     return Label(key.id, subject, tuple(dict.fromkeys(tags)), tuple(metadata))
 
 
-async def allowed(field: str, sender: Address, key: ApiKey, domains: Domains) -> None:
+async def allowed(field: str, sender: Address, key: ApiKey, domains: Hosted) -> None:
     """Raises `Problem` where a key may not send in the name of a domain."""
     name = sender.domain
     if key.domains and name not in key.domains:
@@ -117,7 +139,7 @@ async def allowed(field: str, sender: Address, key: ApiKey, domains: Domains) ->
             f"{field}: the key {key.name!r} does not send for {name}",
             errors=[FieldProblem(field, "is of a domain that this key does not send for")],
         )
-    if await domains.get(name) is None:
+    if not await domains.hosts(name):
         raise Problem(
             403,
             "forbidden",

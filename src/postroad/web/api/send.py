@@ -120,6 +120,7 @@ class Sender:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._settings = services.settings
+        self._hosted = reading.Hosted(services.domains, services.clock.monotonic)
 
     async def one(self, request: Request[Any, Any, Any]) -> bytes:
         """Return the receipt of one message. Raises `Problem`."""
@@ -165,7 +166,7 @@ class Sender:
         author = reading.address("from", sender)
         recipients = [reading.address(f"to[{place}]", each) for place, each in enumerate(to)]
         reading.enough(recipients, self._settings.max_recipients)
-        await reading.allowed("from", author, key, self._services.domains)
+        await reading.allowed("from", author, key, self._hosted)
         if data.count(b"\r\n") != data.count(b"\n") or data.count(b"\r\n") != data.count(b"\r"):
             raise invalid("", "every line of the message must end in CRLF")
         head = data[: max(header_end(data), 0)]
@@ -217,7 +218,7 @@ class Sender:
         letter, found = reading.letter(given)
         reading.enough(found, settings.max_recipients)
         sender = letter.author.address
-        await reading.allowed("from", sender, key, self._services.domains)
+        await reading.allowed("from", sender, key, self._hosted)
         data = reading.write(letter, settings.max_message_octets)
         now = self._services.clock.now()
         release_at, expires_at = reading.times(given.send_at, given.ttl, now, settings)
