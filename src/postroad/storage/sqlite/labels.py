@@ -1,6 +1,7 @@
 """`ports.LabelStore`, and how its changes are applied inside the writer's open transaction."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import apsw
@@ -23,9 +24,12 @@ class SqliteLabels:
 
     async def find(self, query: MessageQuery, limit: int) -> Sequence[int]:
         """Return the ids of messages that fit, the newest first."""
-        sql, values = _statement(query, limit)
-        rows: Any = await self._database.browse(lambda c: c.execute(sql, values).fetchall())
-        return [number for (number,) in rows]
+        names, values = _statements(query, limit)
+        found: set[int] = set()
+        for name in names:
+            rows = await self._database.browse(partial(_rows, sql=SQL[name], values=values))
+            found.update(number for (number,) in rows)
+        return sorted(found, reverse=True)[:limit]
 
     async def answer(self, scope: str, key: str, now: float) -> KeptAnswer | None:
         """Return what was answered to a request with that key, while it is kept."""
@@ -33,17 +37,21 @@ class SqliteLabels:
         return KeptAnswer(scope, key, *rows[0]) if rows else None
 
 
-def _statement(query: MessageQuery, limit: int) -> tuple[str, dict[str, Any]]:
-    """Return the statement that begins with the index of what is rarest by all that is known."""
+def _rows(connection: apsw.Connection, sql: str, values: dict[str, Any]) -> Any:
+    return connection.execute(sql, values).fetchall()
+
+
+def _statements(query: MessageQuery, limit: int) -> tuple[Sequence[str], dict[str, Any]]:
+    """Return the statements that begin with the index of what is rarest by all that is known."""
     marks = list(query.marks)
-    name = "find_all"
+    names: Sequence[str] = ("find_all",)
     if query.recipient:
-        name = "find_by_recipient"
+        names = ("find_by_recipient", "find_by_original")
     elif marks:
         # Metadata are mostly unique, tags and words are not.
         marks.sort(key=lambda mark: "mts".index(mark[0]))
-        name = "find_by_mark"
-    return SQL[name], {
+        names = ("find_by_mark",)
+    return names, {
         "recipient": query.recipient,
         "mark": marks[0] if marks else "",
         "marks": _encode(marks).decode() if marks else None,

@@ -11,7 +11,7 @@ INSERT INTO kept_answer (scope, key, digest, answer, expires_at) VALUES (?, ?, ?
 ON CONFLICT (scope, key) DO NOTHING;
 
 -- :name find_all
--- The newest messages; the three statements differ only in where they begin.
+-- The newest messages; the statements differ only in where they begin.
 SELECT m.id FROM message m
 WHERE m.id BETWEEN :first AND :last
   AND (:states IS NULL OR EXISTS (SELECT 1 FROM delivery s WHERE s.message = m.id
@@ -30,18 +30,21 @@ WHERE k.mark = :mark AND k.message BETWEEN :first AND :last
 ORDER BY k.message DESC LIMIT :limit;
 
 -- :name find_by_recipient
--- Both indexes are walked from the newest message on, and merged.
-SELECT m.id FROM (
-    SELECT message FROM (SELECT message FROM delivery WHERE recipient = :recipient
-                         AND message BETWEEN :first AND :last)
-    UNION
-    SELECT message FROM (SELECT message FROM delivery WHERE original = :recipient
-                         AND message BETWEEN :first AND :last)
-    ORDER BY message DESC
-) k CROSS JOIN message m ON m.id = k.message
-WHERE (:marks IS NULL OR NOT EXISTS (SELECT 1 FROM json_each(:marks) a
+SELECT DISTINCT d.message FROM delivery d CROSS JOIN message m ON m.id = d.message
+WHERE d.recipient = :recipient AND d.message BETWEEN :first AND :last
+  AND (:marks IS NULL OR NOT EXISTS (SELECT 1 FROM json_each(:marks) a
        WHERE NOT EXISTS (SELECT 1 FROM mark o WHERE o.mark = a.value AND o.message = m.id)))
   AND (:states IS NULL OR EXISTS (SELECT 1 FROM delivery s WHERE s.message = m.id
        AND s.state IN (SELECT value FROM json_each(:states))))
   AND (:domains IS NULL OR EXISTS (SELECT 1 FROM json_each(:domains) d WHERE m.sender LIKE '%@' || d.value))
-ORDER BY k.message DESC LIMIT :limit;
+ORDER BY d.message DESC LIMIT :limit;
+
+-- :name find_by_original
+SELECT DISTINCT d.message FROM delivery d CROSS JOIN message m ON m.id = d.message
+WHERE d.original = :recipient AND d.message BETWEEN :first AND :last
+  AND (:marks IS NULL OR NOT EXISTS (SELECT 1 FROM json_each(:marks) a
+       WHERE NOT EXISTS (SELECT 1 FROM mark o WHERE o.mark = a.value AND o.message = m.id)))
+  AND (:states IS NULL OR EXISTS (SELECT 1 FROM delivery s WHERE s.message = m.id
+       AND s.state IN (SELECT value FROM json_each(:states))))
+  AND (:domains IS NULL OR EXISTS (SELECT 1 FROM json_each(:domains) d WHERE m.sender LIKE '%@' || d.value))
+ORDER BY d.message DESC LIMIT :limit;
