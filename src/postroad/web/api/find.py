@@ -40,6 +40,7 @@ from postroad.web.problem import Problem, invalid
 from postroad.web.services import Services
 
 _MAX_MARKS = 32
+_SLACK = 10_000 << 21  # ten seconds, in ids
 _WAITING = (DeliveryState.DUE, DeliveryState.HELD)
 
 
@@ -76,13 +77,14 @@ def routes(services: Services) -> Sequence[ControllerRouterHandler]:
             marks=marks,
             states=tuple(status or ()),
             sender_domains=await finder.domains(key),
-            first=_id_at("after", after) if after is not None else 0,
+            # An id is made a little before the moment that its message counts as accepted.
+            first=max(0, _id_at("after", after) - _SLACK) if after is not None else 0,
             last=min(
                 _id_at("before", before) - 1 if before is not None else 2**63 - 1,
                 _place_of(cursor) - 1,
             ),
         )
-        return await finder.page(query, limit)
+        return await finder.page(query, limit, after, before)
 
     @get(f"{BASE}/messages/{{id_:str}}", summary="A message with its journey", **read)  # type: ignore[arg-type]
     async def show(request: Request[Any, Any, Any], id_: FromPath[str]) -> MessageWithJourney:
@@ -117,8 +119,14 @@ class Finder:
         """Return the domains whose mail is the business of a key: it sees nothing of others."""
         return key.domains or tuple([each.name for each in await self._services.domains.list()])
 
-    async def page(self, query: MessageQuery, limit: int) -> MessagesPage:
-        """Return the first messages that fit."""
+    async def page(
+        self,
+        query: MessageQuery,
+        limit: int,
+        after: datetime | None = None,
+        before: datetime | None = None,
+    ) -> MessagesPage:
+        """Return the first messages that fit, accepted within these times."""
         if query.last < query.first or not query.sender_domains:
             return MessagesPage([], None)
         ids = await self._services.labels.find(query, limit + 1)
@@ -126,7 +134,7 @@ class Finder:
         found = []
         for number in ids[:limit]:
             message = await queue.message(number)
-            if message is not None:
+            if message is not None and _within(message.accepted_at, after, before):
                 found.append(shape(message, await queue.deliveries(number)))
         more = len(ids) > limit
         return MessagesPage(found, _cursor(ids[limit - 1]) if more else None)
@@ -187,6 +195,14 @@ def _folded(text: str | None) -> str:
         return Address.parse(text).folded
     except InvalidAddress as error:
         raise invalid("recipient", str(error)) from None
+
+
+def _within(at: float, after: datetime | None, before: datetime | None) -> bool:
+    """Compared as they are shown, in milliseconds."""
+    moment = round(at * 1_000_000) // 1000
+    if after is not None and moment < round(after.timestamp() * 1000):
+        return False
+    return before is None or moment < round(before.timestamp() * 1000)
 
 
 def _id_at(field: str, at: datetime) -> int:
