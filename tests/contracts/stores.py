@@ -54,6 +54,7 @@ from postroad.ports import (
     StorageError,
     SuppressionStore,
     TemplateStore,
+    WebhookStore,
 )
 from postroad.storage.memory import MemoryStore
 from postroad.storage.sqlite import SqliteStore
@@ -88,6 +89,8 @@ class Store(Protocol):
     def standing(self) -> StandingStore: ...
     @property
     def api_keys(self) -> ApiKeyStore: ...
+    @property
+    def webhooks(self) -> WebhookStore: ...
     @property
     def templates(self) -> TemplateStore: ...
     @property

@@ -32,6 +32,7 @@ from postroad.cli import (
     suppression,
     template,
     top,
+    webhook,
 )
 from postroad.cli.errors import Exit, explain
 from postroad.cli.show import complain
@@ -59,6 +60,7 @@ app.command("journey")(journey.journey)
 app.command("top")(top.top)
 app.add_typer(account.app, name="account")
 app.add_typer(api_key.app, name="api-key")
+app.add_typer(webhook.app, name="webhook")
 people.domains.command("check")(domain_check.check)
 people.domains.command("records")(domain_check.records)
 app.add_typer(people.domains, name="domain")

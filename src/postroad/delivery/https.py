@@ -3,6 +3,9 @@
 The whole of it (addresses, handshakes, reading) has one deadline: a server that trickles gains nothing.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from msgspec import Struct
 
 from postroad.delivery.guard import refusal
@@ -78,8 +81,10 @@ class Fetcher:
         accept: str = "*/*",
         authorization: str = "",
         head_only: bool = False,
+        fields: Mapping[str, str] = MappingProxyType({}),
     ) -> HttpResponse:
-        """Send `body` and return the response, whatever its status; `head_only`: without its body.
+        """Send `body` and return the response, whatever its status; `head_only`: without its body;
+        `fields` are further header fields of the request.
 
         Raises `FetchFailed` where there is none. What was sent may have been taken all the same.
         """
@@ -90,6 +95,7 @@ class Fetcher:
             media_type,
             accept=accept,
             authorization=authorization,
+            fields=fields,
         )
         reader = ResponseReader(self.settings.max_octets, head_only=head_only)
         return await self._exchange(place.host, place.port, request, reader)

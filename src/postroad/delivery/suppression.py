@@ -175,10 +175,14 @@ class _SuppressingSession(SessionAround):
         return await self._inner.attempt(jobs) if jobs else []
 
 
+NOT_SENT = "not sent: on the suppression list"
+"""How the replies begin that stand for servers that are not asked."""
+
+
 def refusal_of(entry: Suppression) -> Reply:
     """Return the reply that stands for the server that is not asked."""
     since = datetime.fromtimestamp(entry.since, UTC).strftime("%Y-%m-%d")
-    text = f"not sent: on the suppression list of stream {entry.stream} since {since}"
+    text = f"{NOT_SENT} of stream {entry.stream} since {since}"
     return Reply(550, "5.7.1", f"{text} ({entry.reason.value})")
 
 

@@ -57,6 +57,7 @@ def site_config(shape: Shape, hostname: str, address: str, home: Path, leaf: Lea
                 "end_seconds": patience,
                 "idle_seconds": 1,
             },
+            "webhooks": {"allow_private": True, "poll_seconds": 0.1, "probe_seconds": 0.2},
             "trust": {"signers": 0},  # many systems, and hardly any load
             "queue": {
                 "retry_first_seconds": retry,

@@ -147,6 +147,15 @@ from postroad.model.template import (
     TemplateSource,
 )
 from postroad.model.template_change import TemplateActivated, TemplateRemoved, TemplateSaved
+from postroad.model.webhook import (
+    Webhook,
+    WebhookAdded,
+    WebhookChanged,
+    WebhookKind,
+    WebhookPost,
+    WebhookRemoved,
+    WebhookWorked,
+)
 
 __all__ = [
     "ANSWERED",
@@ -292,6 +301,13 @@ __all__ = [
     "Unsuppressed",
     "Upload",
     "Uploaded",
+    "Webhook",
+    "WebhookAdded",
+    "WebhookChanged",
+    "WebhookKind",
+    "WebhookPost",
+    "WebhookRemoved",
+    "WebhookWorked",
     "Words",
     "client_key",
     "decode_changes",

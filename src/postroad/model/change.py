@@ -38,6 +38,7 @@ from postroad.model.security import StsPolicy, TlsResult
 from postroad.model.standing import Judged
 from postroad.model.suppression import Suppression
 from postroad.model.template_change import TemplateActivated, TemplateRemoved, TemplateSaved
+from postroad.model.webhook import WebhookAdded, WebhookChanged, WebhookRemoved, WebhookWorked
 
 
 class Accepted(Struct, frozen=True, tag="accepted", omit_defaults=True):
@@ -467,6 +468,10 @@ Change: TypeAlias = (
     | TemplateSaved
     | TemplateActivated
     | TemplateRemoved
+    | WebhookAdded
+    | WebhookChanged
+    | WebhookRemoved
+    | WebhookWorked
     | AnswerKept
 )
 

@@ -46,6 +46,7 @@ from postroad.ports.standing import StandingStore
 from postroad.ports.suppression import SuppressionStore
 from postroad.ports.templates import Fault, Renderer, TemplateFailed, TemplateStore
 from postroad.ports.tokens import TokensUnjudged, TokenVerifier
+from postroad.ports.webhooks import WebhookStore
 
 __all__ = [
     "KEEP_STATES",
@@ -113,4 +114,5 @@ __all__ = [
     "TokenVerifier",
     "TokensUnjudged",
     "Unnoticed",
+    "WebhookStore",
 ]

@@ -35,6 +35,7 @@ from postroad.runtime.metrics.make import Metrics, make_follower
 from postroad.runtime.office import Office
 from postroad.runtime.renewal import FileWatch, Renewal
 from postroad.runtime.web import make_web
+from postroad.runtime.webhooks import make_poster, run_webhooks
 from postroad.service.authenticate import Authenticator
 from postroad.service.dmarc_reports import DmarcReports
 from postroad.service.intake import Intake
@@ -312,6 +313,7 @@ class System:
         for name, reports in (("dmarc", self.dmarc_reports), ("tls", self.tls_reports)):
             if reports is not None:
                 yield Chore(f"{name} reports", reports, reports.run)
+        yield Chore("webhooks", config.webhooks, self._tell_webhooks)
         if config.trust.sign:
             yield Chore("keys", config.trust.key_check_seconds, self._watch_keys)
         if config.log.mail or config.telemetry.endpoint:
@@ -350,6 +352,11 @@ class System:
 
     async def _move_contents(self) -> None:
         await run_large(self.store, first=self._worker == 0)
+
+    async def _tell_webhooks(self) -> None:
+        office, ways = self.office, self._maker.ways
+        poster = make_poster(self.config, office.webhooks, office.clock, ways, ways)
+        await run_webhooks(self.config, self.store, office.clock, poster)
 
     async def _watch_keys(self) -> None:
         every = self.config.trust.key_check_seconds

@@ -26,6 +26,7 @@ from postroad.runtime.rewriting import (
     make_srs,
     return_bases,
 )
+from postroad.runtime.webhooks import make_webhooks
 from postroad.service.accounts import Accounts
 from postroad.service.api_keys import ApiKeys
 from postroad.service.app_passwords import AppPasswords
@@ -88,6 +89,7 @@ class Office:
         self.templates = make_templates(
             config, ledger=ledger, store=store.templates, clock=clock, renderer=self.renderer
         )
+        self.webhooks = make_webhooks(config, store, clock, entropy)
         self.logins: LoginStore = store.logins
         self.standing = StandingDesk(ledger=ledger, store=store.standing, clock=clock)
         self.suppressions = Suppressions(

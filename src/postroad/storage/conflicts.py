@@ -88,6 +88,19 @@ def no_api_key(name: str) -> Conflict:
     return Conflict(f"There is no key {name!r}. See: postroad api-key list")
 
 
+def webhook_exists(name: str) -> Conflict:
+    """Return the conflict of a webhook added twice."""
+    return Conflict(
+        f"There is a webhook {name!r} already. Choose another name, or remove it first: "
+        f"postroad webhook remove {name}"
+    )
+
+
+def no_webhook(name: str) -> Conflict:
+    """Return the conflict of a webhook that is not there."""
+    return Conflict(f"There is no webhook {name!r}. See: postroad webhook list")
+
+
 def answer_kept(key: str) -> KeyTaken:
     """Return the conflict of an idempotency key that has an answer already."""
     return KeyTaken(f"The idempotency key {key!r} was used before.")

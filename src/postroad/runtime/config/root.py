@@ -32,6 +32,7 @@ from postroad.runtime.config.streams import Streams
 from postroad.runtime.config.templates import TemplatesSection
 from postroad.runtime.config.trust import TrustSection
 from postroad.runtime.config.values import Section
+from postroad.runtime.config.webhooks import WebhooksSection
 
 
 class Config(Section):
@@ -45,6 +46,7 @@ class Config(Section):
     http: HttpSection = Field(default_factory=HttpSection)
     jmap: JmapSection = Field(default_factory=JmapSection)
     templates: TemplatesSection = Field(default_factory=TemplatesSection)
+    webhooks: WebhooksSection = Field(default_factory=WebhooksSection)
     mx: MxSection = Field(default_factory=MxSection)
     submission: SubmissionSection = Field(default_factory=SubmissionSection)
     trust: TrustSection = Field(default_factory=TrustSection)

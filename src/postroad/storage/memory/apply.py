@@ -55,7 +55,7 @@ from postroad.model import (
 from postroad.ports import Entry, JourneyEvent
 from postroad.storage import conflicts
 from postroad.storage.bounds import TLS_RESULTS_PER_DAY
-from postroad.storage.memory import api_keys, email_state, junk, labels, templates
+from postroad.storage.memory import api_keys, email_state, junk, labels, templates, webhooks
 from postroad.storage.memory.moves import moved
 from postroad.storage.memory.sources import put_off, spend
 from postroad.storage.memory.state import QueuedDelivery, State, StoredMailbox, Undo, with_state
@@ -491,4 +491,5 @@ _APPLY: dict[type, Any] = {
     TlsReported: _tls_reported,
     **email_state.APPLY,
     **templates.APPLY,
+    **webhooks.APPLY,
 }

@@ -28,6 +28,8 @@ from postroad.model import (
     Suppression,
     Template,
     TlsResult,
+    Webhook,
+    WebhookPost,
 )
 from postroad.ports import Entry, JourneyEvent
 from postroad.storage.memory.email_state import EmailTables
@@ -62,6 +64,9 @@ class State:
         self.accounts: dict[int, Account] = {}
         self.app_passwords: dict[tuple[int, str], AppPassword] = {}
         self.api_keys: dict[str, ApiKey] = {}
+        self.webhooks: dict[str, Webhook] = {}
+        self.webhook_cursors: dict[int, int] = {}
+        self.webhook_posts: dict[tuple[int, int, int], WebhookPost] = {}
         self.templates: dict[str, tuple[Template, ...]] = {}
         self.answers: dict[tuple[str, str], KeptAnswer] = {}
         self.logins: dict[int, Login] = {}

@@ -21,6 +21,7 @@ from postroad.storage.memory.standing import MemoryStanding
 from postroad.storage.memory.state import State
 from postroad.storage.memory.suppression import MemorySuppressions
 from postroad.storage.memory.templates import MemoryTemplates
+from postroad.storage.memory.webhooks import MemoryWebhooks
 
 
 class MemoryStore:
@@ -49,6 +50,7 @@ class MemoryStore:
         self.junk = MemoryJunk(self.state)
         self.api_keys = MemoryApiKeys(self.state)
         self.templates = MemoryTemplates(self.state)
+        self.webhooks = MemoryWebhooks(self.state)
         self.labels = MemoryLabels(self.state)
         self.suppressions = MemorySuppressions(self.state)
         self.journey = MemoryJourney(self.state)

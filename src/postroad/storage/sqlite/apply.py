@@ -44,10 +44,11 @@ from postroad.model import (
     Unsubscribed,
     Unsuppressed,
     Uploaded,
+    WebhookWorked,
     encode_changes,
 )
 from postroad.storage import conflicts
-from postroad.storage.sqlite import api_keys, junk, labels, security, templates
+from postroad.storage.sqlite import api_keys, junk, labels, security, templates, webhooks
 from postroad.storage.sqlite import apply_directory as directory
 from postroad.storage.sqlite import apply_emails as emails
 from postroad.storage.sqlite import apply_logins as logins
@@ -269,6 +270,10 @@ def _answer_kept(connection: apsw.Connection, change: AnswerKept, sweep: Sweep) 
     labels.keep(connection, change)
 
 
+def _webhook_worked(connection: apsw.Connection, change: WebhookWorked, sweep: Sweep) -> None:
+    webhooks.write_worked(connection, change)
+
+
 def _directory(connection: apsw.Connection, change: Any, sweep: Sweep) -> None:
     try:
         _DIRECTORY[type(change)](connection, change)
@@ -282,7 +287,12 @@ def _security(connection: apsw.Connection, change: Any, sweep: Sweep) -> None:
     security.APPLY[type(change)](connection, change)
 
 
-_DIRECTORY: dict[type, Any] = {**directory.APPLY, **api_keys.APPLY, **templates.APPLY}
+_DIRECTORY: dict[type, Any] = {
+    **directory.APPLY,
+    **api_keys.APPLY,
+    **templates.APPLY,
+    **webhooks.APPLY,
+}
 
 _APPLY: dict[type, Any] = {
     Leased: _leased,
@@ -292,6 +302,7 @@ _APPLY: dict[type, Any] = {
     Held: _held,
     Retried: _retried,
     AnswerKept: _answer_kept,
+    WebhookWorked: _webhook_worked,
     Dropped: _dropped,
     Expunged: _expunged,
     Moved: _moved,

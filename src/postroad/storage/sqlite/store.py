@@ -27,6 +27,7 @@ from postroad.storage.sqlite.standing import SqliteStanding
 from postroad.storage.sqlite.statements import SQL
 from postroad.storage.sqlite.suppression import SqliteSuppressions
 from postroad.storage.sqlite.templates import SqliteTemplates
+from postroad.storage.sqlite.webhooks import SqliteWebhooks
 from postroad.storage.sqlite.writer import Writer
 
 FILE_NAME = "postroad.db"
@@ -72,6 +73,7 @@ class SqliteStore:
         self.junk = SqliteJunk(database)
         self.api_keys = SqliteApiKeys(database)
         self.templates = SqliteTemplates(database)
+        self.webhooks = SqliteWebhooks(database)
         self.labels = SqliteLabels(database)
         self.suppressions = SqliteSuppressions(database)
         self.node = ""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -57,13 +58,15 @@ def post_request(
     *,
     accept: str = "*/*",
     authorization: str = "",
+    fields: Mapping[str, str] = MappingProxyType({}),
 ) -> bytes:
     """Return a POST whose connection ends with the response. What goes into the head must be free of
-    line ends: of addresses, `parse_https` sees to it.
+    line ends: of addresses, `parse_https` sees to it. `fields` are further header fields.
     """
+    more = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     login = f"Authorization: {authorization}\r\n" if authorization else ""
     head = (
-        f"POST {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: Postroad\r\n{login}"
+        f"POST {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: Postroad\r\n{login}{more}"
         f"Accept: {accept}\r\nContent-Type: {media_type}\r\nContent-Length: {len(body)}\r\n"
         "Connection: close\r\n\r\n"
     )

@@ -266,6 +266,7 @@ WALKS = {
     "email_delete_words_of_account",
     "api_key_list",
     "template_list",
+    "webhook_list",
     "source_spent_add",  # a constant row
 }
 

@@ -139,6 +139,25 @@ CREATE TABLE template (
     PRIMARY KEY (name, version)
 );
 
+-- Whom we tell by HTTPS what became of mail, and up to where in the journey.
+CREATE TABLE webhook (
+    id       INTEGER PRIMARY KEY,
+    name     TEXT    NOT NULL UNIQUE,
+    settings TEXT    NOT NULL,              -- Webhook, JSON
+    cursor   INTEGER NOT NULL               -- journey.sequence
+);
+
+-- What is to be told. waiting -> gone | dead; dead -> waiting (replayed)
+CREATE TABLE webhook_post (
+    webhook  INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,              -- journey.sequence
+    ordinal  INTEGER NOT NULL,
+    dead     INTEGER NOT NULL,
+    post     TEXT    NOT NULL,              -- WebhookPost, JSON
+    PRIMARY KEY (webhook, dead, sequence, ordinal),
+    UNIQUE (webhook, sequence, ordinal)
+) WITHOUT ROWID;
+
 -- Who has mail here.
 CREATE TABLE domain (
     name       TEXT PRIMARY KEY,            -- lower case, A-labels
