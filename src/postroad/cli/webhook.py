@@ -102,7 +102,7 @@ def show(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None
 
 
 @app.command("test")
-def test(name: Name, config: ConfigFile = None) -> None:
+def try_out(name: Name, config: ConfigFile = None) -> None:
     """Post an event of the type "test" now, and say what the receiver made of it."""
 
     async def use(office: "Office") -> str:

@@ -232,7 +232,7 @@ class Follower:
         )
 
     async def _bury_old(self, waiting: Sequence[WebhookPost]) -> list[WebhookPost]:
-        """While a receiver is down few are tried: the others get old all the same. Return who is left."""
+        """While a receiver is down few are tried, and the others get old. Return who is left."""
         now = self._clock.now()
         before = now - self._settings.give_up_seconds
         old = [

@@ -4,8 +4,8 @@
     webhook-timestamp: 1764086400
     webhook-signature: v1,BASE64 v1,BASE64
 
-Each signature is the HMAC-SHA256 of ``ID.TIMESTAMP.BODY``; while a secret is being replaced there are two,
-by the new one and the old. Secrets are nowhere stored: they follow from the store's own.
+Each signature is the HMAC-SHA256 of ``ID.TIMESTAMP.BODY``. While a secret is being replaced there are
+two, by the new one and the old. Secrets are nowhere stored: they follow from the store's own.
 """
 
 import base64
@@ -23,7 +23,7 @@ class WebhookSecrets:
         self._root = root
 
     def of(self, webhook: Webhook, generation: int = 0) -> str:
-        """Return a webhook's secret as its receiver is given it; without `generation`, the one in use."""
+        """Return a webhook's secret as its receiver is given it; by default the one in use."""
         return PREFIX + base64.b64encode(self._key(webhook, generation)).decode()
 
     def headers(self, webhook: Webhook, event: str, now: float, body: bytes) -> dict[str, str]:

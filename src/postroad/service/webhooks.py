@@ -1,4 +1,4 @@
-"""Webhooks: made, listed, tested, given new secrets, removed; posts that were given up, and sent again."""
+"""Webhooks: made, tested, given new secrets, removed; posts that were given up, and sent again."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -103,7 +103,7 @@ class Webhooks:
         return await self._shown(await self._get(name))
 
     async def rotate(self, name: str, overlap_seconds: float = OVERLAP_SECONDS) -> str:
-        """Return a new secret; the one before is good as well for `overlap_seconds`. Raises `Refused`."""
+        """Return a new secret; the old one is good for `overlap_seconds` more. Raises `Refused`."""
         hook, now = await self._get(name), self._clock.now()
         if overlap_seconds < 0:
             raise Refused("the old secret cannot end before now")
@@ -116,7 +116,7 @@ class Webhooks:
         await self._ledger.commit(Group((WebhookRemoved(self._clock.now(), name),)))
 
     async def test(self, name: str, post: Post) -> str:
-        """Post an event of the type ``test`` now; return why that failed, or ``""``. Raises `Refused`."""
+        """Post an event of the type ``test``; return why that failed, or ``""``. Raises `Refused`."""
         hook, now = await self._get(name), self._clock.now()
         event = f"evt_test_{self._entropy.id()}"
         return await post(hook, event, as_json(event, "test", now, {"webhook": hook.name}))
