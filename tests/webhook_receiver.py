@@ -81,8 +81,10 @@ class Receiver:
         if self.silent_for and event["data"].get("recipient") == self.silent_for:
             await asyncio.sleep(60)
         await asyncio.sleep(self.delay)
+        if self.endless:
+            writer.write(b"HTTP/1.1 200 OK\r\n")
         while self.endless:
-            writer.write(b"HTTP/1.1 200 OK\r\n" if not self._open else b"x" * 65536)
+            writer.write(b"X-More: " + b"x" * 8000 + b"\r\n")
             await writer.drain()
         if self.secret:
             key = base64.b64decode(self.secret.removeprefix("whsec_"))

@@ -222,7 +222,7 @@ class Follower:
         """Return a post after a try that failed."""
         old = now - post.first_at >= self._settings.give_up_seconds
         if old:
-            log.warning("webhook gave up", webhook=self.webhook.name, event=post.event)
+            log.warning("webhook gave up", webhook=self.webhook.name, post=post.event)
         return replace(
             post,
             tries=post.tries + 1,
