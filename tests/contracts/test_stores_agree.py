@@ -82,6 +82,13 @@ from postroad.model import (
     TlsResult,
     Unsubscribed,
     Unsuppressed,
+    Webhook,
+    WebhookAdded,
+    WebhookChanged,
+    WebhookKind,
+    WebhookPost,
+    WebhookRemoved,
+    WebhookWorked,
     tag_mark,
 )
 from postroad.ports import Conflict, MessageQuery, QueueFilter
@@ -163,6 +170,22 @@ SUPPRESSIONS = st.lists(
 ).map(tuple)
 
 
+WEBHOOKS = st.builds(
+    Webhook,
+    st.integers(1, 2),
+    st.sampled_from(["shop", "till"]),
+    st.just("https://a.example/"),
+    TIMES,
+    st.just((WebhookKind.BOUNCED,)),
+)
+WEBHOOK_POSTS = st.builds(
+    lambda sequence, ordinal, dead_at: WebhookPost(
+        0, sequence, ordinal, 7, WebhookKind.BOUNCED, "{}", 60.0, 61.0, dead_at=dead_at
+    ),
+    st.integers(1, 4),
+    st.integers(0, 1),
+    st.sampled_from([0.0, 70.0]),
+)
 API_KEYS = st.builds(
     ApiKey,
     st.integers(1, 3),
@@ -311,6 +334,20 @@ CHANGES = st.one_of(
     st.builds(TemplateSaved, TIMES, TEMPLATES, st.integers(1, 3)),
     st.builds(TemplateActivated, TIMES, TEMPLATE_NAMES, st.integers(1, 4), st.just("op")),
     st.builds(TemplateRemoved, TIMES, TEMPLATE_NAMES, st.just("op")),
+    st.builds(WebhookAdded, TIMES, WEBHOOKS),
+    st.builds(WebhookChanged, TIMES, WEBHOOKS),
+    st.builds(WebhookRemoved, TIMES, st.sampled_from(["shop", "till"])),
+    st.builds(
+        lambda at, hook, cursor, posts, done, keep: WebhookWorked(
+            at, hook, cursor, tuple(replace(each, webhook=hook) for each in posts), done, keep
+        ),
+        TIMES,
+        st.integers(1, 2),
+        st.none() | st.integers(0, 9),
+        st.lists(WEBHOOK_POSTS, max_size=3),
+        st.lists(st.tuples(st.integers(1, 4), st.integers(0, 1)), max_size=2).map(tuple),
+        st.integers(1, 3),
+    ),
     st.builds(ApiKeyAdded, TIMES, API_KEYS),
     st.builds(ApiKeyRemoved, TIMES, st.sampled_from(["shop", "till"])),
     st.builds(
@@ -420,6 +457,12 @@ class StoresAgree(RuleBasedStateMachine):
         self.both(lambda store: store.logins.newest())
         self.both(lambda store: store.suppressions.page())
         self.both(lambda store: store.api_keys.list())
+        self.both(lambda store: store.webhooks.all())
+        for hook in (1, 2):
+            self.both(lambda store, hook=hook: store.webhooks.cursor(hook))
+            self.both(lambda store, hook=hook: store.webhooks.waiting(hook, 9))
+            self.both(lambda store, hook=hook: store.webhooks.dead(hook, 9))
+            self.both(lambda store, hook=hook: store.webhooks.count(hook))
         self.both(lambda store: store.templates.list())
         for name in ("welcome", "letterhead"):
             self.both(lambda store, name=name: store.templates.live(name))

@@ -89,7 +89,7 @@ class Office:
         self.templates = make_templates(
             config, ledger=ledger, store=store.templates, clock=clock, renderer=self.renderer
         )
-        self.webhooks = make_webhooks(config, store, clock, entropy)
+        self.webhooks = make_webhooks(store, clock, entropy)
         self.logins: LoginStore = store.logins
         self.standing = StandingDesk(ledger=ledger, store=store.standing, clock=clock)
         self.suppressions = Suppressions(

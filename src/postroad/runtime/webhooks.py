@@ -15,7 +15,7 @@ from postroad.storage.sqlite.store import SqliteStore
 _MAX_HEAD_OCTETS = 16 * 1024  # of an answer: its body is not read
 
 
-def make_webhooks(config: Config, store: SqliteStore, clock: Clock, entropy: Entropy) -> Webhooks:
+def make_webhooks(store: SqliteStore, clock: Clock, entropy: Entropy) -> Webhooks:
     """Return what operators do with webhooks."""
     return Webhooks(
         ledger=store.ledger,
@@ -23,7 +23,6 @@ def make_webhooks(config: Config, store: SqliteStore, clock: Clock, entropy: Ent
         clock=clock,
         entropy=entropy,
         secrets=WebhookSecrets(hmac.digest(store.secret, b"postroad webhooks", "sha256")),
-        max_dead=config.webhooks.max_dead,
     )
 
 

@@ -34,6 +34,7 @@ OVERLAP_SECONDS = 86_400.0
 """How long the old secret is good beside a new one, unless told otherwise."""
 
 _REPLAY_PAGE = 1000
+_MOST = 1_000_000  # as many as `webhooks.max_dead` may be
 
 
 class WebhookShown(Struct, frozen=True):
@@ -56,14 +57,12 @@ class Webhooks:
         clock: Clock,
         entropy: Entropy,
         secrets: WebhookSecrets,
-        max_dead: int,
     ) -> None:
         self._ledger = ledger
         self._store = store
         self._clock = clock
         self._entropy = entropy
         self.secrets = secrets
-        self._max_dead = max_dead
 
     async def add(
         self,
@@ -130,7 +129,7 @@ class Webhooks:
         `Refused`, also for an event that is not among them.
         """
         hook, now = await self._get(name), self._clock.now()
-        found = await self._store.dead(hook.id, self._max_dead)
+        found = await self._store.dead(hook.id, _MOST)
         if events:
             unknown = set(events) - {each.event for each in found}
             if unknown:
@@ -142,7 +141,7 @@ class Webhooks:
         ]
         for first in range(0, len(again), _REPLAY_PAGE):
             part = tuple(again[first : first + _REPLAY_PAGE])
-            change = WebhookWorked(now, hook.id, None, part, (), self._max_dead)
+            change = WebhookWorked(now, hook.id, None, part, (), _MOST)
             await self._ledger.commit(Group((change,)))
         return len(again)
 

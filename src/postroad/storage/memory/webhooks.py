@@ -89,6 +89,8 @@ def _worked(do: "Application", change: WebhookWorked) -> None:
         do.undo.put(state.webhook_posts, (hook, *post.key), post)
     for key in change.done:
         do.undo.delete(state.webhook_posts, (hook, *key))
+    if not any(post.dead_at for post in change.posts):
+        return
     dead = [each for each in _of(state, hook) if each.dead_at]
     for post in dead[: max(0, len(dead) - change.keep_dead)]:
         do.undo.delete(state.webhook_posts, (hook, *post.key))
