@@ -313,7 +313,7 @@ class System:
         for name, reports in (("dmarc", self.dmarc_reports), ("tls", self.tls_reports)):
             if reports is not None:
                 yield Chore(f"{name} reports", reports, reports.run)
-        yield Chore("webhooks", config.webhooks, self._tell_webhooks)
+        yield Chore("webhooks", None, self._tell_webhooks)
         if config.trust.sign:
             yield Chore("keys", config.trust.key_check_seconds, self._watch_keys)
         if config.log.mail or config.telemetry.endpoint:

@@ -48,6 +48,7 @@ NEEDS_RESTART = (
     "http",
     "jmap",
     "templates",
+    "webhooks",
     "pop3",
     "auth",
     "oauth",
