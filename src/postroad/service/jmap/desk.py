@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from postroad.model import Account, Address, Change, Group
 from postroad.ports import (
@@ -17,6 +17,7 @@ from postroad.ports import (
 )
 from postroad.service.jmap.counting import KnownCounts
 from postroad.service.jmap.ids import Kind, read, show
+from postroad.service.jmap.lists import KnownLists
 from postroad.service.jmap.noticing import Noticing
 from postroad.service.postings import Postings
 from postroad.service.recipients import Recipients
@@ -66,6 +67,7 @@ class Desk(Struct):
     noticing: Noticing
     counts: KnownCounts
     lessons: Lessons | None = None
+    lists: KnownLists = field(default_factory=KnownLists)
 
     async def commit(self, *changes: Change) -> None:
         """Commit what needs no content. Raises `StorageError`."""

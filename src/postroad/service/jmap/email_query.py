@@ -12,10 +12,12 @@ from postroad.service.jmap.desk import Context
 from postroad.service.jmap.email_changes import changes_since
 from postroad.service.jmap.email_filter import Where, parse_filter, parse_sort
 from postroad.service.jmap.ids import Kind, show
+from postroad.service.jmap.lists import Found
 from postroad.service.jmap.paging import Page
 from postroad.wire.jmap import Arguments, MethodError
 
-Found = list[tuple[int, int]]
+DEEP = 1_000
+"""Lists of threads that are read further than that are kept whole for the next piece."""
 
 _FIRST_LOOK = 4
 """How many times what is wanted is looked through first for threads to collapse."""
@@ -41,9 +43,14 @@ async def email_query(context: Context, arguments: Arguments) -> dict[str, Any]:
         skipped = page.position
         limit = needed - skipped
         found = await emails.find(context.number, where, sort, limit, skipped)
+    elif needed is not None and needed > DEEP:
+        key = (context.number, state, where, sort)
+        whole = await context.desk.lists.of(key, lambda: find(context, where, sort, True, None))
+        skipped, total = page.position, len(whole)
+        found = whole[skipped:needed]
     else:
         found = await find(context, where, sort, collapse, needed)
-    if page.total and needed is not None and (skipped or len(found) >= needed):
+    if page.total and total is None and needed is not None and (skipped or len(found) >= needed):
         total = await emails.count(context.number, where, collapse)
     shown = [show(Kind.EMAIL, email) for email, _ in found]
     return {

@@ -62,6 +62,21 @@ async def test_pages() -> None:
     assert error.value.told["type"] == "invalidArguments"
 
 
+async def test_deep_in_a_list_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = await thread_of_three()
+    for count in range(5):
+        await reader.arrive(letter(f"n{count}"))
+    query = {"collapseThreads": True, "limit": 2, "calculateTotal": True}
+    plain = [await reader.call("Email/query", position=n, **query) for n in range(9)]
+    monkeypatch.setattr("postroad.service.jmap.email_query.DEEP", 0)
+    for _ in range(2):
+        deep = [await reader.call("Email/query", position=n, **query) for n in range(9)]
+        assert deep == plain
+    await reader.arrive(letter("newest"))
+    told = await reader.call("Email/query", position=1, **query)
+    assert told["ids"] == plain[0]["ids"], "what is kept is of its state alone"
+
+
 @pytest.mark.parametrize(
     ("query", "kind"),
     [
