@@ -59,11 +59,13 @@ def line_of(cells: Iterable[str]) -> str:
 def line_of_entry(entry: Suppression) -> str:
     """Return the line of an entry."""
     since = datetime.fromtimestamp(entry.since, UTC).isoformat(timespec="seconds")
-    evidence = entry.evidence
-    if evidence.startswith(_FORMULA):
-        # What a server wrote must not become a formula in somebody's spreadsheet.
-        evidence = f" {evidence}"
-    return line_of((str(entry.address), shown(entry.stream), entry.reason.value, evidence, since))
+    address, evidence = _harmless(str(entry.address)), _harmless(entry.evidence)
+    return line_of((address, shown(entry.stream), entry.reason.value, evidence, since))
+
+
+def _harmless(cell: str) -> str:
+    """What others chose must not become a formula in somebody's spreadsheet; the space is not read."""
+    return f" {cell}" if cell.startswith(_FORMULA) else cell
 
 
 def _lines(file: TextIO) -> Iterator[str]:

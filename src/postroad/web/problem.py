@@ -95,6 +95,8 @@ def problem_of(error: Exception) -> Problem:
         return undecodable(error)
     if isinstance(error, RecursionError):
         return Problem(400, "malformed", "the body is nested too deeply")
+    if isinstance(error, UnicodeDecodeError):  # of a text in JSON; msgspec raises it as it is
+        return Problem(400, "malformed", "the body is no UTF-8")
     if isinstance(error, NotRendered):
         return _not_rendered(error)
     if isinstance(error, Refused):

@@ -85,3 +85,14 @@ def test_a_long_table_takes_no_memory(tmp_path: Path) -> None:
         tracemalloc.stop()
     assert count == 50_000
     assert most < 500_000
+
+
+@pytest.mark.parametrize("local", ["=cmd|'/ccalc'!a0", "+1", "-1", '"=1"'])
+def test_an_address_is_no_formula(local: str) -> None:
+    entry = Suppression(
+        Address.parse(f"{local}@there.test"), "news", SuppressionReason.UNSUBSCRIBE, "", NOW
+    )
+    line = line_of_entry(entry)
+    assert line.lstrip('"')[0] not in "=+-@"
+    table = StringIO(line_of(COLUMNS) + line)
+    assert [each.address for each in read_rows(table, stream, NOW)] == [entry.address]

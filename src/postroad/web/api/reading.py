@@ -21,10 +21,12 @@ def person(field: str, who: Who) -> Person:
     text = who.strip()
     if not text.endswith(">"):
         return Person(address(field, text))
-    name, _, inner = text[:-1].rpartition("<")
+    name, bracket, inner = text[:-1].rpartition("<")
     name = name.strip()
     if len(name) > 1 and name[0] == name[-1] == '"':
         name = name[1:-1].replace('\\"', '"').replace("\\\\", "\\")
+    elif not bracket or "<" in name or ">" in name:
+        raise invalid(field, "is neither an address nor a name with one address in <>")
     return Person(address(field, inner), name)
 
 

@@ -254,9 +254,12 @@ class Sender:
         return taken.answer.encode() if isinstance(taken, KeptAnswer) else self._receipt(taken)
 
     def _once(self, request: Request[Any, Any, Any], key: ApiKey, asked: bytes) -> Once | None:
-        given = request.headers.get(_KEY_HEADER)
-        if given is None:
+        keys = request.headers.getall(_KEY_HEADER, [])
+        if not keys:
             return None
+        given = keys[0]
+        if len(keys) > 1:
+            raise invalid("Idempotency-Key", "is there more than once")
         if not is_key(given):
             raise invalid("Idempotency-Key", "is 1 to 255 printable ASCII characters")
         return Once(

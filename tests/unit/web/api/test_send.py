@@ -91,6 +91,8 @@ CASES: list[tuple[dict[str, Any], int, str]] = [
     ({"to": ["bob@here.test", "nobody@here.test"]}, 422, "to[1]"),
     ({"cc": "nobody@here.test"}, 422, "cc"),
     ({"to": [f"u{n}@far.test" for n in range(10_000)]}, 400, "to"),
+    ({"to": "bob@here.test>"}, 400, "to"),
+    ({"to": ["Ann <ann@here.test> <bob@here.test>"]}, 400, "to[0]"),
     ({"text": None}, 400, "text"),
     ({"unknown": 1}, 400, ""),
     ({"stream": "none"}, 400, "stream"),
@@ -131,9 +133,11 @@ async def test_what_will_not_do_is_named(tmp_path: Path) -> None:
 
 async def test_bodies_that_are_none(tmp_path: Path) -> None:
     async with running(tmp_path) as site:
-        for body in (b"", b"{", b"[]", b"null", b"\xff", b'{"from":"\\ud800"}', b"[" * 100_000):
+        for body in (b"", b"{", b"[]", b"null", b"\xff", b'{"from":"\\ud800"}', b'{"from":"\xff"}', b"[" * 100_000):
             response = await site.client.post("/api/v1/messages", content=body)
             assert response.status_code == 400, body[:20]
+        batch = await site.client.post("/api/v1/messages/batch", content=b'[{"from":"\xff"}]')
+        assert batch.json()[0]["status"] == 400
         assert await count(site) == 0
 
 
