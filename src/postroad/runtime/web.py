@@ -76,7 +76,7 @@ def web_settings(config: Config) -> "WebSettings":
         idempotency_seconds=http.idempotency_seconds,
         max_recipients=limits.max_recipients,
         max_message_octets=limits.max_message_octets,
-        streams=tuple(config.streams),
+        streams={name: section.domains for name, section in config.streams.items()},
         jmap_url=config.jmap.url,
         jmap_look_seconds=config.jmap.look_seconds,
     )

@@ -158,14 +158,23 @@ def enough(recipients: Sequence[object], limit: int) -> None:
         raise invalid("to", f"there are {len(recipients)} recipients, more than {limit}")
 
 
-def stream(given: str | None, settings: WebSettings) -> str | None:
-    """Return the name of a stream as it is kept. Raises `Problem` where there is none of that name."""
+def stream(given: str | None, key: ApiKey, settings: WebSettings) -> str | None:
+    """Return the name of a stream as it is kept. Raises `Problem` where there is none of that name, or a
+    key has nothing to do with it: a stream signs, keeps a list and has sources of its own.
+    """
     if given is None:
         return None
     if given == "default":
         return ""
     if given not in settings.streams:
         raise invalid("stream", f"there is no stream {given!r}")
+    if key.domains and settings.streams[given].isdisjoint(key.domains):
+        raise Problem(
+            403,
+            "forbidden",
+            f"stream: the key {key.name!r} does not send by the stream {given!r}",
+            errors=[FieldProblem("stream", "is not for the domains of this key")],
+        )
     return given
 
 

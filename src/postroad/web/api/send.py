@@ -182,7 +182,7 @@ class Sender:
             reading.label(key, MimeMessage(head).text("subject")[:998], tags, ()),
             release_at,
             expires_at,
-            reading.stream(stream, self._settings),
+            reading.stream(stream, key, self._settings),
             self._once(request, key, asked),
         )
         posting = Posting(author, tuple(recipients), data, _origin(request), wishes)
@@ -226,7 +226,7 @@ class Sender:
             reading.label(key, given.subject, given.tags, tuple(given.metadata.items())),
             release_at,
             expires_at,
-            reading.stream(given.stream, settings),
+            reading.stream(given.stream, key, settings),
             once,
         )
         # Lines of ours end in CRLF, so all that could be in the way is a dot at the start of one.

@@ -133,7 +133,16 @@ async def test_what_will_not_do_is_named(tmp_path: Path) -> None:
 
 async def test_bodies_that_are_none(tmp_path: Path) -> None:
     async with running(tmp_path) as site:
-        for body in (b"", b"{", b"[]", b"null", b"\xff", b'{"from":"\\ud800"}', b'{"from":"\xff"}', b"[" * 100_000):
+        for body in (
+            b"",
+            b"{",
+            b"[]",
+            b"null",
+            b"\xff",
+            b'{"from":"\\ud800"}',
+            b'{"from":"\xff"}',
+            b"[" * 100_000,
+        ):
             response = await site.client.post("/api/v1/messages", content=body)
             assert response.status_code == 400, body[:20]
         batch = await site.client.post("/api/v1/messages/batch", content=b'[{"from":"\xff"}]')
@@ -177,6 +186,26 @@ async def test_a_message_that_is_written_already(tmp_path: Path) -> None:
         forged = written.replace(b"ann@here", b"boss@there")
         assert (await site.anyone.post(url, content=forged, headers=only)).status_code == 403
         assert (await site.anyone.post(url, content=written, headers=only)).status_code == 202
+
+
+async def test_a_key_of_a_domain_sends_by_its_streams_alone(tmp_path: Path) -> None:
+    streams = {"news": {"senders": "news@here.test"}, "own": {"senders": "@other.test"}}
+    async with running(tmp_path, streams=streams) as site:
+        await site.system.domains.add("other.test")
+        only = await site.key(ApiScope.SEND, domains=("other.test",))
+        asked = {**HELLO, "from": "any@other.test"}
+        raw = b"From: any@other.test\r\n\r\nx\r\n"
+        where = "/api/v1/messages/raw?from=any@other.test&to=bob@here.test"
+        for stream, status in (("news", 403), ("own", 202), ("default", 202)):
+            one = await site.anyone.post(
+                "/api/v1/messages", json=asked | {"stream": stream}, headers=only
+            )
+            assert one.status_code == status, one.text
+            written = await site.anyone.post(f"{where}&stream={stream}", content=raw, headers=only)
+            assert written.status_code == status, written.text
+        assert (
+            await site.client.post("/api/v1/messages", json=asked | {"stream": "news"})
+        ).status_code == 202
 
 
 async def test_keys_are_good_for_what_they_are_good_for(tmp_path: Path) -> None:
@@ -231,6 +260,10 @@ async def test_a_hundred_at_once_with_one_key_make_one_message(tmp_path: Path) -
             "/api/v1/messages", json=far, headers={"Idempotency-Key": "a b"}
         )
         assert bad.status_code == 400
+        twice = [("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
+        assert (
+            await site.client.post("/api/v1/messages", json=far, headers=twice)
+        ).status_code == 400
 
 
 async def test_a_batch_with_a_key_is_sent_once(tmp_path: Path) -> None:
