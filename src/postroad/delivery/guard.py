@@ -5,7 +5,11 @@ from typing import TypeAlias
 
 _Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# Networks of translators, and an old form: the last 32 bits of an address are one of IPv4.
+_CLOTHED = tuple(
+    ipaddress.IPv6Network(each)
+    for each in ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96")
+)
 
 
 def refusal(text: str, *, allow_private: bool) -> str | None:
@@ -36,6 +40,6 @@ def _inner(address: _Address) -> _Address:
             return address.ipv4_mapped
         if address.sixtofour is not None:
             return address.sixtofour
-        if address in _NAT64:
+        if int(address) > 1 and any(address in network for network in _CLOTHED):
             return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return address

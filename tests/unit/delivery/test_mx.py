@@ -134,6 +134,9 @@ def test_a_null_mx_among_others_is_passed_over() -> None:
         ("::ffff:127.0.0.1", "loopback address"),
         ("2002:7f00:1::1", "loopback address"),
         ("64:ff9b::7f00:1", "loopback address"),
+        ("64:ff9b:1::7f00:1", "loopback address"),
+        ("::ffff:0:7f00:1", "loopback address"),
+        ("::7f00:1", "loopback address"),
     ],
 )
 def test_addresses_never_to_be_connected_to(address: str, words: str) -> None:

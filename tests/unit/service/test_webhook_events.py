@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from postroad.delivery.suppression import refusal_of
 from postroad.model import (
@@ -142,3 +143,12 @@ def test_filters() -> None:
     ):
         narrow = Webhook(1, "x", "https://a.example/", 1.0, kinds, streams, domains)
         assert wants(narrow, WebhookKind.OPENED, MESSAGE) is wanted
+
+
+def test_mail_of_no_stream_is_of_the_one_called_default() -> None:
+    plain = replace(MESSAGE, stream="")
+    hook = Webhook(1, "x", "https://a.example/", 1.0, streams=("default",))
+    assert wants(hook, WebhookKind.ACCEPTED, plain)
+    assert not wants(hook, WebhookKind.ACCEPTED, MESSAGE)
+    told = (WebhookKind.ACCEPTED, 0, {})
+    assert json.loads(body("evt_1_0", 60.5, told, plain, {}))["data"]["stream"] == "default"
