@@ -40,7 +40,7 @@ from postroad.model import (
     WebhookKind,
 )
 from postroad.model.change import Result
-from postroad.service.webhook_events import about, body, told_of, wants
+from postroad.service.webhook_events import Told, about, body, told_of, wants
 
 ANN = Address.parse("ann@a.example")
 MESSAGE = Message(
@@ -150,5 +150,5 @@ def test_mail_of_no_stream_is_of_the_one_called_default() -> None:
     hook = Webhook(1, "x", "https://a.example/", 1.0, streams=("default",))
     assert wants(hook, WebhookKind.ACCEPTED, plain)
     assert not wants(hook, WebhookKind.ACCEPTED, MESSAGE)
-    told = (WebhookKind.ACCEPTED, 0, {})
+    told: Told = (WebhookKind.ACCEPTED, 0, {})
     assert json.loads(body("evt_1_0", 60.5, told, plain, {}))["data"]["stream"] == "default"
