@@ -57,7 +57,9 @@ from postroad.ports import (
     WebhookStore,
 )
 from postroad.storage.memory import MemoryStore
+from postroad.storage.postgres import PostgresStore
 from postroad.storage.sqlite import SqliteStore
+from tests.postgres import a_database
 
 INLINE_MAX = 1000
 SCRAM = ScramKeys(b"salt\x00", 4096, b"\xff" * 32, b"\x01" * 32)
@@ -143,10 +145,22 @@ class MemoryPlace(Place):
         return MemoryStore(inline_max_octets=INLINE_MAX)
 
 
+class PostgresPlace(Place):
+    """A schema of its own in the database of the cluster that the tests run."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.url = a_database()
+
+    async def _open(self) -> Store:
+        return await PostgresStore.open(self.url, self.path, inline_max_octets=INLINE_MAX)
+
+
 PLACES: dict[str, Callable[[Path], Place]] = {
     "sqlite": Place,
     "sqlite-uncached": UncachedPlace,
     "memory": MemoryPlace,
+    "postgres": PostgresPlace,
 }
 
 

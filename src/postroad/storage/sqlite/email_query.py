@@ -86,8 +86,8 @@ class Selection:
             return self._condition(where)
         parts = [self._where(part) for part in where.parts]
         if where.operator is Operator.AND:
-            return f"({' AND '.join(parts)})" if parts else "1"
-        either = f"({' OR '.join(parts)})" if parts else "0"
+            return f"({' AND '.join(parts)})" if parts else "TRUE"
+        either = f"({' OR '.join(parts)})" if parts else "FALSE"
         return f"NOT {either}" if where.operator is Operator.NOT else either
 
     def _condition(self, condition: Condition) -> str:
@@ -100,6 +100,8 @@ class Selection:
             return "mailbox = ?"
         if field is Field.IN_MAILBOX_OTHER_THAN:
             assert isinstance(value, tuple)
+            if not value:
+                return "TRUE"
             self.values += value
             return f"mailbox NOT IN ({', '.join('?' * len(value))})"
         if field in _COMPARISONS:

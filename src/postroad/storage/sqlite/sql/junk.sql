@@ -30,11 +30,11 @@ DELETE FROM junk_lesson WHERE account = ?1 AND digest IN
 
 -- :name junk_total_add
 INSERT INTO junk_total (account, spam, ham) VALUES (?1, max(0, ?2), max(0, ?3))
-ON CONFLICT (account) DO UPDATE SET spam = max(0, spam + ?2), ham = max(0, ham + ?3);
+ON CONFLICT (account) DO UPDATE SET spam = max(0, junk_total.spam + ?2), ham = max(0, junk_total.ham + ?3);
 
 -- :name junk_token_add
 INSERT INTO junk_token (account, token, spam, ham, at) VALUES (?1, ?2, ?3, ?4, ?5)
-ON CONFLICT (account, token) DO UPDATE SET spam = spam + ?3, ham = ham + ?4, at = ?5;
+ON CONFLICT (account, token) DO UPDATE SET spam = junk_token.spam + ?3, ham = junk_token.ham + ?4, at = ?5;
 
 -- :name junk_token_take
 UPDATE junk_token SET spam = max(0, spam - ?3), ham = max(0, ham - ?4)

@@ -15,8 +15,8 @@ DELETE FROM login WHERE let_in = ?1 AND sequence <= (
 
 -- :name login_newest
 SELECT at, last_at, username, result, mechanism, server, client, app_password, count FROM login
-WHERE last_at >= ?1 AND (?2 OR NOT let_in) ORDER BY sequence DESC LIMIT ?3;
+WHERE last_at >= ?1 AND (?2 = 1 OR let_in = 0) ORDER BY sequence DESC LIMIT ?3;
 
 -- :name login_newest_of
 SELECT at, last_at, username, result, mechanism, server, client, app_password, count FROM login
-WHERE last_at >= ?1 AND (?2 OR NOT let_in) AND username = ?4 ORDER BY sequence DESC LIMIT ?3;
+WHERE last_at >= ?1 AND (?2 = 1 OR let_in = 0) AND username = ?4 ORDER BY sequence DESC LIMIT ?3;

@@ -64,7 +64,7 @@ DELETE FROM entry WHERE mailbox = ?1 RETURNING content, message;
 -- :name entry_listing
 -- One row whatever the number of entries: two JSON lists, made without a step per entry.
 SELECT json_group_array(uid), json_group_array(size)
-FROM (SELECT uid, size FROM entry WHERE mailbox = ?1 ORDER BY uid);
+FROM (SELECT uid, size FROM entry WHERE mailbox = ?1 ORDER BY uid) AS ordered;
 
 -- :name entry_get
 SELECT uid, prefix, content, content_size, plain, size, message, deposited_at, modseq

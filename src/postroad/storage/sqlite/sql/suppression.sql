@@ -15,5 +15,5 @@ DELETE FROM suppression WHERE stream = ?1 AND folded = ?2;
 -- :name suppression_page
 SELECT address, stream, reason, evidence, since FROM suppression
 WHERE (stream, folded) > (?1, ?2)
-  AND (?3 IS NULL OR stream = ?3) AND (?4 IS NULL OR folded = ?4) AND (?5 IS NULL OR domain = ?5)
+  AND stream = coalesce(?3, stream) AND folded = coalesce(?4, folded) AND domain = coalesce(?5, domain)
 ORDER BY stream, folded LIMIT ?6;

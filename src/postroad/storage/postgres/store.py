@@ -1,0 +1,191 @@
+"""Opens and closes the store in a PostgreSQL database."""
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from postroad.ports import (
+    ApiKeyStore,
+    Directory,
+    EmailStore,
+    JourneyStore,
+    JunkStore,
+    LabelStore,
+    LoginStore,
+    MailboxStore,
+    QueueStore,
+    SecurityStore,
+    SourceStore,
+    StandingStore,
+    StorageError,
+    SuppressionStore,
+    TemplateStore,
+)
+from postroad.storage.durable import make_directory
+from postroad.storage.files import FileContents
+from postroad.storage.large import LargeContents
+from postroad.storage.postgres.contents import PostgresContents
+from postroad.storage.postgres.database import Database, InThread, threaded
+from postroad.storage.postgres.emails import PostgresEmails
+from postroad.storage.postgres.schema import drop_parts, make_parts, prepare
+from postroad.storage.postgres.writer import Writer
+from postroad.storage.sqlite.api_keys import SqliteApiKeys
+from postroad.storage.sqlite.directory import SqliteDirectory
+from postroad.storage.sqlite.journey import SqliteJourney, prune
+from postroad.storage.sqlite.junk import SqliteJunk
+from postroad.storage.sqlite.labels import SqliteLabels
+from postroad.storage.sqlite.ledger import SqliteLedger
+from postroad.storage.sqlite.locks import FileLocks
+from postroad.storage.sqlite.logins import SqliteLogins
+from postroad.storage.sqlite.mailboxes import SqliteMailboxes
+from postroad.storage.sqlite.queue import SqliteQueue
+from postroad.storage.sqlite.security import SqliteSecurity
+from postroad.storage.sqlite.sources import SqliteSources
+from postroad.storage.sqlite.standing import SqliteStanding
+from postroad.storage.sqlite.statements import SQL
+from postroad.storage.sqlite.suppression import SqliteSuppressions
+from postroad.storage.sqlite.templates import SqliteTemplates
+
+
+class PostgresStore:
+    """All storage ports on one database, which any number of nodes share.
+
+    Bound to the event loop in which it was opened. `node` is a name kept in the data directory of this
+    machine, under which its server leases deliveries; `secret` is the same on all nodes. Sessions lock
+    mailboxes (`locks`) on their own machine only.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        directory: Path,
+        large: LargeContents,
+        *,
+        inline_max_octets: int,
+        cache_max_octets: int,
+        retry_seconds: float,
+    ) -> None:
+        shared: Any = database
+        here: Any = InThread(database)
+        self.database = database
+        self.large = large
+        self.writer = Writer(database, large.remove, retry_seconds=retry_seconds)
+        writer: Any = self.writer
+        self.content = PostgresContents(
+            shared, large, inline_max_octets=inline_max_octets, cache_max_octets=cache_max_octets
+        )
+        self.locks = FileLocks(directory / "locks")
+        self.ledger = SqliteLedger(writer, large.let_go)
+        self.journey: JourneyStore = SqliteJourney(shared)
+        self.queue: QueueStore = threaded(database, SqliteQueue(here, writer), but=("lease",))
+        self.directory: Directory = threaded(database, SqliteDirectory(here))
+        self.mailboxes: MailboxStore = threaded(database, SqliteMailboxes(here))
+        self.emails: EmailStore = threaded(database, PostgresEmails(here))
+        self.security: SecurityStore = threaded(database, SqliteSecurity(here))
+        self.logins: LoginStore = threaded(database, SqliteLogins(here))
+        self.standing: StandingStore = threaded(database, SqliteStanding(here))
+        self.sources: SourceStore = threaded(database, SqliteSources(here))
+        self.junk: JunkStore = threaded(database, SqliteJunk(here))
+        self.api_keys: ApiKeyStore = threaded(database, SqliteApiKeys(here))
+        self.templates: TemplateStore = threaded(database, SqliteTemplates(here))
+        self.labels: LabelStore = threaded(database, SqliteLabels(here))
+        self.suppressions: SuppressionStore = threaded(database, SqliteSuppressions(here))
+        self.node = ""
+        self.secret = b""
+        self._closed = False
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        path: Path,
+        *,
+        inline_max_octets: int = 256 * 1024,
+        cache_max_octets: int = 32 * 1024 * 1024,
+        retry_seconds: float = 10.0,
+        large: Callable[[Path], LargeContents] = FileContents,
+    ) -> "PostgresStore":
+        """Open the store in the database at `url`, made where it is empty; `path` is the data directory
+        of this machine.
+
+        `retry_seconds`: how long commits wait for a database that is away. `large` makes the place of
+        large contents, given `path`. Raises `StorageError`.
+        """
+        database = Database(url, connect_seconds=retry_seconds)
+        try:
+            await asyncio.to_thread(make_directory, path)
+            node = await asyncio.to_thread(_node, path / "node")
+            await database.browse(lambda c: prepare(c, database.name, time.time()))
+            store = cls(
+                database,
+                path,
+                large(path),
+                inline_max_octets=inline_max_octets,
+                cache_max_octets=cache_max_octets,
+                retry_seconds=retry_seconds,
+            )
+        except BaseException as error:
+            await asyncio.to_thread(database.close)
+            if isinstance(error, OSError | psycopg.Error):
+                raise StorageError(f"{path}: {error}") from error
+            raise
+        store.node = node
+        store.secret = bytes.fromhex(await store._setting("secret", secrets.token_hex(32)))
+        return store
+
+    async def prune(self, before: float) -> int:
+        """Remove messages accepted and ended before `before`, with their journeys, in small steps.
+
+        Returns how many. Domains, accounts, aliases and mailbox entries are not touched.
+        """
+        database: Any = self.database
+        writer: Any = self.writer
+        count = await prune(database, writer, before)
+        await self.writer.run(lambda c, _: _renew_parts(c, before), long=True)
+        return count
+
+    async def close(self) -> None:
+        """Finish the commits that wait, give back locks, close. Safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
+        await self.writer.close()
+        self.large.close()
+        self.locks.close()
+        await asyncio.to_thread(self.database.close)
+
+    async def _setting(self, name: str, first: str) -> str:
+        """Return what the store knows by that name; `first` from now on where it knows nothing."""
+
+        def know(connection: Any, _: Any) -> str:
+            connection.execute(SQL["setting_init"], (name, first))
+            value: str = connection.execute(SQL["setting_get"], (name,)).get
+            return value
+
+        value: str = await self.writer.run(know)
+        return value
+
+
+def _renew_parts(connection: Any, before: float) -> None:
+    make_parts(connection, time.time())
+    drop_parts(connection, before)
+
+
+def _node(path: Path) -> str:
+    """Return this machine's name, made by whichever of its processes comes first."""
+    made = path.with_name(f"node-{secrets.token_hex(4)}")
+    if not path.exists():
+        made.write_text(made.name)
+        try:
+            os.link(made, path)
+        except FileExistsError:
+            pass
+        finally:
+            made.unlink()
+    return path.read_text().strip()
