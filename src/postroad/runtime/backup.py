@@ -23,6 +23,7 @@ async def backup(config: Config, target: Path, progress: Progress) -> Made:
     """Back up into a directory, or a file named ``*.tar``; a server may run. Raises `StorageError`,
     `OSError`.
     """
+    _only_sqlite(config)
     large = make_large(config, config.server.data_dir)
     try:
         return await make_backup(config.server.data_dir, large, target, progress)
@@ -35,6 +36,7 @@ def restore(config: Config, source: Path, progress: Progress) -> Manifest:
 
     Raises `StorageError`, `OSError`, `ServerRuns`.
     """
+    _only_sqlite(config)
     data_dir = config.server.data_dir
     make_directory(data_dir)
     lock = ServerLock(data_dir)
@@ -47,6 +49,7 @@ def restore(config: Config, source: Path, progress: Progress) -> Manifest:
 async def verify_data(config: Config, progress: Progress) -> Report:
     """Look at all of the data directory; a server may run. Raises `StorageError`, `OSError`."""
     path = config.server.data_dir / FILE_NAME
+    _only_sqlite(config)
     if not path.exists():
         raise StorageError(
             f"{config.server.data_dir} has no {FILE_NAME}: there is nothing to verify."
@@ -70,3 +73,11 @@ async def verify_data(config: Config, progress: Progress) -> Report:
 async def verify_copy(path: Path, progress: Progress) -> Report:
     """Look at all of a backup. Raises `StorageError`, `OSError`."""
     return await verify_backup(path, progress)
+
+
+def _only_sqlite(config: Config) -> None:
+    if config.storage.url:
+        raise StorageError(
+            "storage.url names a PostgreSQL database: back it up and check it by its own tools "
+            "(pg_basebackup, pg_amcheck), together with the contents beside it."
+        )

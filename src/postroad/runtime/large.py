@@ -1,12 +1,15 @@
 """Where large contents are, by the configuration: in files, or in S3."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from postroad.runtime.config import Config
 from postroad.runtime.config.content import ContentPlace, DurableIn
 from postroad.storage.files import FileContents
 from postroad.storage.large import LargeContents
-from postroad.storage.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from postroad.runtime.stores import Store
 
 
 def make_large(config: Config, data_dir: Path) -> LargeContents:
@@ -42,7 +45,7 @@ def make_large(config: Config, data_dir: Path) -> LargeContents:
     return S3Contents(FileContents(data_dir), bucket, settings)
 
 
-def join_large(store: SqliteStore) -> None:
+def join_large(store: "Store") -> None:
     """Tell the place of large contents of the store that they belong to."""
     if isinstance(store.large, FileContents):
         return
@@ -52,7 +55,7 @@ def join_large(store: SqliteStore) -> None:
         store.large.join(store.content.stored, store.node)
 
 
-async def run_large(store: SqliteStore, *, first: bool) -> None:
+async def run_large(store: "Store", *, first: bool) -> None:
     """Do what is to be done beside the mail where contents are in S3."""
     from postroad.storage.s3.contents import S3Contents
 

@@ -5,7 +5,7 @@ An office may be opened on a data directory while a server runs on it; the serve
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cached_property, partial
+from functools import cached_property
 
 from postroad.delivery.above import ContentAbove
 from postroad.delivery.forward import Forwarding, Seal
@@ -17,7 +17,7 @@ from postroad.network import SystemClock, SystemEntropy
 from postroad.ports import Clock, Deliverer, Directory, Entropy, LoginStore
 from postroad.runtime import settings
 from postroad.runtime.config import Config
-from postroad.runtime.large import join_large, make_large
+from postroad.runtime.large import join_large
 from postroad.runtime.rendering.compose import make_renderer, make_templates
 from postroad.runtime.replies import make_classifier
 from postroad.runtime.rewriting import (
@@ -26,6 +26,7 @@ from postroad.runtime.rewriting import (
     make_srs,
     return_bases,
 )
+from postroad.runtime.stores import Store, open_store
 from postroad.runtime.webhooks import make_webhooks
 from postroad.service.accounts import Accounts
 from postroad.service.api_keys import ApiKeys
@@ -47,14 +48,13 @@ from postroad.service.standing import StandingDesk
 from postroad.service.suppressions import Suppressions
 from postroad.service.why import Why
 from postroad.storage.keys import FileKeys
-from postroad.storage.sqlite.store import SqliteStore
 from postroad.trust.srs import SrsInvalid
 
 
 class Office:
     """An open store with the services on it."""
 
-    def __init__(self, config: Config, store: SqliteStore, clock: Clock, entropy: Entropy) -> None:
+    def __init__(self, config: Config, store: Store, clock: Clock, entropy: Entropy) -> None:
         self.config = config
         self.store = store
         self.clock = clock
@@ -238,14 +238,7 @@ class Office:
         cls, config: Config, *, clock: Clock | None = None, entropy: Entropy | None = None
     ) -> AsyncIterator["Office"]:
         """Open the store of `config` (made where it is missing). Raises `StorageError`."""
-        storage = config.storage
-        store = await SqliteStore.open(
-            config.server.data_dir,
-            inline_max_octets=storage.inline_max_octets,
-            cache_max_octets=storage.cache_max_octets,
-            busy_timeout_seconds=storage.busy_timeout_seconds,
-            large=partial(make_large, config),
-        )
+        store = await open_store(config)
         join_large(store)
         try:
             clock = clock or SystemClock()

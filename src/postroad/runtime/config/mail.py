@@ -1,6 +1,6 @@
 """Settings of queue, store and POP3."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from postroad.queue import UnknownPolicy
 from postroad.runtime.config.values import Octets, Seconds, Section, Switch
@@ -125,6 +125,19 @@ class QueueSection(Section):
 class StorageSection(Section):
     """The store."""
 
+    url: str = Field(
+        default="",
+        repr=False,
+        description="A PostgreSQL database that several machines share: "
+        "postgresql://user:password@host/name. Needs `postroad[postgres]`. Empty: SQLite in "
+        "`server.data_dir`.",
+    )
+    retry_seconds: Seconds = Field(
+        default=10.0,
+        ge=0,
+        le=600,
+        description="How long a commit waits for a PostgreSQL that is away, before it is refused.",
+    )
     inline_max_octets: Octets = Field(
         default=256 * 1024,
         ge=0,
@@ -144,6 +157,13 @@ class StorageSection(Section):
         description="How long the journey of a message is kept after its end; 0: for ever. Mail in "
         "mailboxes is not touched.",
     )
+
+    @field_validator("url")
+    @classmethod
+    def _is_postgres(cls, url: str) -> str:
+        if url and not url.startswith(("postgresql://", "postgres://")):
+            raise ValueError("storage.url must begin with postgresql://")
+        return url
 
 
 class Pop3Section(Section):

@@ -18,6 +18,8 @@ _RULES: Sequence[tuple[str, str]] = (
     (r"json_each\(([:$?\w.]+)\)\s+(?!WHERE|AND|OR)([a-z])\b", r"jsonb_array_elements_text((\1)::jsonb) AS \2(value)"),
     (r"json_each\(([:$?\w.]+)\)", r"jsonb_array_elements_text((\1)::jsonb) AS each_one(value)"),
     (r"json_group_array\((\w+)\)", r"coalesce(json_agg(\1), '[]')::text"),
+    (r"([:?]\w+) IS NULL", r"(\1)::text IS NULL"),
+    (r"\bIN \(\)", "IN (NULL)"),
     (r"CROSS JOIN", "JOIN"),
     (r" INDEXED BY \w+", ""),
     (r"LIMIT -1 OFFSET", "OFFSET"),
