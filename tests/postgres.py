@@ -62,7 +62,9 @@ class Cluster:
         name = f"test_{next(_numbers)}"
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(f"CREATE SCHEMA {name}")
-            connection.execute(f"CREATE ROLE {name} LOGIN SUPERUSER")  # a role's path is no session state
+            connection.execute(
+                f"CREATE ROLE {name} LOGIN SUPERUSER"
+            )  # a role's path is no session state
             connection.execute(f"ALTER ROLE {name} SET search_path = {name}")
         return f"postgresql://{name}@127.0.0.1:{self.port}/postgres"
 

@@ -81,7 +81,9 @@ async def test_an_answer_that_was_lost_is_looked_up(tmp_path: Path) -> None:
                 assert [each.message for each in await store.queue.deliveries(message.id)]
             assert between.lost >= 3
             with psycopg.connect(url) as connection:
-                row = connection.execute("SELECT count(*), count(DISTINCT id) FROM message").fetchone()
+                row = connection.execute(
+                    "SELECT count(*), count(DISTINCT id) FROM message"
+                ).fetchone()
             assert row == (3, 3)
         finally:
             await store.close()

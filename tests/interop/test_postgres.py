@@ -112,15 +112,11 @@ async def test_another_node_delivers_what_a_killed_one_had(tmp_path: Path) -> No
             **{'routes."far.test"': {"via": f"127.0.0.1:{deaf.getsockname()[1]}"}},
         ) as first:
             messages = [numbered(number, BOB, FAR_AWAY) for number in range(10)]
-            await hand_in(
-                lambda: login(first.mailserver("submission")), BOB, [FAR_AWAY], messages
-            )
+            await hand_in(lambda: login(first.mailserver("submission")), BOB, [FAR_AWAY], messages)
             wait_for(lambda: queued(first) == 10)
             with node(first, tmp_path / "second", f"127.0.0.1:{controller.port}") as second:
                 both = [numbered(number, BOB, BOB) for number in range(100, 110)]
-                await hand_in(
-                    lambda: login(second.mailserver("submission")), BOB, [BOB], both
-                )
+                await hand_in(lambda: login(second.mailserver("submission")), BOB, [BOB], both)
                 os.killpg(first.process.pid, signal.SIGKILL)
                 wait_for(lambda: not queued(second))
                 read = read_mail(second.mailserver("pop3"))
@@ -195,4 +191,3 @@ def test_an_url_of_something_else_is_refused(tmp_path: Path, url: str) -> None:
     done = command(config, "config", "check")
     assert done.returncode != 0
     assert b"must begin with postgresql://" in done.stdout + done.stderr
-

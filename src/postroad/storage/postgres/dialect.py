@@ -15,7 +15,10 @@ from postroad.storage.sqlite import statements as sqlite
 from postroad.storage.sqlite.migrations import load_migrations
 
 _RULES: Sequence[tuple[str, str]] = (
-    (r"json_each\(([:$?\w.]+)\)\s+(?!WHERE|AND|OR)([a-z])\b", r"jsonb_array_elements_text((\1)::jsonb) AS \2(value)"),
+    (
+        r"json_each\(([:$?\w.]+)\)\s+(?!WHERE|AND|OR)([a-z])\b",
+        r"jsonb_array_elements_text((\1)::jsonb) AS \2(value)",
+    ),
     (r"json_each\(([:$?\w.]+)\)", r"jsonb_array_elements_text((\1)::jsonb) AS each_one(value)"),
     (r"json_group_array\((\w+)\)", r"coalesce(json_agg(\1), '[]')::text"),
     (r"([:?]\w+) IS NULL", r"(\1)::text IS NULL"),
@@ -70,7 +73,11 @@ def _load() -> dict[str, str]:
 
 _OWN = frozenset(
     {
-        "turn_take", "commit_insert", "commit_find", "commit_forget", "content_swept",
+        "turn_take",
+        "commit_insert",
+        "commit_find",
+        "commit_forget",
+        "content_swept",
         "partition_names",
     }
 )
@@ -93,7 +100,9 @@ def schema() -> list[str]:
     """Return the statements that make an empty database a store: those of SQLite, in its words, but for
     what ``sql/schema.sql`` makes instead.
     """
-    own = _statements((files("postroad.storage.postgres") / "sql" / "schema.sql").read_text("utf-8"))
+    own = _statements(
+        (files("postroad.storage.postgres") / "sql" / "schema.sql").read_text("utf-8")
+    )
     made = {match[2] for each in own if (match := _MADE.search(each))}
     found = []
     for _, text in load_migrations():

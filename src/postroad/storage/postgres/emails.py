@@ -35,11 +35,12 @@ class PostgresEmails(SqliteEmails):
         where: Condition | Combined | None,
         sort: Sequence[Sort],
         limit: int | None = None,
+        offset: int = 0,
     ) -> list[tuple[int, int]]:
-        """Return id and thread of the emails that fit, in order."""
+        """Return id and thread of the emails that fit, in order; of the first, `offset` are left out."""
         selection = PostgresSelection(account, where)
-        ordered = f"SELECT id, thread {selection.sql} {selection.order(sort)} LIMIT ?"
-        values = (*selection.values, limit)
+        ordered = f"SELECT id, thread {selection.sql} {selection.order(sort)} LIMIT ? OFFSET ?"
+        values = (*selection.values, limit, offset)
         rows: Any = await self._database.browse(lambda c: c.execute(ordered, values).fetchall())
         return [(email, thread) for email, thread in rows]
 

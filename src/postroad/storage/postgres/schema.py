@@ -29,8 +29,13 @@ def prepare(connection: Connection, name: str, now: float) -> None:
         if connection.execute("SELECT to_regclass('setting')::text").get is None:
             for statement in schema():
                 run(statement)
-            run("INSERT INTO setting (name, value) VALUES ('turn', ''), ('schema', $1)", (str(newest),))
-        version = int(connection.execute("SELECT value FROM setting WHERE name = 'schema'").get or 0)
+            run(
+                "INSERT INTO setting (name, value) VALUES ('turn', ''), ('schema', $1)",
+                (str(newest),),
+            )
+        version = int(
+            connection.execute("SELECT value FROM setting WHERE name = 'schema'").get or 0
+        )
         if version != newest:
             raise StorageError(
                 f"{name} has schema version {version}; this Postroad knows version {newest}."

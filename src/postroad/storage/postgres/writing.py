@@ -1,5 +1,5 @@
-"""Writes the rows of a batch in pipeline mode: all are sent before the first is answered, so a batch costs
-one round trip, whatever is in it. The statements are those of `storage.sqlite.writing`.
+"""Writes the rows of a batch in pipeline mode: all are sent before the first is answered, so a batch
+costs one round trip, whatever is in it. The statements are those of `storage.sqlite.writing`.
 """
 
 from collections.abc import Sequence
@@ -33,8 +33,8 @@ def write(connection: Connection, rows: Sequence[sqlite.Row]) -> None:
                 cursor = execute(text, row[1 : last + 1])
                 if one:
                     must.append(cursor)
-            if kind == ENDED:
-                swept.append(cursor)
+                if kind == ENDED:
+                    swept.append(cursor)
     if any(cursor.rowcount != 1 for cursor in must):
         raise RowRefused
     for cursor in swept:
