@@ -17,7 +17,7 @@ from tests.postgres import a_database, cluster
 
 
 class Proxy:
-    """Stands before the server. Of the next `lose` commits it passes the question and cuts the answer."""
+    """Stands before the server. Of the next `lose` commits it passes on the question, not the answer."""
 
     def __init__(self, port: int) -> None:
         self._server = port

@@ -91,7 +91,7 @@ async def test_the_whole_road(tmp_path: Path) -> None:
         read = read_mail(serving.mailserver("pop3"))
         assert sorted(map(serial, read)) == list(range(20))
         assert {message[-200:] for message in read} == {message[-200:] for message in messages}
-        journey = command(serving.config, "journey", "<7.0@numbered.test>")
+        journey = command(serving.config, "journey", "--message-id", "7.0@numbered.test")
         assert journey.returncode == 0, journey.stderr.decode()
         assert b"accepted" in journey.stdout
         assert not (serving.data_dir / "postroad.db").exists()
@@ -133,7 +133,7 @@ def bouncer(server: Cluster, directory: Path) -> Iterator[str]:
     port = free_port()
     config = directory / "pgbouncer.ini"
     config.write_text(
-        f"[databases]\n* = host=127.0.0.1 port={server.port}\n"
+        f"[databases]\n* = host=127.0.0.1 port={server.port} user=postroad\n"
         f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
         "auth_type = any\npool_mode = transaction\ndefault_pool_size = 3\n"
         f"logfile = {directory}/bouncer.log\n"

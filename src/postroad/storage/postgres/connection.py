@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import psycopg
-from psycopg.adapt import Dumper
+from psycopg.adapt import Loader
 from psycopg.types.numeric import Int8Dumper
+from psycopg.types.string import StrDumper
 
 from postroad.storage.postgres.dialect import DIFFERENCES, arranged, spoken
 from postroad.storage.postgres.words import vector
@@ -26,11 +27,7 @@ class _BoolDumper(Int8Dumper):
         return b"1" if obj else b"0"
 
 
-class _TextDumper(psycopg.types.string.StrDumper):
-    pass
-
-
-class _NumericLoader(psycopg.adapt.Loader):
+class _NumericLoader(Loader):
     """Sums of numbers are numbers."""
 
     def load(self, data: Any) -> int:
@@ -78,7 +75,7 @@ class Connection:
         )
         self.raw.adapters.register_dumper(bool, _BoolDumper)
         self.raw.adapters.register_dumper(int, Int8Dumper)
-        self.raw.adapters.register_dumper(str, _TextDumper)
+        self.raw.adapters.register_dumper(str, StrDumper)
         self.raw.adapters.register_loader("numeric", _NumericLoader)
         self.swept: list[int] = []
         self._changes = 0
@@ -126,6 +123,3 @@ class Connection:
     def close(self) -> None:
         """Close it."""
         self.raw.close()
-
-
-__all__ = ["Connection", "Dumper", "Rows"]

@@ -1,7 +1,7 @@
 """Makes an empty database a store, and the journey's parts by time.
 
-Whoever comes first makes it; others wait meanwhile. The lock for that is held by a transaction, and taken
-only when a store is opened.
+Whoever comes first makes it; others wait meanwhile. The lock for that is held by a transaction, and
+taken only when a store is opened.
 """
 
 from datetime import UTC, datetime

@@ -1,11 +1,12 @@
 """Natural group commit, as on SQLite: whatever waits when the last commit ends goes into the next one.
 
-A batch is one transaction, applied in the writer's thread. If an item fails, the batch is rolled back and
-applied again with a savepoint for each, so that only the failing one is refused.
+A batch is one transaction, applied in the writer's thread. If an item fails, the batch is rolled back
+and applied again with a savepoint for each, so that only the failing one is refused.
 
-Each transaction writes a name of its own into ``commit_id``. Where the connection is lost while the answer
-to COMMIT is awaited, that name tells on the next connection whether it was done: nothing is guessed and
-nothing done twice. If the server is still busy with it, the name's index makes us wait for its end.
+Each transaction writes a name of its own into ``commit_id``. Where the connection is lost while the
+answer to COMMIT is awaited, that name tells on the next connection whether it was done: nothing is
+guessed and nothing done twice. If the server is still busy with it, the name's index makes us wait for
+its end.
 Transactions that PostgreSQL gives up on (40001, 40P01) begin anew.
 """
 
