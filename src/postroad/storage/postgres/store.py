@@ -26,6 +26,7 @@ from postroad.ports import (
     StorageError,
     SuppressionStore,
     TemplateStore,
+    WebhookStore,
 )
 from postroad.storage.durable import make_directory
 from postroad.storage.files import FileContents
@@ -51,6 +52,7 @@ from postroad.storage.sqlite.standing import SqliteStanding
 from postroad.storage.sqlite.statements import SQL
 from postroad.storage.sqlite.suppression import SqliteSuppressions
 from postroad.storage.sqlite.templates import SqliteTemplates
+from postroad.storage.sqlite.webhooks import SqliteWebhooks
 
 
 class PostgresStore:
@@ -96,6 +98,7 @@ class PostgresStore:
         self.templates: TemplateStore = threaded(database, SqliteTemplates(here))
         self.labels: LabelStore = threaded(database, SqliteLabels(here))
         self.suppressions: SuppressionStore = threaded(database, SqliteSuppressions(here))
+        self.webhooks: WebhookStore = threaded(database, SqliteWebhooks(here))
         self.node = ""
         self.secret = b""
         self._closed = False
