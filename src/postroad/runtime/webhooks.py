@@ -6,16 +6,16 @@ from postroad.delivery.https import Fetcher, FetchSettings
 from postroad.model import Webhook
 from postroad.ports import Clock, Entropy, Network, Resolver
 from postroad.runtime.config import Config
+from postroad.runtime.stores import Store
 from postroad.service.webhook_follower import Follower, WebhookSettings
 from postroad.service.webhook_post import Poster
 from postroad.service.webhook_secrets import WebhookSecrets
 from postroad.service.webhooks import Webhooks, follow_all
-from postroad.storage.sqlite.store import SqliteStore
 
 _MAX_HEAD_OCTETS = 16 * 1024  # of an answer: its body is not read
 
 
-def make_webhooks(store: SqliteStore, clock: Clock, entropy: Entropy) -> Webhooks:
+def make_webhooks(store: Store, clock: Clock, entropy: Entropy) -> Webhooks:
     """Return what operators do with webhooks."""
     return Webhooks(
         ledger=store.ledger,
@@ -38,7 +38,7 @@ def make_poster(
     return Poster(Fetcher(resolver, network, clock, limits), webhooks.secrets, clock)
 
 
-async def run_webhooks(config: Config, store: SqliteStore, clock: Clock, poster: Poster) -> None:
+async def run_webhooks(config: Config, store: Store, clock: Clock, poster: Poster) -> None:
     """Tell all webhooks, without end."""
     section = config.webhooks
     settings = WebhookSettings(
