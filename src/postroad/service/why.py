@@ -10,16 +10,19 @@ from msgspec import Struct
 
 from postroad.message.bounce.classify import Category
 from postroad.model import (
+    Accepted,
     Delivery,
     DeliveryState,
     Message,
     PutOff,
     Reply,
+    Retried,
     Suppression,
     format_id,
 )
 from postroad.ports import (
     Clock,
+    JourneyEvent,
     JourneyStore,
     Lease,
     QueueStore,
@@ -39,7 +42,8 @@ _NO_DNS = ("4.4.3", "4.4.4")
 class Standing(Struct, frozen=True):
     """All that bears on one delivery at the moment `now` (seconds since 1970). `looks` are how the
     queues of running processes stand, none where no server runs; `pools` tells whence mail of a stream
-    leaves; `put_off` is the last thing that happened, if that was it.
+    leaves; `put_off` is the last thing that happened, if that was it; `told` is what else than its
+    sender made it wait.
     """
 
     now: float
@@ -52,6 +56,7 @@ class Standing(Struct, frozen=True):
     suppression: Suppression | None = None
     category: Category = Category.UNKNOWN
     pool: str = ""
+    told: str = ""
 
 
 class Why:
@@ -108,6 +113,7 @@ class Why:
                 suppression=listed.get(each.recipient.folded),
                 category=told.category if told is not None else Category.UNKNOWN,
                 pool=self._pools.get(found.stream, self._pools.get("", "")),
+                told=_told(events, key),
             )
             answers.append((each, sentence(standing)))
         return answers
@@ -186,7 +192,7 @@ def _not_yet(standing: Standing) -> str:
     if standing.put_off is not None:
         return f"It waits until {when} because {standing.put_off.reply.text}."
     if not delivery.attempts:
-        return f"It is not due before {when}, as its sender asked."
+        return f"It is not due before {when}, {standing.told or 'as its sender asked'}."
     last = delivery.last
     if last is not None and last.enhanced in _NO_DNS:
         return f"It waits until {when} because the DNS does not help{_said(last)}."
@@ -194,6 +200,18 @@ def _not_yet(standing: Standing) -> str:
         f"It is not due before {when}, as {_tries(delivery)} failed{_said(last)}"
         f"{_meant(standing.category)}."
     )
+
+
+def _told(events: Sequence[JourneyEvent], key: tuple[int, int]) -> str:
+    """Who moved a delivery last, or what made it wait when it was accepted."""
+    for event in reversed(events):
+        change = event.change
+        if isinstance(change, Retried) and key in change.keys:
+            return f"as {change.by} asked"
+        if isinstance(change, Accepted):
+            quiet = [each.reason for each in change.rulings if each.check == "quiet-hours"]
+            return f"because of {quiet[0]}" if quiet else ""
+    return ""
 
 
 def _due(standing: Standing) -> str:

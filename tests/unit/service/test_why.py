@@ -20,6 +20,9 @@ from postroad.model import (
     Origin,
     PutOff,
     Reply,
+    Retried,
+    Ruling,
+    RulingKind,
     ServerKind,
     Staged,
     Suppressed,
@@ -129,6 +132,11 @@ WAITING: list[tuple[Delivery, dict[str, Any], str]] = [
         "It waits until 2026-11-25 09:56:40 UTC because 192.0.2.1 sends no more than 2 a day.",
     ),
     (later(), {}, "It is not due before 2026-11-25 09:56:40 UTC, as its sender asked."),
+    (
+        later(),
+        {"told": "as ann asked"},
+        "It is not due before 2026-11-25 09:56:40 UTC, as ann asked.",
+    ),
     (
         later(attempts=1, last=Reply(452, "4.2.2", "mailbox full")),
         {"category": Category.MAILBOX_FULL},
@@ -286,3 +294,23 @@ async def test_the_store_is_asked_for_all_that_bears_on_it() -> None:
     ]
     with pytest.raises(Refused, match="there is no message"):
         await why.of(8, [])
+
+
+async def test_who_or_what_made_it_wait_is_told() -> None:
+    store = MemoryStore()
+    why = Why(
+        store=store.queue,
+        journey=store.journey,
+        suppressions=store.suppressions,
+        clock=Clock(),
+        classify=classify,
+    )
+    ruling = Ruling("quiet-hours", RulingKind.ACCEPT, "quiet hours of the stream", NOW - 60, 0.0)
+    staged = Staged(ContentRef(7, 1), b"x")
+    accepted = Accepted(NOW - 60, MESSAGE, (later(),), rulings=(ruling,))
+    await store.ledger.commit(Group((accepted,), (staged,)))
+    ((_, said),) = await why.of(7, ())
+    assert said.endswith(" UTC, because of quiet hours of the stream.")
+    await store.ledger.commit(Group((Retried(NOW - 30, "ann", ((7, 0),), NOW + 900),)))
+    ((_, said),) = await why.of(7, ())
+    assert said.endswith(" UTC, as ann asked.")
