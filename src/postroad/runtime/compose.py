@@ -136,6 +136,7 @@ class System:
             settings=settings.authenticator(config),
         )
         self.jmap = make_jmap(office, self.intake) if config.jmap.enabled else None
+        self._poster = make_poster(config, office.webhooks, office.clock, ways, ways)
         self._doors = Doors(
             config,
             intake=self.intake,
@@ -152,7 +153,7 @@ class System:
                 read_ahead=settings.read_ahead(config),
             ),
             tls=current.tls,
-            web=partial(make_web, office, self.intake, self.authenticator, self.jmap),
+            web=partial(make_web, office, self.intake, self.authenticator, self._poster, self.jmap),
             metrics=lambda: self.metrics.text(),
         )
         self.metrics = Metrics(
@@ -354,9 +355,7 @@ class System:
         await run_large(self.store, first=self._worker == 0)
 
     async def _tell_webhooks(self) -> None:
-        office, ways = self.office, self._maker.ways
-        poster = make_poster(self.config, office.webhooks, office.clock, ways, ways)
-        await run_webhooks(self.config, self.store, office.clock, poster)
+        await run_webhooks(self.config, self.store, self.office.clock, self._poster)
 
     async def _watch_keys(self) -> None:
         every = self.config.trust.key_check_seconds

@@ -9,6 +9,7 @@ from postroad.service.authenticate import Authenticator
 from postroad.service.intake import Intake
 from postroad.service.jmap import Jmap
 from postroad.service.landing import Landing
+from postroad.service.webhook_post import Post
 
 if TYPE_CHECKING:
     from postroad.web.connection import HttpServer
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
 
 
 def make_web(
-    office: Office, intake: Intake, authenticator: Authenticator, jmap: Jmap | None = None
+    office: Office,
+    intake: Intake,
+    authenticator: Authenticator,
+    post: Post,
+    jmap: Jmap | None = None,
 ) -> "HttpServer":
     """Return the server of all routes, for the running event loop."""
     from postroad.service.postings import Postings
@@ -40,6 +45,8 @@ def make_web(
         suppressions=office.suppressions,
         landing=_landing(office),
         templates=office.templates,
+        webhooks=office.webhooks,
+        post=post,
         jmap=jmap,
         authenticator=authenticator,
     )

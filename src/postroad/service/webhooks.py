@@ -37,6 +37,10 @@ _REPLAY_PAGE = 1000
 _MOST = 1_000_000  # as many as `webhooks.max_dead` may be
 
 
+class NoWebhook(Refused):
+    """There is no such webhook."""
+
+
 class WebhookShown(Struct, frozen=True):
     """A webhook, up to where its journey was read, how many posts wait and how many were given up."""
 
@@ -76,8 +80,8 @@ class Webhooks:
         """Make a webhook; return it and its secret. Raises `Refused`, `InvalidAddress`
         (a domain) and `Conflict`."""
         name = name.strip()
-        if not name or len(name) > MAX_NAME or not name.isprintable():
-            raise Refused(f"a name has 1 to {MAX_NAME} printable characters")
+        if not name or len(name) > MAX_NAME or not name.isprintable() or "/" in name:
+            raise Refused(f"a name has 1 to {MAX_NAME} printable characters, and no slash")
         if len(await self._store.all()) >= MAX_WEBHOOKS:
             raise Refused(f"there are {MAX_WEBHOOKS} webhooks already, and may be no more")
         now = self._clock.now()
@@ -149,7 +153,7 @@ class Webhooks:
         for hook in await self._store.all():
             if hook.name == name:
                 return hook
-        raise Refused(f"There is no webhook {name!r}. See: postroad webhook list")
+        raise NoWebhook(f"There is no webhook {name!r}. See: postroad webhook list")
 
     async def _shown(self, hook: Webhook) -> WebhookShown:
         waiting, dead = await self._store.count(hook.id)

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from litestar.types import ControllerRouterHandler
 
-from postroad.web import explore, health, jmap, suppressions, templates
+from postroad.web import explore, health, jmap, suppressions, templates, webhooks
 from postroad.web.api import find, send, steer
 from postroad.web.services import Services
 
@@ -24,5 +24,6 @@ ROUTES: tuple[Routes, ...] = (
     steer.routes,
     suppressions.routes,
     templates.routes,
+    webhooks.routes,
     jmap.routes,
 )

@@ -14,6 +14,8 @@ from postroad.service.postings import Postings
 from postroad.service.recipients import Recipients
 from postroad.service.suppressions import Suppressions
 from postroad.service.templates import Templates
+from postroad.service.webhook_post import Post
+from postroad.service.webhooks import Webhooks
 from postroad.web.settings import WebSettings
 
 
@@ -33,6 +35,8 @@ class Services(Struct, frozen=True):
     journeys: Journeys
     suppressions: Suppressions
     templates: Templates
+    webhooks: Webhooks
+    post: Post
     landing: Landing | None = None
     jmap: Jmap | None = None
     authenticator: Authenticator | None = None

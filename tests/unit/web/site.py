@@ -11,7 +11,7 @@ from msgspec import Struct
 from postroad.model import Address, ApiScope
 from postroad.runtime.compose import System
 from postroad.runtime.config import Config
-from tests.fake_dns import FakeDns
+from tests.fake_dns import FakeDns, Records
 
 ALL = tuple(ApiScope)
 
@@ -49,9 +49,12 @@ class Site(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def running(directory: Path, **sections: Any) -> AsyncIterator[Site]:
+async def running(
+    directory: Path, *, records: Records | None = None, **sections: Any
+) -> AsyncIterator[Site]:
     """Run a system with the domain here.test and the accounts ann and bob."""
-    async with System.open(config_of(directory, **sections), resolver=FakeDns({})) as system:
+    resolver = FakeDns(records or {})
+    async with System.open(config_of(directory, **sections), resolver=resolver) as system:
         await system.domains.add("here.test")
         for name in ("ann", "bob"):
             await system.accounts.add(Address(name, "here.test"), "a long enough password")
