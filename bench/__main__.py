@@ -19,6 +19,7 @@ from bench import (
     pop3_rows,
     smtp_rows,
     trust_rows,
+    webhook_rows,
     worker_rows,
 )
 from bench.contest import Contest, Result, Scale, run, skipped
@@ -45,6 +46,7 @@ def all_contests() -> list[Contest]:
         *pop3_rows.contests(),
         *latency_rows.contests(),
         *worker_rows.contests(),
+        *webhook_rows.contests(),
         *memory_rows.contests(),
         *growth_rows.contests(),
     ]

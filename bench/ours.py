@@ -37,7 +37,8 @@ class Postroad:
     `users` get an account each; `aliases` lead from a local part to any address; `routes` from a
     domain to an address and port. Without `login` anybody may submit, to addresses here. Mail of our
     users is signed with `keys`; senders of other mail are recognised if there is a `nameserver`.
-    With `http` there is the API, and `token` is a key for it. `prepare` may put mail into the store
+    With `http` there is the API, and `token` is a key for it. With `webhook` a receiver is told of all,
+    at a port where nobody listens. `prepare` may put mail into the store
     before the server starts.
 
     Raises `PeerFailed` with the log when it does not start.
@@ -54,6 +55,7 @@ class Postroad:
         nameserver: str = "",
         workers: int = 1,
         http: bool = False,
+        webhook: bool = False,
     ) -> None:
         self.address = LOOPBACK
         self.smtp_port = free_port()
@@ -61,6 +63,7 @@ class Postroad:
         self.pop3_port = free_port()
         self.http_port = free_port() if http else 0
         self.token = ""
+        self._webhook = webhook
         self._users = users
         self._login = login
         self._keys = keys
@@ -146,6 +149,14 @@ class Postroad:
         finally:
             database.close()
 
+    def untold(self) -> int:
+        """Return how many events wait for receivers of webhooks."""
+        database = apsw.Connection(str(self._database), flags=_READ_ONLY)
+        try:
+            return int(str(database.execute("SELECT count(*) FROM webhook_post").get))
+        finally:
+            database.close()
+
     def wait_until_deposited(self, count: int, user: str = "user", seconds: float = 120) -> float:
         """Wait until so many messages were put into an INBOX; return `time.perf_counter()`."""
         deadline = time.monotonic() + seconds
@@ -183,6 +194,8 @@ class Postroad:
                 self._inboxes[user] = account.inbox
             if self.http_port:
                 self.token = await office.api_keys.add("bench", (ApiScope.SEND,))
+            if self._webhook:
+                await office.webhooks.add("dead", f"https://{LOOPBACK}:{free_port()}/")
             if self._keys:
                 await office.keys.add(DOMAIN, self._keys, sign_now=True)
             for name, target in self._aliases.items():
@@ -240,6 +253,9 @@ auth_required = {login}
 
 [pop3]
 auth_without_tls = true
+
+[webhooks]
+allow_private = true
 
 [trust]
 verify = {verify}

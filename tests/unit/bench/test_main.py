@@ -39,6 +39,7 @@ GOALS = {
     "memory-message-pop3": (8, None),
     "memory-idle-10000": (25, None),  # kB
     "memory-pop3": (64, None),  # MB
+    "webhook-dead": (0.95, None),
     "queue-million-first": (2, None),  # s
     "queue-million-memory": (300, None),  # MB
 }
