@@ -9,6 +9,7 @@ from postroad.message.compose import Attachment, Letter, LetterInvalid, Person, 
 from postroad.model import Address, ApiKey, InvalidAddress, Label
 from postroad.service.domains import Domains
 from postroad.service.postings import NotTaken
+from postroad.service.streams import DEFAULT_STREAM
 from postroad.web.api.shapes import MAX_TAGS, MessageIn, People, PersonIn, Who
 from postroad.web.problem import FieldProblem, Problem, invalid
 from postroad.web.settings import WebSettings
@@ -131,9 +132,8 @@ def label(
     return Label(key.id, subject, tuple(dict.fromkeys(tags)), tuple(metadata))
 
 
-async def allowed(field: str, sender: Address, key: ApiKey, domains: Hosted) -> None:
+async def allowed(field: str, name: str, key: ApiKey, domains: Hosted) -> None:
     """Raises `Problem` where a key may not send in the name of a domain."""
-    name = sender.domain
     if key.domains and name not in key.domains:
         raise Problem(
             403,
@@ -162,10 +162,10 @@ def stream(given: str | None, key: ApiKey, settings: WebSettings) -> str | None:
     """Return the name of a stream as it is kept. Raises `Problem` where there is none of that name, or a
     key has nothing to do with it: a stream signs, keeps a list and has sources of its own.
     """
-    if given is None:
-        return None
-    if given == "default":
-        return ""
+    if given is None or given == DEFAULT_STREAM:
+        return (
+            None  # as the rules of the operator say, who may have put the sender on a list's stream
+        )
     if given not in settings.streams:
         raise invalid("stream", f"there is no stream {given!r}")
     if key.domains and settings.streams[given].isdisjoint(key.domains):

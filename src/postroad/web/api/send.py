@@ -166,13 +166,13 @@ class Sender:
         author = reading.address("from", sender)
         recipients = [reading.address(f"to[{place}]", each) for place, each in enumerate(to)]
         reading.enough(recipients, self._settings.max_recipients)
-        await reading.allowed("from", author, key, self._hosted)
+        await reading.allowed("from", author.domain, key, self._hosted)
         if data.count(b"\r\n") != data.count(b"\n") or data.count(b"\r\n") != data.count(b"\r"):
             raise invalid("", "every line of the message must end in CRLF")
         head = data[: max(header_end(data), 0)]
         if not head:
             raise invalid("", "this is no message: it has no header")
-        self._check_author(head, key)
+        await self._check_author(head, key)
         if send_at is not None and send_at.tzinfo is None:
             raise invalid("send_at", "has no zone")
         now = self._services.clock.now()
@@ -188,15 +188,14 @@ class Sender:
         posting = Posting(author, tuple(recipients), data, _origin(request), wishes)
         return await self._take(posting, [f"to[{place}]" for place in range(len(to))])
 
-    def _check_author(self, head: bytes, key: ApiKey) -> None:
-        """A key of some domains must not write the name of another into From."""
-        if not key.domains:
-            return
+    async def _check_author(self, head: bytes, key: ApiKey) -> None:
+        """Raises `Problem` where From names whom the key does not send for, or a domain of others."""
         author = author_of(Header.parse(head))
-        if author.problem is not None or not set(author.domains) <= set(key.domains):
-            raise Problem(
-                403, "forbidden", f"From: the key {key.name!r} does not send for that domain"
-            )
+        if key.domains and author.problem is not None:
+            reason = f"From: the key {key.name!r} sends for its domains alone; this names none"
+            raise Problem(403, "forbidden", reason)
+        for name in author.domains:
+            await reading.allowed("From", name, key, self._hosted)
 
     async def _item(
         self, item: msgspec.Raw, key: ApiKey, origin: Origin, once: Once | None
@@ -218,7 +217,7 @@ class Sender:
         letter, found = reading.letter(given)
         reading.enough(found, settings.max_recipients)
         sender = letter.author.address
-        await reading.allowed("from", sender, key, self._hosted)
+        await reading.allowed("from", sender.domain, key, self._hosted)
         data = reading.write(letter, settings.max_message_octets)
         now = self._services.clock.now()
         release_at, expires_at = reading.times(given.send_at, given.ttl, now, settings)

@@ -185,6 +185,7 @@ async def test_a_message_that_is_written_already(tmp_path: Path) -> None:
         only = await site.key(ApiScope.SEND, domains=("here.test",))
         forged = written.replace(b"ann@here", b"boss@there")
         assert (await site.anyone.post(url, content=forged, headers=only)).status_code == 403
+        assert (await site.client.post(url, content=forged)).status_code == 403  # not ours at all
         assert (await site.anyone.post(url, content=written, headers=only)).status_code == 202
 
 
@@ -206,6 +207,17 @@ async def test_a_key_of_a_domain_sends_by_its_streams_alone(tmp_path: Path) -> N
         assert (
             await site.client.post("/api/v1/messages", json=asked | {"stream": "news"})
         ).status_code == 202
+
+
+async def test_the_default_stream_is_what_the_operators_rules_say(tmp_path: Path) -> None:
+    """Who unsubscribed from a sender's stream is not reached by another name for it."""
+    async with running(tmp_path, streams={"own": {"senders": "@here.test"}}) as site:
+        asked = HELLO | {"stream": "default"}
+        response = await site.client.post("/api/v1/messages", json=asked)
+        assert response.status_code == 202, response.text
+        message = await site.system.store.queue.message(parse_id(response.json()["id"]))
+        assert message is not None
+        assert message.stream == "own"
 
 
 async def test_keys_are_good_for_what_they_are_good_for(tmp_path: Path) -> None:
