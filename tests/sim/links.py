@@ -147,6 +147,7 @@ class End:
         link.network.count(kind)
         link.faults.kind = ""
         if kind == "reset":
+            self.half = True  # what follows a lost octet does not arrive either
             latency = link.faults.latency
             self.loop.call_later(latency, self.broken)
             self.peer.loop.call_later(latency, self.peer.broken)
