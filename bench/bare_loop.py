@@ -120,7 +120,15 @@ class Writer:
         many(
             SQL["message_insert"],
             [
-                (job.id, now, "sender@source.test", f"<{job.id:x}@source.test>", job.id, _ACCEPTED)
+                (
+                    job.id,
+                    now,
+                    "sender@source.test",
+                    f"<{job.id:x}@source.test>",
+                    job.id,
+                    _ACCEPTED,
+                    None,
+                )
                 for job in jobs
             ],
         )
