@@ -87,6 +87,11 @@ from postroad.model import (
     Suppressed,
     Suppression,
     SuppressionReason,
+    Template,
+    TemplateActivated,
+    TemplateRemoved,
+    TemplateSaved,
+    TemplateSource,
     TlsCounted,
     TlsFailure,
     TlsReported,
@@ -96,6 +101,13 @@ from postroad.model import (
     Unsuppressed,
     Upload,
     Uploaded,
+    Webhook,
+    WebhookAdded,
+    WebhookChanged,
+    WebhookKind,
+    WebhookPost,
+    WebhookRemoved,
+    WebhookWorked,
     Words,
     decode_changes,
     encode_changes,
@@ -115,6 +127,7 @@ MESSAGE = Message(
     7, ENVELOPE, ContentRef(7, 12), Origin(ServerKind.MX, client="192.0.2.1"), 1.5, "<a@b>", 6
 )
 SCRAM = ScramKeys(b"\x00", 4096, b"\x01", b"\x02")
+HOOK = Webhook(1, "shop", "https://x.test/hook", 1.0, (WebhookKind.BOUNCED,), ("news",))
 CHANGES: list[Change] = [
     Accepted(1.0, MESSAGE, (Delivery(7, 0, BOB, BOB, "x.test", notify=Notify(6)),), "node", 9.0),
     Leased(1.0, "node", 2.0, ((7, 0),)),
@@ -182,6 +195,24 @@ CHANGES: list[Change] = [
     ApiKeyAdded(1.0, ApiKey(1, "shop", (), ("x.test",), b"\xff", 1.0)),
     ApiKeyRemoved(1.0, "shop"),
     AnswerKept(1.0, KeptAnswer("ann", "order-17", b"\xff", "{}", 9.0)),
+    TemplateSaved(
+        1.0,
+        Template("hello", 1, True, TemplateSource(subject="Hi {{ name }}"), "{}", 1.0, "root"),
+        9,
+    ),
+    TemplateActivated(1.0, "hello", 1, "root"),
+    TemplateRemoved(1.0, "hello", "root"),
+    WebhookAdded(1.0, HOOK),
+    WebhookChanged(1.0, HOOK),
+    WebhookRemoved(1.0, "shop"),
+    WebhookWorked(
+        1.0,
+        1,
+        7,
+        (WebhookPost(1, 7, 0, 9, WebhookKind.DELIVERED, "{}", 1.0, 2.0, 1, "timed out"),),
+        ((6, 0),),
+        100,
+    ),
     Opened(1.0, 7, 0, "an image proxy"),
     Clicked(1.0, 7, 0, "https://x.test/"),
     Unsubscribed(1.0, 7, 0, "news", "one-click"),
