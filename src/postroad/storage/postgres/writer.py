@@ -10,12 +10,10 @@ its end.
 Transactions that PostgreSQL gives up on (40001, 40P01) begin anew.
 """
 
-import asyncio
 import contextlib
 import secrets
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import Any
@@ -23,15 +21,14 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-from postroad.model.tally import SECONDS, SIZES, Histogram
 from postroad.ports import StorageError
 from postroad.storage.postgres.connection import Connection
 from postroad.storage.postgres.database import LOST, Database
 from postroad.storage.postgres.writing import RowRefused, write
 from postroad.storage.sqlite.apply import Sweep, apply_steps
+from postroad.storage.sqlite.batches import Batches, Item
 from postroad.storage.sqlite.explain import explain
 from postroad.storage.sqlite.rows import Rows
-from postroad.storage.sqlite.writer import BATCH_MAX_ITEMS, BATCH_MAX_OCTETS, Item, Job
 
 COMMITS_KEPT_SECONDS = 3600.0
 _FORGET_EVERY = 1000  # batches
@@ -40,7 +37,7 @@ _LONGEST_PAUSE_SECONDS = 1.0
 _AGAIN = (errors.SerializationFailure, errors.DeadlockDetected)
 
 
-class Writer:
+class Writer(Batches):
     """Applies items in the order of `put`. Bound to the event loop in which it was made."""
 
     def __init__(
@@ -50,51 +47,19 @@ class Writer:
         *,
         retry_seconds: float,
     ) -> None:
+        super().__init__(database.name)
         self._database = database
         self._unlink = unlink
         self._retry_seconds = retry_seconds
-        self._loop = asyncio.get_running_loop()
-        self._waiting: deque[Item] = deque()
-        self._busy = False
-        self._closing = False
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self.batches = Histogram(SIZES)  # groups in each commit
-        self.seconds = Histogram(SECONDS)  # from its beginning to stable storage
         self._connection: Connection | None = None
         self._done = 0
         self._work: SimpleQueue[list[Item] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="postroad-writer", daemon=True)
         self._thread.start()
 
-    def put(self, item: Item) -> None:
-        """Queue an item; its future is resolved once it is on stable storage, or refused."""
-        if self._closing:
-            raise StorageError(f"{self._database.name} is closed.")
-        self._waiting.append(item)
-        if not self._busy:
-            self._busy = True
-            self._idle.clear()
-            self._loop.call_soon(self._next_batch)
-
-    def new_item(self) -> Item:
-        """Return an item with a future of this writer's loop."""
-        return Item(self._loop.create_future())
-
-    async def run(self, job: Job, *, long: bool = False) -> Any:
-        """Run `job` in a transaction and return its result. `long`: alone."""
-        item = self.new_item()
-        item.job = job
-        item.long = item.alone = long
-        self.put(item)
-        return await item.future
-
-    async def close(self) -> None:
-        """Finish what waits, then end the thread."""
-        self._closing = True
-        await self._idle.wait()
+    def _end_thread(self) -> None:
         self._work.put(None)
-        await asyncio.to_thread(self._thread.join)
+        self._thread.join()
 
     # In the event loop's thread.
 
@@ -102,32 +67,14 @@ class Writer:
         if self._waiting:
             self._work.put(self._take())
         else:
-            self._busy = False
-            self._idle.set()
-
-    def _take(self) -> list[Item]:
-        waiting = self._waiting
-        batch = [waiting.popleft()]
-        octets = batch[0].octets
-        while waiting and len(batch) < BATCH_MAX_ITEMS and not batch[0].alone:
-            octets += waiting[0].octets
-            if waiting[0].alone or octets > BATCH_MAX_OCTETS:
-                break
-            batch.append(waiting.popleft())
-        return batch
+            self._rest()
 
     def _settle(self, batch: list[Item], seconds: float, failure: Exception | None) -> None:
         if failure is None:
             self.batches.observe(len(batch))
             self.seconds.observe(seconds)
         for item in batch:
-            future = item.future
-            if future.done():  # its caller was cancelled; the change stands
-                continue
-            if (reason := failure or item.error) is not None:
-                future.set_exception(reason)
-            else:
-                future.set_result(item.result)
+            item.settle(failure or item.error)
         self._next_batch()
 
     # In the writer's thread.
@@ -229,8 +176,7 @@ class Writer:
 
     def _explained(self, connection: Any, item: Item, error: Exception) -> Exception:
         if isinstance(error, RowRefused | psycopg.IntegrityError):
-            rows = [item.rows] if item.rows else [s for s in item.steps if isinstance(s, Rows)]
-            return explain(connection, rows)
+            return explain(connection, item.parts)
         return self._database.storage_error(error) if isinstance(error, psycopg.Error) else error
 
     def _connected(self) -> Connection:

@@ -13,55 +13,29 @@ so only the failing one is rejected. If COMMIT itself fails, each item gets a tr
 Long items (removing an account) run wholly in the thread, alone.
 """
 
-import asyncio
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from queue import SimpleQueue
-from typing import Any
 
 import apsw
 
-from postroad.model.tally import SECONDS, SIZES, Histogram
-from postroad.ports import StorageError
 from postroad.storage.sqlite.apply import Sweep, apply_steps
+from postroad.storage.sqlite.batches import Batches, Item
 from postroad.storage.sqlite.database import Database
 from postroad.storage.sqlite.explain import explain
-from postroad.storage.sqlite.rows import Rows
 from postroad.storage.sqlite.writing import MAX_ROWS, Row, prepare, write
 
 _SHORTEST_PAUSE_SECONDS = 0.0003
 _LONGEST_PAUSE_SECONDS = 0.01
 
-BATCH_MAX_ITEMS = 1000
-BATCH_MAX_OCTETS = 4 * 1024 * 1024  # bounds how long the event loop is kept busy by one batch
 
-Job = Callable[[apsw.Connection, Sweep], Any]
-
-
-class Item:
-    """What is applied whole or not at all: `rows`, `steps` or a `job`, and the future of its caller."""
-
-    __slots__ = ("alone", "error", "future", "job", "long", "octets", "result", "rows", "steps")
-
-    def __init__(self, future: "asyncio.Future[Any]") -> None:
-        self.future = future
-        self.rows: Rows | None = None
-        self.steps: Sequence[Any] = ()
-        self.job: Job | None = None
-        self.octets = 0
-        self.long = False
-        self.alone = False
-        self.result: Any = None
-        self.error: Exception | None = None
-
-
-class Writer:
+class Writer(Batches):
     """Applies items in the order of `put`. Bound to the event loop in which it was made."""
 
     def __init__(self, database: Database, unlink: Callable[[Sequence[int]], None]) -> None:
+        super().__init__(str(database.path))
         self._database = database
         self._connection = database.writer
         self._sweep = Sweep()
@@ -69,47 +43,14 @@ class Writer:
         self._connection.set_busy_timeout(0)  # who waits is ours to say
         self._turn = database.turn
         self._unlink = unlink
-        self._loop = asyncio.get_running_loop()
-        self._waiting: deque[Item] = deque()
-        self._busy = False
         self._began = 0.0
-        self.batches = Histogram(SIZES)  # groups in each commit
-        self.seconds = Histogram(SECONDS)  # from its beginning to stable storage
-        self._closing = False
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="postroad-writer", daemon=True)
         self._thread.start()
 
-    def put(self, item: Item) -> None:
-        """Queue an item; its future is resolved once it is on stable storage, or refused."""
-        if self._closing:
-            raise StorageError(f"{self._database.path} is closed.")
-        self._waiting.append(item)
-        if not self._busy:
-            self._busy = True
-            self._idle.clear()
-            self._loop.call_soon(self._next_batch)
-
-    def new_item(self) -> Item:
-        """Return an item with a future of this writer's loop."""
-        return Item(self._loop.create_future())
-
-    async def run(self, job: Job, *, long: bool = False) -> Any:
-        """Run `job` in a transaction and return its result. `long`: in the thread, alone."""
-        item = self.new_item()
-        item.job = job
-        item.long = item.alone = long
-        self.put(item)
-        return await item.future
-
-    async def close(self) -> None:
-        """Finish what waits, then end the thread."""
-        self._closing = True
-        await self._idle.wait()
+    def _end_thread(self) -> None:
         self._work.put(None)
-        await asyncio.to_thread(self._thread.join)
+        self._thread.join()
 
     # In the event loop's thread.
 
@@ -122,8 +63,7 @@ class Writer:
                 return
             if self._begin_whole(batch) or self._begin(batch, each=False):
                 return
-        self._busy = False
-        self._idle.set()
+        self._rest()
 
     def _begin_whole(self, batch: list[Item]) -> bool:
         """Have it written in the thread, if it is nothing but rows and no other process writes."""
@@ -159,22 +99,9 @@ class Writer:
             return True
         return self._apply(batch, each=each)
 
-    def _take(self) -> list[Item]:
-        waiting = self._waiting
-        batch = [waiting.popleft()]
-        octets = batch[0].octets
-        if batch[0].alone:
-            return batch
-        whole = batch[0].rows is not None
-        while waiting and len(batch) < BATCH_MAX_ITEMS:
-            following = waiting[0]
-            octets += following.octets
-            if following.alone or octets > BATCH_MAX_OCTETS:
-                break
-            if (following.rows is not None) is not whole:
-                break
-            batch.append(waiting.popleft())
-        return batch
+    def _fits(self, item: Item, first: Item) -> bool:
+        """Nothing but rows goes by one statement, and not with what does not."""
+        return (item.rows is not None) is (first.rows is not None)
 
     def _apply(self, batch: list[Item], *, each: bool) -> bool:
         """Apply and hand COMMIT to the thread; False where nothing is left to commit."""
@@ -219,8 +146,7 @@ class Writer:
 
     def _explained(self, item: Item, error: Exception) -> Exception:
         if isinstance(error, apsw.ConstraintError):
-            rows = [item.rows] if item.rows else [s for s in item.steps if isinstance(s, Rows)]
-            return explain(self._connection, rows)
+            return explain(self._connection, item.parts)
         if isinstance(error, apsw.Error):
             return self._database.storage_error(error)
         return error
@@ -263,13 +189,7 @@ class Writer:
             self.batches.observe(len(batch))
             self.seconds.observe(time.monotonic() - self._began)
         for item in batch:
-            future = item.future
-            if future.done():  # its caller was cancelled; the change stands
-                continue
-            if (reason := item.error or failure) is not None:
-                future.set_exception(reason)
-            else:
-                future.set_result(item.result)
+            item.settle(item.error or failure)
 
     def _begun(self, batch: list[Item], each: bool, error: Exception | None) -> None:
         if error is not None:
