@@ -129,7 +129,7 @@ async def test_a_file_that_was_cut_is_damaged(store: SqliteStore, above: bytes) 
 async def insert(store: SqliteStore, staged: Staged) -> None:
     values = (staged.ref.id, staged.ref.size, "file", staged.begins)
     sql = "INSERT INTO content (id, size, place, begins) VALUES (?, ?, ?, ?)"
-    await store.writer.run(lambda connection, _: connection.execute(sql, values).fetchall())
+    await store.writer.run(lambda connection: connection.execute(sql, values).fetchall())
 
 
 async def test_bytes_and_names_are_synced_before_the_commit(

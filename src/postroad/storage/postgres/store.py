@@ -150,7 +150,7 @@ class PostgresStore:
         database: Any = self.database
         writer: Any = self.writer
         count = await prune(database, writer, before)
-        await self.writer.run(lambda c, _: _renew_parts(c, before), long=True)
+        await self.writer.run(lambda c: _renew_parts(c, before), long=True)
         return count
 
     async def close(self) -> None:
@@ -166,7 +166,7 @@ class PostgresStore:
     async def _setting(self, name: str, first: str) -> str:
         """Return what the store knows by that name; `first` from now on where it knows nothing."""
 
-        def know(connection: Any, _: Any) -> str:
+        def know(connection: Any) -> str:
             connection.execute(SQL["setting_init"], (name, first))
             value: str = connection.execute(SQL["setting_get"], (name,)).get
             return value

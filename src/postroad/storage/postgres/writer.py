@@ -25,7 +25,7 @@ from postroad.ports import StorageError
 from postroad.storage.postgres.connection import Connection
 from postroad.storage.postgres.database import LOST, Database
 from postroad.storage.postgres.writing import RowRefused, write
-from postroad.storage.sqlite.apply import Sweep, apply_steps
+from postroad.storage.sqlite.apply import apply_steps
 from postroad.storage.sqlite.batches import Batches, Item
 from postroad.storage.sqlite.explain import explain
 from postroad.storage.sqlite.rows import Rows
@@ -205,10 +205,10 @@ def _apply_item(connection: Any, item: Item) -> None:
     if item.rows is not None:
         write(connection, item.rows.rows)
     elif item.job is not None:
-        item.result = item.job(connection, Sweep())
+        item.result = item.job(connection)
     else:
         for step in item.steps:
             if isinstance(step, Rows):
                 write(connection, step.rows)
             else:
-                apply_steps(connection, [step], Sweep())
+                apply_steps(connection, [step])

@@ -5,7 +5,7 @@ raises `apsw.ConstraintError`, and `explain` finds the words later, when the ite
 savepoint.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import apsw
@@ -63,41 +63,19 @@ from postroad.storage.sqlite.suppression import (
     write_suppressed,
     write_unsuppressed,
 )
-from postroad.storage.sqlite.writing import Row, write
+from postroad.storage.sqlite.writing import write
 
 _KeyChange = TypeVar("_KeyChange", Held, Retried, Dropped)
 _Key: TypeAlias = tuple[int, int]
 
 
-class Sweep:
-    """Large contents that nobody needs any more: to be removed after the commit.
-
-    `files` is filled by the connection that deletes their rows (`writing.prepare`).
-    """
-
-    __slots__ = ("files",)
-
-    def __init__(self) -> None:
-        self.files: list[int] = []
-
-    def run(self, connection: apsw.Connection, sql: str, rows: Iterable[Row]) -> None:
-        """Run a sweeping statement for each row."""
-        connection.executemany(sql, rows)
-
-    def take(self) -> list[int]:
-        """Return the files so far, and forget them."""
-        files = self.files[:]
-        self.files.clear()
-        return files
-
-
-def apply_steps(connection: apsw.Connection, steps: Sequence[Rows | Change], sweep: Sweep) -> None:
+def apply_steps(connection: apsw.Connection, steps: Sequence[Rows | Change]) -> None:
     """Apply rows and other changes in order. Raises `Conflict` or `apsw.ConstraintError`."""
     for step in steps:
         if isinstance(step, Rows):
             write(connection, step.rows)
         else:
-            _APPLY[type(step)](connection, step, sweep)
+            _APPLY[type(step)](connection, step)
 
 
 def write_journey(
@@ -113,17 +91,17 @@ def write_journey(
 # Deliveries.
 
 
-def _leased(connection: apsw.Connection, change: Leased, sweep: Sweep) -> None:
+def _leased(connection: apsw.Connection, change: Leased) -> None:
     rows = [(change.until, change.node, *key) for key in change.keys]
     connection.executemany(SQL["delivery_leased"], rows)
 
 
-def _released(connection: apsw.Connection, change: Released, sweep: Sweep) -> None:
+def _released(connection: apsw.Connection, change: Released) -> None:
     rows = [(change.due_at, *key) for key in change.keys]
     connection.executemany(SQL["delivery_released"], rows)
 
 
-def _put_off(connection: apsw.Connection, change: PutOff, sweep: Sweep) -> None:
+def _put_off(connection: apsw.Connection, change: PutOff) -> None:
     done: dict[int, list[_Key]] = {}
     last = msgspec.json.encode(change.reply).decode()
     for key in change.keys:
@@ -134,22 +112,18 @@ def _put_off(connection: apsw.Connection, change: PutOff, sweep: Sweep) -> None:
         write_journey(connection, replace(change, keys=tuple(keys)), change.at, message)
 
 
-def _source_spent(connection: apsw.Connection, change: SourceSpent, sweep: Sweep) -> None:
-    write_spent(connection, change)
-
-
-def _held(connection: apsw.Connection, change: Held, sweep: Sweep) -> None:
+def _held(connection: apsw.Connection, change: Held) -> None:
     _by_operator(connection, change, "delivery_held")
 
 
-def _retried(connection: apsw.Connection, change: Retried, sweep: Sweep) -> None:
+def _retried(connection: apsw.Connection, change: Retried) -> None:
     _by_operator(connection, change, "delivery_retried", change.due_at)
 
 
-def _dropped(connection: apsw.Connection, change: Dropped, sweep: Sweep) -> None:
+def _dropped(connection: apsw.Connection, change: Dropped) -> None:
     statement = "delivery_cancelled" if change.cancelled else "delivery_dropped"
     messages = _by_operator(connection, change, statement)
-    sweep.run(connection, SQL["content_sweep_message"], [(message,) for message in messages])
+    connection.executemany(SQL["content_sweep_message"], [(message,) for message in messages])
 
 
 def _by_operator(
@@ -170,7 +144,7 @@ def _by_operator(
 # Mailboxes and accounts.
 
 
-def _expunged(connection: apsw.Connection, change: Expunged, sweep: Sweep) -> None:
+def _expunged(connection: apsw.Connection, change: Expunged) -> None:
     emails.expunged(connection, change)
     contents = connection.executemany(
         SQL["entry_delete"], [(change.mailbox, uid) for uid in change.uids]
@@ -179,15 +153,15 @@ def _expunged(connection: apsw.Connection, change: Expunged, sweep: Sweep) -> No
     if not connection.changes():
         raise conflicts.mailbox_gone(change.mailbox)
     write_journey(connection, change, change.at)
-    sweep.run(connection, SQL["content_sweep"], contents)
+    connection.executemany(SQL["content_sweep"], contents)
 
 
-def _moved(connection: apsw.Connection, change: Moved, sweep: Sweep) -> None:
+def _moved(connection: apsw.Connection, change: Moved) -> None:
     for message, part in moves.move(connection, change):
         write_journey(connection, part, change.at, message)
 
 
-def _account_removed(connection: apsw.Connection, change: AccountRemoved, sweep: Sweep) -> None:
+def _account_removed(connection: apsw.Connection, change: AccountRemoved) -> None:
     mailboxes = directory.account_removed(connection, change)
     junk.forget(connection, change.account)
     uploads = emails.account_removed(connection, change.account)
@@ -197,33 +171,29 @@ def _account_removed(connection: apsw.Connection, change: AccountRemoved, sweep:
         for row in connection.execute(SQL["entry_delete_mailbox"], (mailbox,))
     ] + uploads
     write_journey(connection, change, change.at)
-    sweep.run(connection, SQL["content_sweep"], contents)
+    connection.executemany(SQL["content_sweep"], contents)
 
 
-def _mailbox_removed(connection: apsw.Connection, change: MailboxRemoved, sweep: Sweep) -> None:
+def _mailbox_removed(connection: apsw.Connection, change: MailboxRemoved) -> None:
     uids = emails.mailbox_removed(connection, change)
     rows = [(change.mailbox, uid) for uid in uids]
     contents = connection.executemany(SQL["entry_delete"], rows).fetchall()
     write_journey(connection, change, change.at)
-    sweep.run(connection, SQL["content_sweep"], contents)
+    connection.executemany(SQL["content_sweep"], contents)
 
 
-def _flagged(connection: apsw.Connection, change: Flagged, sweep: Sweep) -> None:
+def _flagged(connection: apsw.Connection, change: Flagged) -> None:
     uids = tuple(emails.flagged(connection, change))
     if uids:
         write_journey(connection, replace(change, uids=uids), change.at)
 
 
-def _uploaded(connection: apsw.Connection, change: Uploaded, sweep: Sweep) -> None:
+def _uploaded(connection: apsw.Connection, change: Uploaded) -> None:
     forgotten = emails.uploaded(connection, change)
-    sweep.run(connection, SQL["content_sweep"], forgotten)
+    connection.executemany(SQL["content_sweep"], forgotten)
 
 
-def _noticed(connection: apsw.Connection, change: Noticed, sweep: Sweep) -> None:
-    emails.noticed(connection, change)
-
-
-def _emails(connection: apsw.Connection, change: Any, sweep: Sweep) -> None:
+def _emails(connection: apsw.Connection, change: Any) -> None:
     _EMAILS[type(change)](connection, change)
     write_journey(connection, change, change.at)
 
@@ -237,54 +207,29 @@ _EMAILS: dict[type, Any] = {
 }
 
 
-def _logged_in(connection: apsw.Connection, change: LoggedIn, sweep: Sweep) -> None:
-    logins.write(connection, change)
-
-
-def _domains_judged(connection: apsw.Connection, change: DomainsJudged, sweep: Sweep) -> None:
-    write_judged(connection, change)
-
-
-def _came_back(connection: apsw.Connection, change: OfAMessage, sweep: Sweep) -> None:
+def _came_back(connection: apsw.Connection, change: OfAMessage) -> None:
     if is_known(connection, change):
         write_journey(connection, change, change.at, change.message)
 
 
-def _suppressed(connection: apsw.Connection, change: Suppressed, sweep: Sweep) -> None:
+def _suppressed(connection: apsw.Connection, change: Suppressed) -> None:
     written = write_suppressed(connection, change)
     if written is not None:
         write_journey(connection, written, written.at)
 
 
-def _unsuppressed(connection: apsw.Connection, change: Unsuppressed, sweep: Sweep) -> None:
+def _unsuppressed(connection: apsw.Connection, change: Unsuppressed) -> None:
     written = write_unsuppressed(connection, change)
     if written is not None:
         write_journey(connection, written, written.at)
 
 
-def _junk_learned(connection: apsw.Connection, change: JunkLearned, sweep: Sweep) -> None:
-    junk.learn(connection, change)
-
-
-def _answer_kept(connection: apsw.Connection, change: AnswerKept, sweep: Sweep) -> None:
-    labels.keep(connection, change)
-
-
-def _webhook_worked(connection: apsw.Connection, change: WebhookWorked, sweep: Sweep) -> None:
-    webhooks.write_worked(connection, change)
-
-
-def _directory(connection: apsw.Connection, change: Any, sweep: Sweep) -> None:
+def _directory(connection: apsw.Connection, change: Any) -> None:
     try:
         _DIRECTORY[type(change)](connection, change)
     except directory.Unchanged:
         return
     write_journey(connection, change, change.at)
-
-
-def _security(connection: apsw.Connection, change: Any, sweep: Sweep) -> None:
-    """What can be fetched or counted anew is not in the journey."""
-    security.APPLY[type(change)](connection, change)
 
 
 _DIRECTORY: dict[type, Any] = {
@@ -298,22 +243,22 @@ _APPLY: dict[type, Any] = {
     Leased: _leased,
     Released: _released,
     PutOff: _put_off,
-    SourceSpent: _source_spent,
+    SourceSpent: write_spent,
     Held: _held,
     Retried: _retried,
-    AnswerKept: _answer_kept,
-    WebhookWorked: _webhook_worked,
+    AnswerKept: labels.keep,
+    WebhookWorked: webhooks.write_worked,
     Dropped: _dropped,
     Expunged: _expunged,
     Moved: _moved,
     Flagged: _flagged,
     MailboxRemoved: _mailbox_removed,
-    Noticed: _noticed,
+    Noticed: emails.noticed,
     Uploaded: _uploaded,
     AccountRemoved: _account_removed,
-    LoggedIn: _logged_in,
-    DomainsJudged: _domains_judged,
-    JunkLearned: _junk_learned,
+    LoggedIn: logins.write,
+    DomainsJudged: write_judged,
+    JunkLearned: junk.learn,
     Bounced: _came_back,
     Complained: _came_back,
     Opened: _came_back,
@@ -323,5 +268,5 @@ _APPLY: dict[type, Any] = {
     Unsuppressed: _unsuppressed,
     **dict.fromkeys(_DIRECTORY, _directory),
     **dict.fromkeys(_EMAILS, _emails),
-    **dict.fromkeys(security.APPLY, _security),
+    **security.APPLY,  # what can be fetched or counted anew is not in the journey
 }

@@ -1,5 +1,5 @@
-"""What waits to be committed, in the order it came, and how it is gathered: what of a writer does not depend
-on the engine. `storage.postgres` gathers by the same.
+"""What waits to be committed, in the order it came, and how it is gathered: what of a writer does not
+depend on the engine. `storage.postgres` gathers by the same.
 """
 
 import asyncio
@@ -12,13 +12,12 @@ import apsw
 
 from postroad.model.tally import SECONDS, SIZES, Histogram
 from postroad.ports import StorageError
-from postroad.storage.sqlite.apply import Sweep
 from postroad.storage.sqlite.rows import Rows
 
 BATCH_MAX_ITEMS = 1000
 BATCH_MAX_OCTETS = 4 * 1024 * 1024  # bounds how long the event loop is kept busy by one batch
 
-Job = Callable[[apsw.Connection, Sweep], Any]
+Job = Callable[[apsw.Connection], Any]
 
 
 class Item:

@@ -15,7 +15,6 @@ import msgspec
 from postroad.model import Accepted, Change, Deposited, Message, decode_changes
 from postroad.ports import JourneyEvent
 from postroad.storage.search import bracketed, fold
-from postroad.storage.sqlite.apply import Sweep
 from postroad.storage.sqlite.database import Database
 from postroad.storage.sqlite.statements import SQL
 from postroad.storage.sqlite.writer import Writer
@@ -157,16 +156,14 @@ def _steps(found: Iterable[tuple[int, int]]) -> Iterator[list[tuple[int]]]:
         yield chosen
 
 
-async def _paced(writer: Writer, step: Callable[[apsw.Connection, Sweep], int]) -> int:
+async def _paced(writer: Writer, step: Callable[[apsw.Connection], int]) -> int:
     began = time.perf_counter()
     count: int = await writer.run(step, long=True)
     await asyncio.sleep(time.perf_counter() - began)
     return count
 
 
-def _prune_step(
-    connection: apsw.Connection, sweep: Sweep, before: float, chosen: Sequence[tuple[int]]
-) -> int:
+def _prune_step(connection: apsw.Connection, before: float, chosen: Sequence[tuple[int]]) -> int:
     """Look again, now that nobody else writes, and remove."""
     values = [(message, before) for (message,) in chosen]
     found = connection.executemany(SQL["prunable_still"], values).fetchall()
@@ -175,6 +172,6 @@ def _prune_step(
     return len(found)
 
 
-def _prune_expunged(connection: apsw.Connection, sweep: Sweep, before: float) -> int:
+def _prune_expunged(connection: apsw.Connection, before: float) -> int:
     connection.execute(SQL["prune_expunged"], (before, PRUNE_STEP_MESSAGES))
     return connection.changes()

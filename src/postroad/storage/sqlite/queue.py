@@ -25,7 +25,6 @@ from postroad.model import (
 )
 from postroad.ports import Lease, QueueFilter, QueueItem
 from postroad.storage.search import fold
-from postroad.storage.sqlite.apply import Sweep
 from postroad.storage.sqlite.database import Database
 from postroad.storage.sqlite.statements import SQL
 from postroad.storage.sqlite.writer import Writer
@@ -56,11 +55,11 @@ class SqliteQueue:
     ) -> list[LeasedDelivery]:
         """Lease up to `limit` deliveries that are due, the longest due first; durable on return."""
 
-        def walk(connection: apsw.Connection, sweep: Sweep) -> Any:
+        def walk(connection: apsw.Connection) -> Any:
             rows = _walk(connection, now, limit, exclude)
             return rows if rows is None else _take(connection, rows, until, node)
 
-        def seek(connection: apsw.Connection, sweep: Sweep) -> Any:
+        def seek(connection: apsw.Connection) -> Any:
             return _take(connection, _seek(connection, now, limit, exclude), until, node)
 
         if limit <= 0:

@@ -135,7 +135,7 @@ class SqliteStore:
     async def _setting(self, name: str, first: str) -> str:
         """Return what the store knows by that name; `first` from now on where it knows nothing."""
         if not (rows := self.database.read(SQL["setting_get"], (name,))):
-            await self.writer.run(lambda c, _: c.execute(SQL["setting_init"], (name, first)).get)
+            await self.writer.run(lambda c: c.execute(SQL["setting_init"], (name, first)).get)
             rows = self.database.read(SQL["setting_get"], (name,))
         value: str = rows[0][0]
         return value

@@ -21,7 +21,7 @@ from queue import SimpleQueue
 
 import apsw
 
-from postroad.storage.sqlite.apply import Sweep, apply_steps
+from postroad.storage.sqlite.apply import apply_steps
 from postroad.storage.sqlite.batches import Batches, Item
 from postroad.storage.sqlite.database import Database
 from postroad.storage.sqlite.explain import explain
@@ -38,8 +38,8 @@ class Writer(Batches):
         super().__init__(str(database.path))
         self._database = database
         self._connection = database.writer
-        self._sweep = Sweep()
-        prepare(self._connection, self._sweep.files)
+        self._swept: list[int] = []  # large contents whose rows went, in the open transaction
+        prepare(self._connection, self._swept)
         self._connection.set_busy_timeout(0)  # who waits is ours to say
         self._turn = database.turn
         self._unlink = unlink
@@ -114,7 +114,7 @@ class Writer(Batches):
         else:
             try:
                 for item in batch:
-                    _apply_item(self._connection, item, self._sweep)
+                    _apply_item(self._connection, item)
             except Exception:  # whose fault it is shows when each has its own savepoint
                 self._roll_back()
                 return self._begin(batch, each=True)
@@ -124,24 +124,24 @@ class Writer(Batches):
     def _apply_each(self, batch: list[Item]) -> None:
         """Apply each item in its savepoint. Raises `apsw.Error` where the transaction itself is lost."""
         connection = self._connection
-        sweep = self._sweep
+        swept = self._swept
         for item in batch:
-            mark = len(sweep.files)
+            mark = len(swept)
             connection.execute("SAVEPOINT item")
             try:
-                _apply_item(connection, item, sweep)
+                _apply_item(connection, item)
             except Exception as error:
                 if isinstance(error, apsw.Error) and not connection.in_transaction:
                     raise  # SQLite gave up on all of it: disk full, I/O error
                 connection.execute("ROLLBACK TO item")
-                del sweep.files[mark:]
+                del swept[mark:]
                 item.error = self._explained(item, error)
             connection.execute("RELEASE item")
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
-        self._sweep.files.clear()
+        self._swept.clear()
         self._turn.give()
 
     def _explained(self, item: Item, error: Exception) -> Exception:
@@ -221,7 +221,8 @@ class Writer(Batches):
             self._done_in_thread(batch)
 
     def _done_in_thread(self, batch: list[Item]) -> None:
-        files = self._sweep.take() if self._sweep.files else ()
+        swept = self._swept[:]
+        self._swept.clear()
         checkpointer = self._database.checkpointer
         if checkpointer.due():
             # Nobody whose commit this was need wait for it.
@@ -231,8 +232,8 @@ class Writer(Batches):
             self._loop.call_soon_threadsafe(self._committed, [], None)
         else:
             self._loop.call_soon_threadsafe(self._committed, batch, None)
-        if files:
-            self._unlink(files)
+        if swept:
+            self._unlink(swept)
 
     def _begin_in_thread(self, batch: list[Item], each: bool) -> None:
         error: Exception | None = None
@@ -272,10 +273,10 @@ class Writer(Batches):
             pause = min(pause * 1.2, _LONGEST_PAUSE_SECONDS)
 
 
-def _apply_item(connection: apsw.Connection, item: Item, sweep: Sweep) -> None:
+def _apply_item(connection: apsw.Connection, item: Item) -> None:
     if item.rows is not None:
         write(connection, item.rows.rows)
     elif item.job is not None:
-        item.result = item.job(connection, sweep)
+        item.result = item.job(connection)
     else:
-        apply_steps(connection, item.steps, sweep)
+        apply_steps(connection, item.steps)

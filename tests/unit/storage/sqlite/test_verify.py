@@ -93,7 +93,7 @@ INSERT INTO email VALUES (5, 7, 1, 901, 1, 1, 1, 0, 0, 9, 0, '', 0, '', '', '', 
     ],
 )
 async def test_what_is_wrong_is_named(store: SqliteStore, harm: str, words: str) -> None:
-    await store.writer.run(lambda connection, _: connection.execute(harm).fetchall())
+    await store.writer.run(lambda connection: connection.execute(harm).fetchall())
     for number in (101, 102, SPARE):
         words = words.replace(f"{{{number}}}", format_id(number))
     report = await report_of(store)
@@ -104,7 +104,7 @@ async def test_what_is_wrong_is_named(store: SqliteStore, harm: str, words: str)
 
 async def test_what_only_takes_space_is_harmless(store: SqliteStore) -> None:
     sql = "INSERT INTO content (id, size, place, begins, data) VALUES (901, 1, 'inline', 0, x'00')"
-    await store.writer.run(lambda connection, _: connection.execute(sql).fetchall())
+    await store.writer.run(lambda connection: connection.execute(sql).fetchall())
     report = await report_of(store)
     assert [problem.harmless for problem in report.problems] == [True]
     assert report.sound
