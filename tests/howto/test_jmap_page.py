@@ -33,7 +33,8 @@ async def test_the_program_runs(tmp_path: Path) -> None:
             assert done.returncode == 0, done.stderr
             return done.stdout
 
-        assert (await asyncio.to_thread(run)).splitlines()[-1] == "final"
+        *_, sent, waiting, stopped = (await asyncio.to_thread(run)).splitlines()
+        assert (sent, waiting.split()[0], stopped) == ("final", "pending", "canceled")
         bob = await site.system.accounts.get(Address("bob", "here.test"))
         listing = await site.system.store.mailboxes.listing(bob.inbox)
         assert listing is not None

@@ -118,9 +118,11 @@ class Upload(Struct, frozen=True):
 
 
 class Submission(Struct, frozen=True):
-    """That an account sent an email (RFC 8621 §7), and as which `message` it was taken.
+    """That an account sent an email (RFC 8621 §7), and as which `message` it was taken, or messages
+    where each recipient has a copy: `copies` are the others.
 
     `envelope` is JSON: sender and recipients as the client said them, by default as the header does.
+    `sent_at` is when it was let go, or will be, in seconds since 1970.
     """
 
     id: int
@@ -131,6 +133,7 @@ class Submission(Struct, frozen=True):
     message: int
     sent_at: float
     envelope: str
+    copies: tuple[int, ...] = ()
 
 
 class Field(Enum):

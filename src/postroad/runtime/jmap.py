@@ -59,6 +59,7 @@ def jmap_settings(config: Config) -> JmapSettings:
         limits=limits,
         max_message_octets=config.limits.max_message_octets,
         max_recipients=config.limits.max_recipients,
+        hold_max_seconds=int(config.submission.hold_max_seconds),
         max_mailboxes=section.max_mailboxes,
         keep_upload_seconds=section.keep_upload_seconds,
         keep_submissions=section.keep_submissions,

@@ -36,15 +36,16 @@ class Lessons(Protocol):
 
 class JmapSettings(Struct, frozen=True):
     """`limits` of requests; `max_message_octets` is how long a message may be that is made or sent here,
-    `max_recipients` to how many it may go; what was uploaded is kept for `keep_upload_seconds`, and of
-    what was sent, the `keep_submissions` newest are remembered. A first look at a large mailbox lets a
-    request wait for `notice_seconds`.
+    `max_recipients` to how many it may go, `hold_max_seconds` how long it may wait before that; what was
+    uploaded is kept for `keep_upload_seconds`, and of what was sent, the `keep_submissions` newest are
+    remembered. A first look at a large mailbox lets a request wait for `notice_seconds`.
     """
 
     hostname: str = "localhost"
     limits: Limits = Limits()
     max_message_octets: int = 50_000_000
     max_recipients: int = 1_000
+    hold_max_seconds: int = 31 * 86_400
     max_mailboxes: int = 1_000
     keep_upload_seconds: float = 86_400.0
     keep_submissions: int = 1_000

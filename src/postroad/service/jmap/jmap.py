@@ -48,6 +48,7 @@ from postroad.wire.jmap import (
     parse_request,
     resolve_references,
 )
+from postroad.wire.smtp.hold import write_offer
 
 log = structlog.get_logger("postroad.jmap")
 
@@ -164,11 +165,23 @@ class Jmap:
                 ],
                 "mayCreateTopLevelMailbox": True,
             },
-            SUBMISSION: {"maxDelayedSend": 0, "submissionExtensions": {}},
+            SUBMISSION: self._submission(),
+        }
+
+    def _submission(self) -> dict[str, Any]:
+        """Return how long what is sent may wait, as SMTP offers it (RFC 8621 §1.3.2)."""
+        most = self.desk.settings.hold_max_seconds
+        offer = write_offer(most, self.desk.clock.now()).split()
+        return {
+            "maxDelayedSend": most,
+            "submissionExtensions": {offer[0]: offer[1:]} if most else {},
         }
 
     def _session_state(self, account: Account) -> str:
-        told = json.dumps([str(account.address), self._core(), self._account_capabilities()])
+        capabilities = self._account_capabilities()
+        # The latest moment in its offer is another every second; that is no news to anybody.
+        capabilities[SUBMISSION].pop("submissionExtensions")
+        told = json.dumps([str(account.address), self._core(), capabilities])
         return hashlib.blake2b(told.encode(), digest_size=8).hexdigest()
 
     async def handle(self, account: Account, data: bytes, visitor: Visitor) -> bytes:

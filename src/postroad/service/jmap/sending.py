@@ -5,6 +5,8 @@ as it would be from a mail client by submission (RFC 8621 §7.5).
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec import Struct
+
 from postroad.message.header import header_end, split_fields
 from postroad.message.mime import addresses_of
 from postroad.model import Address, InvalidAddress, KeptAnswer, Origin, ServerKind
@@ -13,8 +15,16 @@ from postroad.service.jmap.blobs import PIECE_OCTETS, email_blob, find_blob, rea
 from postroad.service.jmap.desk import Context
 from postroad.service.jmap.identity import is_own
 from postroad.service.postings import NotTaken, Posting
+from postroad.service.wishes import Wishes
 from postroad.wire.jmap import SetError
 from postroad.wire.jmap.errors import invalid
+from postroad.wire.smtp import RemoteProtocolError
+from postroad.wire.smtp.hold import (
+    hold_too_long,
+    read_hold_for,
+    read_hold_until,
+    refusal_of_hold,
+)
 
 MAX_HEADER_OCTETS = 1_048_576
 
@@ -28,16 +38,20 @@ class Sending:
         self._given = envelope
         self._sender = ""
         self._recipients: list[str] = []
+        self._parameters: dict[str, str] = {}
+        self.release_at = 0.0
 
     def envelope_json(self) -> dict[str, Any]:
         """Return the Envelope object (RFC 8621 §7), as it was used."""
         return {
-            "mailFrom": {"email": self._sender, "parameters": None},
+            "mailFrom": {"email": self._sender, "parameters": self._parameters or None},
             "rcptTo": [{"email": each, "parameters": None} for each in self._recipients],
         }
 
-    async def send(self) -> int:
-        """Send; return the id of the message. Raises `SetError`, `StorageError`."""
+    async def send(self) -> tuple[int, ...]:
+        """Send; return the ids of the messages: several where each recipient has a copy. Then
+        `release_at` is when it goes, 0 for at once. Raises `SetError`, `StorageError`.
+        """
         context = self._context
         blob = await find_blob(context, email_blob(self._email.id))
         if blob is None:
@@ -66,18 +80,19 @@ class Sending:
         )
         return await self._post(b"".join(pieces), origin)
 
-    async def _post(self, data: bytes, origin: Origin) -> int:
+    async def _post(self, data: bytes, origin: Origin) -> tuple[int, ...]:
         sender, recipients = Address.parse(self._sender), self._addresses()
+        wishes = Wishes(release_at=self.release_at)
         try:
             taken = await self._context.desk.postings.take(
-                Posting(sender, tuple(recipients), data, origin)
+                Posting(sender, tuple(recipients), data, origin, wishes)
             )
         except NotTaken as refused:
             raise _refusal(refused, self._recipients) from None
         assert not isinstance(taken, KeptAnswer), (
             "only who gives a key for it gets an answer of before"
         )
-        return taken[0].id  # of a newsletter, each recipient gets a message of its own
+        return tuple(each.id for each in taken)
 
     async def _check_author(self, fields: Mapping[str, bytes]) -> None:
         authors = addresses_of(fields.get("from", b""))
@@ -96,8 +111,11 @@ class Sending:
             found = [each.address for each in addresses_of(to) if each.address]
             self._recipients = list(dict.fromkeys(found))
         else:
-            emails = _emails_of(given)
-            self._sender, self._recipients = emails[0], list(dict.fromkeys(emails[1:]))
+            ends = _ends_of(given)
+            self._sender = ends[0].email
+            self._recipients = list(dict.fromkeys(each.email for each in ends[1:]))
+            self._parameters = ends[0].parameters
+            self.release_at = _released(self._context, self._parameters)
         most = self._context.desk.settings.max_recipients
         if len(self._recipients) > most:
             raise SetError("tooManyRecipients", f"at most {most}", maxRecipients=most)
@@ -128,9 +146,16 @@ def _refusal(refused: NotTaken, recipients: list[str]) -> SetError:
     return SetError("forbiddenToSend", str(reply))
 
 
-def _emails_of(given: Any) -> list[str]:
+class _End(Struct):
+    """One Address object of an envelope."""
+
+    email: str
+    parameters: dict[str, str]
+
+
+def _ends_of(given: Any) -> list[_End]:
     """Return the sender, then the recipients, of an Envelope object."""
-    emails: list[str] = []
+    ends: list[_End] = []
     to = given.get("rcptTo") if isinstance(given, dict) else None
     sender = given.get("mailFrom") if isinstance(given, dict) else None
     parts = [sender, *to] if isinstance(to, list) else [None]
@@ -138,10 +163,49 @@ def _emails_of(given: Any) -> list[str]:
         email = each.get("email") if isinstance(each, dict) else None
         if not isinstance(each, dict) or not isinstance(email, str):
             raise invalid("an envelope has mailFrom and rcptTo", "envelope")
-        if each.get("parameters"):
-            raise invalid("there are no parameters that can be used here", "envelope")
-        emails.append(email)
-    return emails
+        ends.append(_End(email, _parameters(each.get("parameters"), _MAIL if not ends else ())))
+    return ends
+
+
+_MAIL = ("HOLDFOR", "HOLDUNTIL")
+"""Parameters that may stand with the sender."""
+
+
+def _parameters(given: Any, known: tuple[str, ...]) -> dict[str, str]:
+    """Return parameters, their names in capital letters. Raises `SetError`."""
+    found: dict[str, str] = {}
+    if given is not None and not isinstance(given, dict):
+        raise invalid("parameters are an object", "envelope")
+    for name, value in (given or {}).items():
+        if name.upper() not in known or name.upper() in found or not isinstance(value, str):
+            raise invalid(f"{name[:80]!r} is no parameter that can be used so", "envelope")
+        found[name.upper()] = value
+    if len(found) > 1:
+        raise invalid("HOLDFOR and HOLDUNTIL exclude each other", "envelope")
+    return found
+
+
+def _released(context: Context, parameters: Mapping[str, str]) -> float:
+    """Return when a message goes, 0 for at once (RFC 4865). Raises `SetError`."""
+    most = context.desk.settings.hold_max_seconds
+    now = context.desk.clock.now()
+    if not parameters:
+        return 0.0
+    if not most:
+        raise invalid("nothing is held here", "envelope")
+    try:
+        if "HOLDFOR" in parameters:
+            seconds = read_hold_for(parameters["HOLDFOR"])
+            until = now + seconds
+            refusal = hold_too_long(most) if seconds > most else None
+        else:
+            until = read_hold_until(parameters["HOLDUNTIL"])
+            refusal = refusal_of_hold(until, now, most)
+    except RemoteProtocolError as error:
+        raise invalid(str(error), "envelope") from None
+    if refusal is not None:
+        raise invalid(refusal.text, "envelope")
+    return until
 
 
 def _fields(header: bytes) -> dict[str, bytes]:

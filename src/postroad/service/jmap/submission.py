@@ -54,7 +54,7 @@ Responses = list[tuple[str, dict[str, Any]]]
 
 async def submission_json(context: Context, submission: Submission) -> dict[str, Any]:
     """Return the EmailSubmission object, with what became of it."""
-    deliveries = await context.desk.queue.deliveries(submission.message)
+    deliveries = await _deliveries(context, submission)
     return {
         "id": show(Kind.SUBMISSION, submission.id),
         "identityId": show(Kind.IDENTITY, submission.identity),
@@ -67,6 +67,13 @@ async def submission_json(context: Context, submission: Submission) -> dict[str,
         "dsnBlobIds": [],
         "mdnBlobIds": [],
     }
+
+
+async def _deliveries(context: Context, submission: Submission) -> list[Delivery]:
+    found: list[Delivery] = []
+    for message in (submission.message, *submission.copies):
+        found += await context.desk.queue.deliveries(message)
+    return found
 
 
 def undo_status(deliveries: list[Delivery]) -> str:
@@ -229,7 +236,7 @@ async def _create(work: SetWork, name: str, given: Mapping[str, Any]) -> Submiss
     if not emails:
         raise invalid("there is no such email", "emailId")
     sending = Sending(context, emails[0], given.get("envelope"))
-    message = await sending.send()
+    message, *copies = await sending.send()
     now = context.desk.clock.now()
     submission = Submission(
         context.desk.entropy.id(),
@@ -238,8 +245,9 @@ async def _create(work: SetWork, name: str, given: Mapping[str, Any]) -> Submiss
         emails[0].id,
         emails[0].thread,
         message,
-        now,
+        sending.release_at or now,
         msgspec.json.encode(sending.envelope_json()).decode(),
+        tuple(copies),
     )
     await context.desk.commit(Submitted(now, submission, context.desk.settings.keep_submissions))
     whole = await submission_json(context, submission)
@@ -260,11 +268,14 @@ async def _update(work: SetWork, each: str, patch: dict[str, Any]) -> str:
         raise SetError("notFound", "there is no such submission")
     if patch != {"undoStatus": "canceled"}:
         raise invalid("only undoStatus is changed, to canceled", *(path[:80] for path in patch))
-    deliveries = await context.desk.queue.deliveries(submission.message)
+    deliveries = await _deliveries(context, submission)
     if undo_status(deliveries) != "pending":
         raise SetError("cannotUnsend", "it is on its way already")
     keys = tuple((one.message, one.ordinal) for one in deliveries)
     by = f"{context.address} (JMAP)"
-    await context.desk.commit(Dropped(context.desk.clock.now(), by, keys))
+    now = context.desk.clock.now()
+    await context.desk.commit(Dropped(now, by, keys, cancelled=True))
+    if undo_status(await _deliveries(context, submission)) != "canceled":
+        raise SetError("cannotUnsend", "part of it was on its way already; the rest was stopped")
     work.updated[each] = None
     return show(Kind.EMAIL, submission.email)

@@ -44,6 +44,7 @@ class ShortQueue:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.messages: list[Message] = []
+        self.holds = False  # then everything waits
 
     async def accept(
         self,
@@ -54,7 +55,7 @@ class ShortQueue:
         first: Any = (),
     ) -> None:
         self.messages.append(message)
-        local = [each for each in deliveries if each.mailbox is not None]
+        local = [each for each in deliveries if each.mailbox is not None and not self.holds]
         changes: list[Any] = [AcceptedChange(message.accepted_at, message, tuple(deliveries))]
         ok = Delivered(Reply(250, "2.0.0", "Ok"))
         for each in local:

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from postroad.model import DeliveryState, Reply
+from postroad.model import DeliveryState, Group, Leased, Reply
 from postroad.policy import Check, MailFrom, Policy, RcptTo, Reject, Verdict, check
+from postroad.service.jmap.jmap import SUBMISSION
 from tests.contracts.stores import attempted, commit, result
-from tests.unit.service.jmap.reader import Reader
+from tests.unit.service.jmap.reader import ACCOUNT, Reader
 from tests.unit.service.jmap.test_email_set import content, email
 
 HEADER: dict[str, Any] = {
@@ -102,6 +103,90 @@ async def test_what_waits_can_be_stopped() -> None:
     assert told["notUpdated"][number]["type"] == "cannotUnsend"
 
 
+def held(**parameters: Any) -> dict[str, Any]:
+    """Return an envelope with parameters of MAIL."""
+    sender = {"email": "ann@example.org", "parameters": parameters}
+    return {"mailFrom": sender, "rcptTo": [{"email": "other@example.org"}]}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "release_at", "shown"),
+    [
+        ({"holdfor": "600"}, 1600.0, "1970-01-01T00:26:40Z"),
+        ({"HOLDUNTIL": "1970-01-01T01:00:00Z"}, 3600.0, "1970-01-01T01:00:00Z"),
+        ({}, 0.0, "1970-01-01T00:16:40Z"),
+    ],
+)
+async def test_what_is_to_leave_later_waits_and_can_be_stopped(
+    parameters: dict[str, str], release_at: float, shown: str
+) -> None:
+    reader = await Reader.open()
+    given = await draft(reader) | {"envelope": held(**parameters)}
+    reader.queue.holds = True
+    told = (await reader.call("EmailSubmission/set", create={"s": given}))["created"]["s"]
+    (message,) = reader.queue.messages
+    assert message.release_at == release_at
+    (delivery,) = await reader.store.queue.deliveries(message.id)
+    assert delivery.due_at == (release_at or 1000.0)
+    assert (told["sendAt"], told["undoStatus"]) == (shown, "pending")
+    wanted = {name.upper(): value for name, value in parameters.items()} or None
+    assert told["envelope"]["mailFrom"]["parameters"] == wanted
+    stop = {told["id"]: {"undoStatus": "canceled"}}
+    assert (await reader.call("EmailSubmission/set", update=stop))["updated"] == {told["id"]: None}
+    (delivery,) = await reader.store.queue.deliveries(message.id)
+    assert delivery.state is DeliveryState.DROPPED
+
+
+async def test_what_a_worker_took_meanwhile_is_not_stopped() -> None:
+    reader = await Reader.open()
+    given = await draft(reader, cc=None)
+    number = (await reader.call("EmailSubmission/set", create={"s": given}))["created"]["s"]["id"]
+    (message,) = reader.queue.messages
+    keys = tuple((message.id, place) for place in range(2))
+    ledger, store = reader.jmap.desk.ledger, reader.store
+
+    class Worker:
+        """Takes one of two deliveries just before they are stopped."""
+
+        async def commit(self, group: Group) -> None:
+            await commit(store, Leased(1.0, "n", 9e9, keys[:1]))
+            await ledger.commit(group)
+
+    reader.jmap.desk.ledger = Worker()
+    told = await reader.call("EmailSubmission/set", update={number: {"undoStatus": "canceled"}})
+    assert told["notUpdated"][number]["type"] == "cannotUnsend"
+    states = [each.state for each in await store.queue.deliveries(message.id)]
+    assert states == [DeliveryState.LEASED, DeliveryState.DROPPED]
+
+
+@pytest.mark.parametrize(
+    ("most", "parameters"),
+    [
+        (600, {"HOLDFOR": "601"}),
+        (600, {"HOLDFOR": "0"}),
+        (600, {"HOLDFOR": None}),
+        (600, {"HOLDFOR": "60", "HOLDUNTIL": "1970-01-01T00:20:00Z"}),
+        (600, {"HOLDFOR": "60", "holdfor": "60"}),
+        (600, {"HOLDUNTIL": "1970-01-01T00:10:00Z"}),
+        (600, {"HOLDUNTIL": "1970-01-01T00:30:00Z"}),
+        (600, {"HOLDUNTIL": "tomorrow"}),
+        (0, {"HOLDFOR": "60"}),
+    ],
+)
+async def test_what_is_not_held(most: int, parameters: dict[str, Any]) -> None:
+    reader = await Reader.open(hold_max_seconds=most)
+    given = await draft(reader) | {"envelope": held(**parameters)}
+    told = await reader.call("EmailSubmission/set", create={"s": given})
+    assert told["notCreated"]["s"]["type"] == "invalidProperties"
+    assert told["notCreated"]["s"]["properties"] == ["envelope"]
+    assert reader.queue.messages == []
+    session = reader.jmap.session(ACCOUNT, "")
+    told = session["accounts"][reader.account_id]["accountCapabilities"][SUBMISSION]
+    assert told["maxDelayedSend"] == most
+    offers = {"FUTURERELEASE": ["600", "1970-01-01T00:26:40Z"]} if most else {}
+    assert told["submissionExtensions"] == offers
+
+
 @pytest.mark.parametrize(
     ("header", "more", "kind"),
     [
@@ -141,7 +226,7 @@ async def test_what_waits_can_be_stopped() -> None:
             {
                 "envelope": {
                     "mailFrom": {"email": "ann@example.org"},
-                    "rcptTo": [{"email": "not an address"}],
+                    "rcptTo": [{"email": "not an address", "parameters": None}],
                 }
             },
             "invalidRecipients",
