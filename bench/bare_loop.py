@@ -26,8 +26,9 @@ from typing import cast
 import apsw
 import uvloop
 
-from postroad.storage.sqlite.migrations import load_migrations, migrate
-from postroad.storage.sqlite.statements import SQL
+from postroad.storage.sql.migrations import load_migrations
+from postroad.storage.sql.statements import SQL
+from postroad.storage.sqlite.migrations import migrate
 
 RELAY_CONNECTIONS = 20
 _END = b"\r\n.\r\n"

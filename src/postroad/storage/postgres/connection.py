@@ -14,7 +14,7 @@ from psycopg.types.string import StrDumper
 
 from postroad.storage.postgres.dialect import DIFFERENCES, arranged, spoken
 from postroad.storage.postgres.words import vector
-from postroad.storage.sqlite.statements import SQL
+from postroad.storage.sql.statements import SQL
 
 _WORDS = SQL["email_words_insert"]
 _FORGET_CONTENT = (SQL["content_sweep_message"], SQL["content_sweep"])

@@ -4,13 +4,13 @@ from typing import Any
 
 from postroad.model import ContentRef, format_id
 from postroad.ports import StorageError
-from postroad.storage.sqlite.content import SqliteContents
-from postroad.storage.sqlite.statements import SQL
+from postroad.storage.sql.content import SqlContents
+from postroad.storage.sql.statements import SQL
 
 _ALL = 1 << 31
 
 
-class PostgresContents(SqliteContents):
+class PostgresContents(SqlContents):
     """Reads and stages contents. See `ports.ContentStore`. Raises `StorageError`."""
 
     async def read(self, ref: ContentRef, offset: int = 0, limit: int | None = None) -> bytes:

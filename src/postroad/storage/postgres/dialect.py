@@ -1,4 +1,4 @@
-"""Says in PostgreSQL's words what the statements and the schema of `storage.sqlite` say.
+"""Says in PostgreSQL's words what the statements and the schema of `storage.sql` say.
 
 Both engines run the same named statements. What PostgreSQL spells otherwise is changed here, by the
 rules below; statements that need another shape are in ``sql/differences.sql`` under the same names, and
@@ -11,8 +11,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from postroad.storage.sqlite import statements as sqlite
-from postroad.storage.sqlite.migrations import load_migrations
+from postroad.storage.sql import statements as shared
+from postroad.storage.sql.migrations import load_migrations
 
 _RULES: Sequence[tuple[str, str]] = (
     (
@@ -65,8 +65,8 @@ def _named(sql: str) -> tuple[str, tuple[str, ...]]:
 
 def _load() -> dict[str, str]:
     text = (files("postroad.storage.postgres") / "sql" / "differences.sql").read_text("utf-8")
-    differences = sqlite.parse_statements(text)
-    if strangers := differences.keys() - sqlite.SQL.keys() - _OWN:
+    differences = shared.parse_statements(text)
+    if strangers := differences.keys() - shared.SQL.keys() - _OWN:
         raise ValueError(f"SQL statements {sorted(strangers)} are of no use")
     return differences
 
@@ -82,7 +82,7 @@ _OWN = frozenset(
     }
 )
 DIFFERENCES = _load()
-_INSTEAD = {text: DIFFERENCES[name] for name, text in sqlite.SQL.items() if name in DIFFERENCES}
+_INSTEAD = {text: DIFFERENCES[name] for name, text in shared.SQL.items() if name in DIFFERENCES}
 
 
 @cache

@@ -5,8 +5,8 @@ from typing import Any
 
 from postroad.model import Combined, Condition, Field, Sort
 from postroad.storage.postgres.words import query
-from postroad.storage.sqlite.email_query import _COLUMNS, Selection
-from postroad.storage.sqlite.emails import SqliteEmails
+from postroad.storage.sql.email_query import _COLUMNS, Selection
+from postroad.storage.sql.emails import SqlEmails
 
 
 class PostgresSelection(Selection):
@@ -26,7 +26,7 @@ class PostgresSelection(Selection):
         return f"id IN (SELECT rowid FROM email_words WHERE {' AND '.join(found)})"
 
 
-class PostgresEmails(SqliteEmails):
+class PostgresEmails(SqlEmails):
     """Reads emails. See `ports.EmailStore`. Raises `StorageError`."""
 
     async def find(

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from postroad.ports import StorageError
 from postroad.storage.postgres.connection import Connection
 from postroad.storage.postgres.dialect import schema
-from postroad.storage.sqlite.migrations import load_migrations
+from postroad.storage.sql.migrations import load_migrations
 
 _LOCK = 7_367_120_011
 MONTHS_AHEAD = 3

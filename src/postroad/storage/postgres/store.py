@@ -31,28 +31,28 @@ from postroad.ports import (
 from postroad.storage.durable import make_directory
 from postroad.storage.files import FileContents
 from postroad.storage.large import LargeContents
+from postroad.storage.locks import FileLocks
 from postroad.storage.postgres.contents import PostgresContents
 from postroad.storage.postgres.database import Database, InThread, threaded
 from postroad.storage.postgres.emails import PostgresEmails
 from postroad.storage.postgres.schema import drop_parts, make_parts, prepare
 from postroad.storage.postgres.writer import Writer
-from postroad.storage.sqlite.api_keys import SqliteApiKeys
-from postroad.storage.sqlite.directory import SqliteDirectory
-from postroad.storage.sqlite.journey import SqliteJourney, prune
-from postroad.storage.sqlite.junk import SqliteJunk
-from postroad.storage.sqlite.labels import SqliteLabels
-from postroad.storage.sqlite.ledger import SqliteLedger
-from postroad.storage.sqlite.locks import FileLocks
-from postroad.storage.sqlite.logins import SqliteLogins
-from postroad.storage.sqlite.mailboxes import SqliteMailboxes
-from postroad.storage.sqlite.queue import SqliteQueue
-from postroad.storage.sqlite.security import SqliteSecurity
-from postroad.storage.sqlite.sources import SqliteSources
-from postroad.storage.sqlite.standing import SqliteStanding
-from postroad.storage.sqlite.statements import SQL
-from postroad.storage.sqlite.suppression import SqliteSuppressions
-from postroad.storage.sqlite.templates import SqliteTemplates
-from postroad.storage.sqlite.webhooks import SqliteWebhooks
+from postroad.storage.sql.api_keys import SqlApiKeys
+from postroad.storage.sql.directory import SqlDirectory
+from postroad.storage.sql.journey import SqlJourney, prune
+from postroad.storage.sql.junk import SqlJunk
+from postroad.storage.sql.labels import SqlLabels
+from postroad.storage.sql.ledger import SqlLedger
+from postroad.storage.sql.logins import SqlLogins
+from postroad.storage.sql.mailboxes import SqlMailboxes
+from postroad.storage.sql.queue import SqlQueue
+from postroad.storage.sql.security import SqlSecurity
+from postroad.storage.sql.sources import SqlSources
+from postroad.storage.sql.standing import SqlStanding
+from postroad.storage.sql.statements import SQL
+from postroad.storage.sql.suppression import SqlSuppressions
+from postroad.storage.sql.templates import SqlTemplates
+from postroad.storage.sql.webhooks import SqlWebhooks
 
 
 class PostgresStore:
@@ -73,32 +73,31 @@ class PostgresStore:
         cache_max_octets: int,
         retry_seconds: float,
     ) -> None:
-        shared: Any = database
-        here: Any = InThread(database)
+        here = InThread(database)
         self.database = database
         self.large = large
         self.writer = Writer(database, large.remove, retry_seconds=retry_seconds)
-        writer: Any = self.writer
+        writer = self.writer
         self.content = PostgresContents(
-            shared, large, inline_max_octets=inline_max_octets, cache_max_octets=cache_max_octets
+            database, large, inline_max_octets=inline_max_octets, cache_max_octets=cache_max_octets
         )
         self.locks = FileLocks(directory / "locks")
-        self.ledger = SqliteLedger(writer, large.let_go)
-        self.journey: JourneyStore = SqliteJourney(shared)
-        self.queue: QueueStore = threaded(database, SqliteQueue(here, writer), but=("lease",))
-        self.directory: Directory = threaded(database, SqliteDirectory(here))
-        self.mailboxes: MailboxStore = threaded(database, SqliteMailboxes(here))
+        self.ledger = SqlLedger(writer, large.let_go)
+        self.journey: JourneyStore = SqlJourney(database)
+        self.queue: QueueStore = threaded(database, SqlQueue(here, writer), but=("lease",))
+        self.directory: Directory = threaded(database, SqlDirectory(here))
+        self.mailboxes: MailboxStore = threaded(database, SqlMailboxes(here))
         self.emails: EmailStore = threaded(database, PostgresEmails(here))
-        self.security: SecurityStore = threaded(database, SqliteSecurity(here))
-        self.logins: LoginStore = threaded(database, SqliteLogins(here))
-        self.standing: StandingStore = threaded(database, SqliteStanding(here))
-        self.sources: SourceStore = threaded(database, SqliteSources(here))
-        self.junk: JunkStore = threaded(database, SqliteJunk(here))
-        self.api_keys: ApiKeyStore = threaded(database, SqliteApiKeys(here))
-        self.templates: TemplateStore = threaded(database, SqliteTemplates(here))
-        self.labels: LabelStore = threaded(database, SqliteLabels(here))
-        self.suppressions: SuppressionStore = threaded(database, SqliteSuppressions(here))
-        self.webhooks: WebhookStore = threaded(database, SqliteWebhooks(here))
+        self.security: SecurityStore = threaded(database, SqlSecurity(here))
+        self.logins: LoginStore = threaded(database, SqlLogins(here))
+        self.standing: StandingStore = threaded(database, SqlStanding(here))
+        self.sources: SourceStore = threaded(database, SqlSources(here))
+        self.junk: JunkStore = threaded(database, SqlJunk(here))
+        self.api_keys: ApiKeyStore = threaded(database, SqlApiKeys(here))
+        self.templates: TemplateStore = threaded(database, SqlTemplates(here))
+        self.labels: LabelStore = threaded(database, SqlLabels(here))
+        self.suppressions: SuppressionStore = threaded(database, SqlSuppressions(here))
+        self.webhooks: WebhookStore = threaded(database, SqlWebhooks(here))
         self.node = ""
         self.secret = b""
         self._closed = False
@@ -147,9 +146,7 @@ class PostgresStore:
 
         Returns how many. Domains, accounts, aliases and mailbox entries are not touched.
         """
-        database: Any = self.database
-        writer: Any = self.writer
-        count = await prune(database, writer, before)
+        count = await prune(self.database, self.writer, before)
         await self.writer.run(lambda c: _renew_parts(c, before), long=True)
         return count
 

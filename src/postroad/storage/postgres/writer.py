@@ -25,10 +25,10 @@ from postroad.ports import StorageError
 from postroad.storage.postgres.connection import Connection
 from postroad.storage.postgres.database import LOST, Database
 from postroad.storage.postgres.writing import RowRefused, write
-from postroad.storage.sqlite.apply import apply_steps
-from postroad.storage.sqlite.batches import Batches, Item
-from postroad.storage.sqlite.explain import explain
-from postroad.storage.sqlite.rows import Rows
+from postroad.storage.sql.apply import apply
+from postroad.storage.sql.batches import Batches, Item
+from postroad.storage.sql.explain import explain
+from postroad.storage.sql.rows import Rows
 
 COMMITS_KEPT_SECONDS = 3600.0
 _FORGET_EVERY = 1000  # batches
@@ -211,4 +211,4 @@ def _apply_item(connection: Any, item: Item) -> None:
             if isinstance(step, Rows):
                 write(connection, step.rows)
             else:
-                apply_steps(connection, [step])
+                apply(connection, step)

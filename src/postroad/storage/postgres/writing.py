@@ -1,5 +1,5 @@
 """Writes the rows of a batch in pipeline mode: all are sent before the first is answered, so a batch
-costs one round trip, whatever is in it. The statements are those of `storage.sqlite.writing`.
+costs one round trip, whatever is in it. The statements are those of `storage.sql.kinds`.
 """
 
 from collections.abc import Sequence
@@ -7,12 +7,11 @@ from typing import Any
 
 from postroad.storage.postgres.connection import Connection
 from postroad.storage.postgres.dialect import DIFFERENCES, spoken
-from postroad.storage.sqlite import writing as sqlite
-from postroad.storage.sqlite.statements import SQL
-from postroad.storage.sqlite.writing import CONTENT, ENDED, MESSAGE
+from postroad.storage.sql import kinds
+from postroad.storage.sql.statements import SQL
 
-_GIVEN = {CONTENT: 6, sqlite.ENTRY: 8, sqlite.ENTRY_LATER: 9, MESSAGE: 7, sqlite.DELIVERY: 13,
-          sqlite.ATTEMPT: 8, sqlite.JOURNEY: 5, ENDED: 1}  # fmt: skip
+_GIVEN = {kinds.CONTENT: 6, kinds.ENTRY: 8, kinds.ENTRY_LATER: 9, kinds.MESSAGE: 7, kinds.DELIVERY: 13,
+          kinds.ATTEMPT: 8, kinds.JOURNEY: 5, kinds.ENDED: 1}  # fmt: skip
 _SWEEP = SQL["content_sweep_message"]
 
 
@@ -20,7 +19,7 @@ class RowRefused(Exception):
     """A row does not fit what is stored; nothing of its batch may be committed."""
 
 
-def write(connection: Connection, rows: Sequence[sqlite.Row]) -> None:
+def write(connection: Connection, rows: Sequence[kinds.Row]) -> None:
     """Write rows in their order. Raises `psycopg.Error` or `RowRefused`."""
     execute = connection.raw.execute
     must: list[Any] = []
@@ -33,7 +32,7 @@ def write(connection: Connection, rows: Sequence[sqlite.Row]) -> None:
                 cursor = execute(text, row[1 : last + 1])
                 if one:
                     must.append(cursor)
-                if kind == ENDED:
+                if kind == kinds.ENDED:
                     swept.append(cursor)
     if any(cursor.rowcount != 1 for cursor in must):
         raise RowRefused
@@ -43,15 +42,15 @@ def write(connection: Connection, rows: Sequence[sqlite.Row]) -> None:
 
 def _steps() -> dict[int, tuple[list[tuple[str, int]], bool]]:
     found = {}
-    for kind, (statements, must) in sqlite._DOES.items():
+    for kind, (statements, must) in kinds.DOES.items():
         steps = []
         for name, values in statements:
             if values == [f"NEW.c{number}" for number in range(1, _GIVEN[kind] + 1)]:
                 text, _ = spoken(SQL[name])
             else:
                 given = [value.replace("NEW.c", "$") for value in values]
-                text = sqlite._given(DIFFERENCES.get(name, SQL[name]), given)
-            if kind == ENDED:
+                text = kinds.given(DIFFERENCES.get(name, SQL[name]), given)
+            if kind == kinds.ENDED:
                 text = f"{text.rstrip().removesuffix(';')} RETURNING id, place"
             last = max(number for number in range(1, 14) if f"${number}" in text)
             steps.append((text, last))

@@ -16,8 +16,9 @@ import apsw
 
 from postroad.ports import StorageError, StorageFull
 from postroad.storage.durable import make_directory
+from postroad.storage.sql.migrations import load_migrations
 from postroad.storage.sqlite.checkpoint import CHECKPOINT_PAGES, Checkpointer
-from postroad.storage.sqlite.migrations import load_migrations, migrate
+from postroad.storage.sqlite.migrations import migrate
 from postroad.storage.sqlite.turn import Turn
 
 T = TypeVar("T")

@@ -5,8 +5,6 @@ crash leaves the old version or the new one. A file that is not ours, or newer t
 refused with a `StorageError` that says what to do.
 """
 
-import re
-from importlib.resources import files
 from pathlib import Path
 
 import apsw
@@ -14,20 +12,6 @@ import apsw
 from postroad.ports import StorageError
 
 APPLICATION_ID = 0x506F7374  # "Post", shown by file(1)
-_FILE_NAME = re.compile(r"(\d{4})_\w+\.sql")
-
-
-def load_migrations() -> list[tuple[int, str]]:
-    """Return (version, SQL) of all migrations, in order; versions count from 1 without a gap."""
-    folder = files("postroad.storage.sqlite") / "schema"
-    found = sorted(
-        (int(match[1]), file.read_text(encoding="utf-8"))
-        for file in folder.iterdir()
-        if (match := _FILE_NAME.fullmatch(file.name))
-    )
-    if [version for version, _ in found] != list(range(1, len(found) + 1)):
-        raise ValueError(f"schema migrations have a gap: {[version for version, _ in found]}")
-    return found
 
 
 def migrate(connection: apsw.Connection, path: Path, migrations: list[tuple[int, str]]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import apsw
 
 from postroad.ports import StorageError
-from postroad.storage.sqlite.statements import SQL
+from postroad.storage.sql.statements import SQL
 
 STEP_PAGES = 1000
 

@@ -8,26 +8,26 @@ from pathlib import Path
 from postroad.storage.durable import sync_directory
 from postroad.storage.files import FileContents
 from postroad.storage.large import LargeContents
-from postroad.storage.sqlite.api_keys import SqliteApiKeys
-from postroad.storage.sqlite.content import SqliteContents
+from postroad.storage.locks import FileLocks
+from postroad.storage.sql.api_keys import SqlApiKeys
+from postroad.storage.sql.content import SqlContents
+from postroad.storage.sql.directory import SqlDirectory
+from postroad.storage.sql.emails import SqlEmails
+from postroad.storage.sql.journey import SqlJourney, prune
+from postroad.storage.sql.junk import SqlJunk
+from postroad.storage.sql.labels import SqlLabels
+from postroad.storage.sql.ledger import SqlLedger
+from postroad.storage.sql.logins import SqlLogins
+from postroad.storage.sql.mailboxes import SqlMailboxes
+from postroad.storage.sql.queue import SqlQueue
+from postroad.storage.sql.security import SqlSecurity
+from postroad.storage.sql.sources import SqlSources
+from postroad.storage.sql.standing import SqlStanding
+from postroad.storage.sql.statements import SQL
+from postroad.storage.sql.suppression import SqlSuppressions
+from postroad.storage.sql.templates import SqlTemplates
+from postroad.storage.sql.webhooks import SqlWebhooks
 from postroad.storage.sqlite.database import Database
-from postroad.storage.sqlite.directory import SqliteDirectory
-from postroad.storage.sqlite.emails import SqliteEmails
-from postroad.storage.sqlite.journey import SqliteJourney, prune
-from postroad.storage.sqlite.junk import SqliteJunk
-from postroad.storage.sqlite.labels import SqliteLabels
-from postroad.storage.sqlite.ledger import SqliteLedger
-from postroad.storage.sqlite.locks import FileLocks
-from postroad.storage.sqlite.logins import SqliteLogins
-from postroad.storage.sqlite.mailboxes import SqliteMailboxes
-from postroad.storage.sqlite.queue import SqliteQueue
-from postroad.storage.sqlite.security import SqliteSecurity
-from postroad.storage.sqlite.sources import SqliteSources
-from postroad.storage.sqlite.standing import SqliteStanding
-from postroad.storage.sqlite.statements import SQL
-from postroad.storage.sqlite.suppression import SqliteSuppressions
-from postroad.storage.sqlite.templates import SqliteTemplates
-from postroad.storage.sqlite.webhooks import SqliteWebhooks
 from postroad.storage.sqlite.writer import Writer
 
 FILE_NAME = "postroad.db"
@@ -50,7 +50,7 @@ class SqliteStore:
         inline_max_octets: int,
         cache_max_octets: int,
     ) -> None:
-        self.content = SqliteContents(
+        self.content = SqlContents(
             database,
             large,
             inline_max_octets=inline_max_octets,
@@ -60,22 +60,22 @@ class SqliteStore:
         self.database = database
         self.large = large
         self.writer = Writer(database, large.remove)
-        self.ledger = SqliteLedger(self.writer, large.let_go)
-        self.queue = SqliteQueue(database, self.writer)
-        self.directory = SqliteDirectory(database)
-        self.mailboxes = SqliteMailboxes(database)
-        self.emails = SqliteEmails(database)
-        self.journey = SqliteJourney(database)
-        self.security = SqliteSecurity(database)
-        self.logins = SqliteLogins(database)
-        self.standing = SqliteStanding(database)
-        self.sources = SqliteSources(database)
-        self.junk = SqliteJunk(database)
-        self.api_keys = SqliteApiKeys(database)
-        self.templates = SqliteTemplates(database)
-        self.webhooks = SqliteWebhooks(database)
-        self.labels = SqliteLabels(database)
-        self.suppressions = SqliteSuppressions(database)
+        self.ledger = SqlLedger(self.writer, large.let_go)
+        self.queue = SqlQueue(database, self.writer)
+        self.directory = SqlDirectory(database)
+        self.mailboxes = SqlMailboxes(database)
+        self.emails = SqlEmails(database)
+        self.journey = SqlJourney(database)
+        self.security = SqlSecurity(database)
+        self.logins = SqlLogins(database)
+        self.standing = SqlStanding(database)
+        self.sources = SqlSources(database)
+        self.junk = SqlJunk(database)
+        self.api_keys = SqlApiKeys(database)
+        self.templates = SqlTemplates(database)
+        self.webhooks = SqlWebhooks(database)
+        self.labels = SqlLabels(database)
+        self.suppressions = SqlSuppressions(database)
         self.node = ""
         self.secret = b""
         self._closed = False

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from postroad.model import Accepted, ContentRef, InvalidId, decode_changes, format_id
 from postroad.ports import StorageError
-from postroad.storage.sqlite.statements import SQL
+from postroad.storage.sql.statements import SQL
 
 PIECE_OCTETS = 1024 * 1024
 PAGE_ROWS = 500

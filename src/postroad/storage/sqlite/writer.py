@@ -21,11 +21,13 @@ from queue import SimpleQueue
 
 import apsw
 
-from postroad.storage.sqlite.apply import apply_steps
-from postroad.storage.sqlite.batches import Batches, Item
+from postroad.storage.sql.apply import apply
+from postroad.storage.sql.batches import Batches, Item
+from postroad.storage.sql.explain import explain
+from postroad.storage.sql.kinds import Row
+from postroad.storage.sql.rows import Rows
 from postroad.storage.sqlite.database import Database
-from postroad.storage.sqlite.explain import explain
-from postroad.storage.sqlite.writing import MAX_ROWS, Row, prepare, write
+from postroad.storage.sqlite.writing import MAX_ROWS, prepare, write
 
 _SHORTEST_PAUSE_SECONDS = 0.0003
 _LONGEST_PAUSE_SECONDS = 0.01
@@ -279,4 +281,8 @@ def _apply_item(connection: apsw.Connection, item: Item) -> None:
     elif item.job is not None:
         item.result = item.job(connection)
     else:
-        apply_steps(connection, item.steps)
+        for step in item.steps:
+            if isinstance(step, Rows):
+                write(connection, step.rows)
+            else:
+                apply(connection, step)

@@ -10,51 +10,20 @@ A row that does not fit what is stored raises `apsw.ConstraintError`, and nothin
 done.
 """
 
-import re
 from collections.abc import Sequence
 from functools import cache
 from itertools import chain
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 
 import apsw
 
-from postroad.storage.sqlite.statements import SQL
+from postroad.storage.sql.kinds import BLANK, DOES, WIDTH, Row, given
+from postroad.storage.sql.statements import SQL
 
-Row: TypeAlias = tuple[object, ...]
-
-# What is to be done with a row: its first value. The others are those of the statement, in its order.
-CONTENT, ENTRY, ENTRY_LATER, MESSAGE, DELIVERY, ATTEMPT, JOURNEY, ENDED = range(1, 9)
-
-WIDTH = 14  # values of a row, with the first
-_BLANK: Row = (None,) * WIDTH
-REST = [_BLANK[given + 1 :] for given in range(WIDTH)]  # what makes a row of that many values whole
 _SIZES = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)  # rows of a statement
 MAX_ROWS = _SIZES[-1]  # of one statement; SQLite takes 32,766 values
 
-_MAILBOX = "NEW.c1"
-_NEXT_UID = f"(SELECT uid_next FROM mailbox WHERE id = {_MAILBOX})"
-_NEXT_MODSEQ = f"(SELECT modseq + 1 FROM mailbox WHERE id = {_MAILBOX})"
 _ONE_CHANGED = "SELECT RAISE(ABORT, 'a row does not fit') WHERE changes() <> 1;"
-
-
-def _columns(first: int, last: int) -> list[str]:
-    return [f"NEW.c{number}" for number in range(first, last + 1)]
-
-
-_ENTRY = [_MAILBOX, _NEXT_UID, _NEXT_MODSEQ, *_columns(2, 9)]
-_GROWN = ("mailbox_grown", [_MAILBOX, "1"])
-
-# Of each kind: the statements with what they are given, and whether each must change a row.
-_DOES: dict[int, tuple[Sequence[tuple[str, Sequence[str]]], bool]] = {
-    CONTENT: ([("content_insert", _columns(1, 6))], False),
-    ENTRY: ([("entry_deposit", _ENTRY[:10]), _GROWN], True),
-    ENTRY_LATER: ([("entry_deposit_later", _ENTRY), _GROWN], True),
-    MESSAGE: ([("message_insert", _columns(1, 7))], False),
-    DELIVERY: ([("delivery_insert", _columns(1, 13))], False),
-    ATTEMPT: ([("delivery_attempted", _columns(1, 8))], True),
-    JOURNEY: ([("journey_insert", _columns(1, 5))], False),
-    ENDED: ([("content_sweep_message", _columns(1, 1))], False),
-}
 
 
 def prepare(connection: apsw.Connection, swept: list[int]) -> None:
@@ -65,10 +34,10 @@ def prepare(connection: apsw.Connection, swept: list[int]) -> None:
     connection.create_scalar_function("content_file_left", cast(Any, swept.append), 1)
     names = ", ".join(f"NULL AS c{number}" for number in range(WIDTH))
     connection.execute(f"CREATE TEMP VIEW writing AS SELECT {names}")
-    for kind, (statements, must) in _DOES.items():
+    for kind, (statements, must) in DOES.items():
         steps = []
         for name, values in statements:
-            steps.append(_given(SQL[name], values))
+            steps.append(given(SQL[name], values))
             if must:
                 steps.append(_ONE_CHANGED)
         connection.execute(
@@ -86,9 +55,7 @@ def write(connection: apsw.Connection, rows: Sequence[Row]) -> None:
     for begin in range(0, len(rows), MAX_ROWS):
         part = rows[begin : begin + MAX_ROWS]
         size = next(size for size in _SIZES if size >= len(part))
-        values = chain(
-            chain.from_iterable(part), chain.from_iterable([_BLANK] * (size - len(part)))
-        )
+        values = chain(chain.from_iterable(part), chain.from_iterable([BLANK] * (size - len(part))))
         connection.execute(_statement(size), tuple(values))
 
 
@@ -96,14 +63,3 @@ def write(connection: apsw.Connection, rows: Sequence[Row]) -> None:
 def _statement(size: int) -> str:
     one = f"({','.join('?' * WIDTH)})"
     return f"INSERT INTO writing VALUES {','.join([one] * size)}"
-
-
-def _given(sql: str, values: Sequence[str]) -> str:
-    """Return the statement with expressions in the places of its parameters, `?` or `?3`."""
-    following = iter(values)
-
-    def expression(match: "re.Match[str]") -> str:
-        number: Any = match[1]
-        return values[int(number) - 1] if number else next(following)
-
-    return re.sub(r"\?(\d*)", expression, sql)

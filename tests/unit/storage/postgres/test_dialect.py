@@ -1,7 +1,7 @@
 """`storage.postgres.dialect`."""
 
 from postroad.storage.postgres.dialect import arranged, schema, spoken
-from postroad.storage.sqlite.statements import SQL
+from postroad.storage.sql.statements import SQL
 
 
 def test_parameters_are_numbered() -> None:

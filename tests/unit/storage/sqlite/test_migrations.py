@@ -4,7 +4,8 @@ import apsw
 import pytest
 
 from postroad.ports import StorageError
-from postroad.storage.sqlite.migrations import APPLICATION_ID, load_migrations, migrate
+from postroad.storage.sql.migrations import load_migrations
+from postroad.storage.sqlite.migrations import APPLICATION_ID, migrate
 
 
 def connect(path: Path) -> apsw.Connection:

@@ -13,8 +13,8 @@ import pytest
 
 from postroad.model import Account, AccountAdded, Domain, DomainAdded, Expunged, format_id
 from postroad.ports import Conflict, StorageError, StorageFull
+from postroad.storage.sql.statements import SQL
 from postroad.storage.sqlite import SqliteStore
-from postroad.storage.sqlite.statements import SQL
 from tests.contracts.stores import (
     ANN,
     BOB,

@@ -1,4 +1,4 @@
--- Statements of the same names as in `storage/sqlite/sql`, where PostgreSQL needs another shape; and, at
+-- Statements of the same names as in `storage/sql/queries`, where PostgreSQL needs another shape; and, at
 -- the end, what only PostgreSQL needs.
 
 -- :name content_piece

@@ -1,4 +1,4 @@
--- What is otherwise on PostgreSQL than in `storage/sqlite/schema`.
+-- What is otherwise on PostgreSQL than in `storage/sql/schema`.
 
 -- Append-only and the largest, therefore in parts by time: a part whose rows all went is dropped.
 CREATE TABLE journey (

@@ -3,11 +3,11 @@
 from typing import Any
 
 from postroad.model import Login, LoginResult
-from postroad.storage.sqlite.database import Database
-from postroad.storage.sqlite.statements import SQL
+from postroad.storage.sql.connection import Database
+from postroad.storage.sql.statements import SQL
 
 
-class SqliteLogins:
+class SqlLogins:
     """See `ports.LoginStore`. Raises `StorageError`."""
 
     def __init__(self, database: Database) -> None:

@@ -7,7 +7,6 @@ Of accounts of which nothing was noticed, the tables of emails stay empty, and c
 from collections.abc import Iterator
 from typing import Any
 
-import apsw
 import msgspec
 
 from postroad.model import (
@@ -27,13 +26,14 @@ from postroad.model import (
 )
 from postroad.ports import KEEP_STATES
 from postroad.storage import conflicts
-from postroad.storage.sqlite.statements import SQL
+from postroad.storage.sql.connection import Connection
+from postroad.storage.sql.statements import SQL
 
 
 class Steps:
     """The counter of one account: `next` is a new state, None where nothing of it was noticed."""
 
-    def __init__(self, connection: apsw.Connection, account: int) -> None:
+    def __init__(self, connection: Connection, account: int) -> None:
         self.account = account
         self._connection = connection
 
@@ -50,13 +50,13 @@ class Steps:
                 self._connection.execute(SQL[statement], values)
 
 
-def steps_of(connection: apsw.Connection, mailbox: int) -> Steps | None:
+def steps_of(connection: Connection, mailbox: int) -> Steps | None:
     """Return the counter of a mailbox's account, None where it was not noticed."""
     account = connection.execute(SQL["email_of_mailbox"], (mailbox,)).get
     return None if account is None else Steps(connection, account)
 
 
-def moved(connection: apsw.Connection, steps: Steps, uid: int, left: int, into: int) -> None:
+def moved(connection: Connection, steps: Steps, uid: int, left: int, into: int) -> None:
     """The entry that is `uid` of `into` by now was in `left`."""
     if connection.execute(SQL["email_of_entry"], (into, uid)).get is None:
         return
@@ -66,7 +66,7 @@ def moved(connection: apsw.Connection, steps: Steps, uid: int, left: int, into: 
         connection.execute(SQL["email_mailbox_counted"], (mailbox, state))
 
 
-def expunge(connection: apsw.Connection, mailbox: int, uids: tuple[int, ...]) -> None:
+def expunge(connection: Connection, mailbox: int, uids: tuple[int, ...]) -> None:
     """Forget the emails of entries that are about to go."""
     steps = steps_of(connection, mailbox)
     if steps is None:
@@ -87,7 +87,7 @@ def expunge(connection: apsw.Connection, mailbox: int, uids: tuple[int, ...]) ->
         steps.forget(state)
 
 
-def filed(connection: apsw.Connection, change: Filed) -> None:
+def filed(connection: Connection, change: Filed) -> None:
     """Put an entry into a mailbox. Raises `Conflict`."""
     counter: Any = connection.execute(SQL["mailbox_next"], (change.mailbox,)).fetchone()
     if counter is None:
@@ -113,7 +113,7 @@ def filed(connection: apsw.Connection, change: Filed) -> None:
     connection.execute(SQL["mailbox_grown"], (change.mailbox, 1))
 
 
-def flagged(connection: apsw.Connection, change: Flagged) -> Iterator[int]:
+def flagged(connection: Connection, change: Flagged) -> Iterator[int]:
     """Set and take away keywords; yield the uids of entries that changed. Raises `Conflict`."""
     counter: Any = connection.execute(SQL["mailbox_next"], (change.mailbox,)).fetchone()
     if counter is None:
@@ -140,7 +140,7 @@ def flagged(connection: apsw.Connection, change: Flagged) -> Iterator[int]:
     connection.execute(SQL["mailbox_left"], (change.mailbox, modseq - counter[1]))
 
 
-def mailbox_changed(connection: apsw.Connection, change: MailboxChanged) -> None:
+def mailbox_changed(connection: Connection, change: MailboxChanged) -> None:
     """Rename it, or put it elsewhere. Raises `Conflict`."""
     found: Any = connection.execute(SQL["mailbox_get"], (change.mailbox,)).fetchone()
     if found is None:
@@ -158,7 +158,7 @@ def mailbox_changed(connection: apsw.Connection, change: MailboxChanged) -> None
         connection.execute(SQL["email_mailbox_changed"], (change.mailbox, steps.next()))
 
 
-def mailbox_removed(connection: apsw.Connection, change: MailboxRemoved) -> tuple[int, ...]:
+def mailbox_removed(connection: Connection, change: MailboxRemoved) -> tuple[int, ...]:
     """Remove it, but for its entries, whose uids are returned. Raises `Conflict`."""
     mailbox = change.mailbox
     if connection.execute(SQL["mailbox_get"], (mailbox,)).get is None:
@@ -182,7 +182,7 @@ def mailbox_removed(connection: apsw.Connection, change: MailboxRemoved) -> tupl
     return uids
 
 
-def noticed(connection: apsw.Connection, change: Noticed) -> None:
+def noticed(connection: Connection, change: Noticed) -> None:
     """Keep what was noticed. Raises `Conflict`."""
     account = change.account
     if connection.execute(SQL["account_get_by_id"], (account,)).get is None:
@@ -200,7 +200,7 @@ def noticed(connection: apsw.Connection, change: Noticed) -> None:
         connection.execute(SQL["email_mailbox_noticed"], (mailbox, account, uid))
 
 
-def _glance(connection: apsw.Connection, steps: Steps, glance: Glance) -> None:
+def _glance(connection: Connection, steps: Steps, glance: Glance) -> None:
     account, state, thread = steps.account, steps.next(), glance.thread
     for key in glance.keys:
         known = connection.execute(SQL["email_thread_get"], (account, key)).get
@@ -243,7 +243,7 @@ def _glance(connection: apsw.Connection, steps: Steps, glance: Glance) -> None:
     connection.execute(SQL["email_mailbox_counted"], (glance.mailbox, state))
 
 
-def identity_kept(connection: apsw.Connection, change: IdentityKept) -> None:
+def identity_kept(connection: Connection, change: IdentityKept) -> None:
     """Keep an identity. Raises `Conflict`."""
     identity = change.identity
     if connection.execute(SQL["account_get_by_id"], (identity.account,)).get is None:
@@ -252,12 +252,12 @@ def identity_kept(connection: apsw.Connection, change: IdentityKept) -> None:
     connection.execute(SQL["identity_put"], (identity.account, identity.id, data))
 
 
-def identity_removed(connection: apsw.Connection, change: IdentityRemoved) -> None:
+def identity_removed(connection: Connection, change: IdentityRemoved) -> None:
     """Forget an identity."""
     connection.execute(SQL["identity_delete"], (change.account, change.identity))
 
 
-def uploaded(connection: apsw.Connection, change: Uploaded) -> list[Any]:
+def uploaded(connection: Connection, change: Uploaded) -> list[Any]:
     """Remember an upload; return the contents of those that are forgotten. Raises `Conflict`."""
     upload = change.upload
     if connection.execute(SQL["account_get_by_id"], (upload.account,)).get is None:
@@ -269,7 +269,7 @@ def uploaded(connection: apsw.Connection, change: Uploaded) -> list[Any]:
     return connection.execute(SQL["upload_forget"], (change.keep_since,)).fetchall()
 
 
-def submitted(connection: apsw.Connection, change: Submitted) -> None:
+def submitted(connection: Connection, change: Submitted) -> None:
     """Remember a submission. Raises `Conflict`."""
     submission = change.submission
     account = submission.account
@@ -292,7 +292,7 @@ _TABLES = (
 )
 
 
-def account_removed(connection: apsw.Connection, account: int) -> list[Any]:
+def account_removed(connection: Connection, account: int) -> list[Any]:
     """Forget all of an account; return the contents of its uploads."""
     connection.execute(SQL["email_delete_words_of_account"], (account,))
     for table in _TABLES:
@@ -300,6 +300,6 @@ def account_removed(connection: apsw.Connection, account: int) -> list[Any]:
     return connection.execute(SQL["upload_delete_account"], (account,)).fetchall()
 
 
-def expunged(connection: apsw.Connection, change: Expunged) -> None:
+def expunged(connection: Connection, change: Expunged) -> None:
     """Forget the emails of entries that are about to be removed."""
     expunge(connection, change.mailbox, change.uids)

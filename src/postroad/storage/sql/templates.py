@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import apsw
 import msgspec
 
 from postroad.model import (
@@ -14,14 +13,14 @@ from postroad.model import (
     TemplateSource,
 )
 from postroad.storage.conflicts import no_template, template_moved_on
-from postroad.storage.sqlite.database import Database
-from postroad.storage.sqlite.statements import SQL
+from postroad.storage.sql.connection import Connection, Database
+from postroad.storage.sql.statements import SQL
 
 _encode = msgspec.json.Encoder().encode
 _source: msgspec.json.Decoder[TemplateSource] = msgspec.json.Decoder(TemplateSource)
 
 
-class SqliteTemplates:
+class SqlTemplates:
     """See `ports.TemplateStore`. Raises `StorageError`."""
 
     def __init__(self, database: Database) -> None:
@@ -56,7 +55,7 @@ def _entry(row: Any) -> TemplateEntry:
     return TemplateEntry(name, version, bool(live), layout, saved_at, author)
 
 
-def _saved(connection: apsw.Connection, change: TemplateSaved) -> None:
+def _saved(connection: Connection, change: TemplateSaved) -> None:
     new = change.template
     if connection.execute(SQL["template_newest"], (new.name,)).get != new.version - 1:
         raise template_moved_on(new.name)
@@ -76,14 +75,14 @@ def _saved(connection: apsw.Connection, change: TemplateSaved) -> None:
     connection.execute(SQL["template_prune"], (new.name, change.keep))
 
 
-def _activated(connection: apsw.Connection, change: TemplateActivated) -> None:
+def _activated(connection: Connection, change: TemplateActivated) -> None:
     connection.execute(SQL["template_not_live"], (change.name,))
     connection.execute(SQL["template_live_set"], (change.name, change.version))
     if not connection.changes():
         raise no_template(change.name, change.version)
 
 
-def _removed(connection: apsw.Connection, change: TemplateRemoved) -> None:
+def _removed(connection: Connection, change: TemplateRemoved) -> None:
     connection.execute(SQL["template_delete"], (change.name,))
     if not connection.changes():
         raise no_template(change.name)

@@ -4,20 +4,20 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from postroad.model import AccountRemoved, Expunged, Group, JunkLearned, Moved
-from postroad.storage.sqlite.rows import Rows, plan
-from postroad.storage.sqlite.writer import Writer
+from postroad.storage.sql.batches import Batches
+from postroad.storage.sql.rows import Rows, plan
 
 LONG_EXPUNGE_UIDS = 1000
 
 
-class SqliteLedger:
+class SqlLedger:
     """Applies groups through the one writer. See `ports.Ledger`.
 
     A caller that is cancelled while it waits does not undo its group. `let_go` is told of contents that
     were staged in files, once their commit is over.
     """
 
-    def __init__(self, writer: Writer, let_go: Callable[[Sequence[int]], None]) -> None:
+    def __init__(self, writer: Batches, let_go: Callable[[Sequence[int]], None]) -> None:
         self._writer = writer
         self._let_go = let_go
 

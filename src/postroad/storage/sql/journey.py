@@ -9,15 +9,14 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from functools import partial
 from typing import Any
 
-import apsw
 import msgspec
 
 from postroad.model import Accepted, Change, Deposited, Message, decode_changes
 from postroad.ports import JourneyEvent
 from postroad.storage.search import bracketed, fold
-from postroad.storage.sqlite.database import Database
-from postroad.storage.sqlite.statements import SQL
-from postroad.storage.sqlite.writer import Writer
+from postroad.storage.sql.batches import Batches
+from postroad.storage.sql.connection import Connection, Database
+from postroad.storage.sql.statements import SQL
 
 PRUNE_PAGE_MESSAGES = 1000
 PRUNE_STEP_MESSAGES = 100
@@ -27,7 +26,7 @@ PAGE_EVENTS = 1000
 _decode_accepted = msgspec.json.Decoder(Accepted).decode
 
 
-class SqliteJourney:
+class SqlJourney:
     """Searches the journey. See `ports.JourneyStore`. Raises `StorageError`."""
 
     def __init__(self, database: Database) -> None:
@@ -82,7 +81,7 @@ class SqliteJourney:
 
 
 def _page(
-    connection: apsw.Connection, values: tuple[float, ...]
+    connection: Connection, values: tuple[float, ...]
 ) -> tuple[int | None, list[JourneyEvent]]:
     """Return the sequence that was looked at last (None at the journey's end), and the events."""
     rows: Any = connection.execute(SQL["journey_page"], values).fetchall()
@@ -109,7 +108,7 @@ def _events(rows: Any) -> list[JourneyEvent]:
     return events
 
 
-async def prune(database: Database, writer: Writer, before: float) -> int:
+async def prune(database: Database, writer: Batches, before: float) -> int:
     """Remove messages that were accepted and ended before `before`, with their journeys.
 
     What can go is looked for beside the writer; it only removes, a few rows at a time (or one message
@@ -129,7 +128,7 @@ async def prune(database: Database, writer: Writer, before: float) -> int:
 
 
 def _prunable(
-    connection: apsw.Connection, before: float, last: int
+    connection: Connection, before: float, last: int
 ) -> tuple[list[tuple[int, int]], int, bool]:
     """Return messages that can go and how many rows go with each, the last that was looked at, and
     whether to look further.
@@ -156,14 +155,14 @@ def _steps(found: Iterable[tuple[int, int]]) -> Iterator[list[tuple[int]]]:
         yield chosen
 
 
-async def _paced(writer: Writer, step: Callable[[apsw.Connection], int]) -> int:
+async def _paced(writer: Batches, step: Callable[[Connection], int]) -> int:
     began = time.perf_counter()
     count: int = await writer.run(step, long=True)
     await asyncio.sleep(time.perf_counter() - began)
     return count
 
 
-def _prune_step(connection: apsw.Connection, before: float, chosen: Sequence[tuple[int]]) -> int:
+def _prune_step(connection: Connection, before: float, chosen: Sequence[tuple[int]]) -> int:
     """Look again, now that nobody else writes, and remove."""
     values = [(message, before) for (message,) in chosen]
     found = connection.executemany(SQL["prunable_still"], values).fetchall()
@@ -172,6 +171,6 @@ def _prune_step(connection: apsw.Connection, before: float, chosen: Sequence[tup
     return len(found)
 
 
-def _prune_expunged(connection: apsw.Connection, before: float) -> int:
+def _prune_expunged(connection: Connection, before: float) -> int:
     connection.execute(SQL["prune_expunged"], (before, PRUNE_STEP_MESSAGES))
     return connection.changes()

@@ -8,13 +8,12 @@ from array import array
 from collections.abc import Sequence
 from typing import Any
 
-import apsw
 import msgspec
 
 from postroad.model import ContentRef, Mailbox
 from postroad.ports import AtHand, Entry, Listing, MailboxStatus
-from postroad.storage.sqlite.database import Database
-from postroad.storage.sqlite.statements import SQL
+from postroad.storage.sql.connection import Connection, Database
+from postroad.storage.sql.statements import SQL
 
 THREAD_FROM_UID = (
     5000  # a mailbox that had so many entries may still have them: list it in a thread
@@ -23,7 +22,7 @@ THREAD_FROM_UID = (
 _decode_numbers = msgspec.json.Decoder(list[int]).decode
 
 
-class SqliteMailboxes:
+class SqlMailboxes:
     """Reads mailboxes. See `ports.MailboxStore`. Raises `StorageError`."""
 
     def __init__(self, database: Database) -> None:
@@ -78,6 +77,6 @@ class SqliteMailboxes:
         return self._database.read(SQL["entry_inline"], (mailbox, first, last, max_octets))
 
 
-def _columns(connection: apsw.Connection, mailbox: int) -> "tuple[array[int], array[int]]":
+def _columns(connection: Connection, mailbox: int) -> "tuple[array[int], array[int]]":
     uids, sizes = connection.execute(SQL["entry_listing"], (mailbox,)).get
     return array("Q", _decode_numbers(uids)), array("Q", _decode_numbers(sizes))

@@ -3,16 +3,16 @@
 from collections.abc import Iterator
 from typing import Any
 
-import apsw
 from msgspec.structs import replace
 
 from postroad.model import Moved
 from postroad.storage import conflicts
-from postroad.storage.sqlite import apply_emails
-from postroad.storage.sqlite.statements import SQL
+from postroad.storage.sql import apply_emails
+from postroad.storage.sql.connection import Connection
+from postroad.storage.sql.statements import SQL
 
 
-def move(connection: apsw.Connection, change: Moved) -> Iterator[tuple[int | None, Moved]]:
+def move(connection: Connection, change: Moved) -> Iterator[tuple[int | None, Moved]]:
     """Move; yield what to tell in the journey: of each entry the message and its part of the change.
 
     Raises `Conflict`.

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-import apsw
 import msgspec
 from msgspec.structs import replace
 
@@ -19,8 +18,8 @@ from postroad.model import (
     Unsubscribed,
     Unsuppressed,
 )
-from postroad.storage.sqlite.database import Database
-from postroad.storage.sqlite.statements import SQL
+from postroad.storage.sql.connection import Connection, Database
+from postroad.storage.sql.statements import SQL
 
 OfAMessage: TypeAlias = Bounced | Complained | Opened | Clicked | Unsubscribed
 
@@ -28,7 +27,7 @@ _encode = msgspec.json.Encoder().encode
 _decode: msgspec.json.Decoder[Address] = msgspec.json.Decoder(Address)
 
 
-class SqliteSuppressions:
+class SqlSuppressions:
     """See `ports.SuppressionStore`. Raises `StorageError`."""
 
     def __init__(self, database: Database) -> None:
@@ -66,7 +65,7 @@ def _suppression(row: Any) -> Suppression:
     return Suppression(_decode.decode(address), stream, SuppressionReason(reason), evidence, since)
 
 
-def write_suppressed(connection: apsw.Connection, change: Suppressed) -> Suppressed | None:
+def write_suppressed(connection: Connection, change: Suppressed) -> Suppressed | None:
     """Add entries; return the change with those that were not there before, None without any."""
     fresh: list[Suppression] = []
     for each in change.suppressions:
@@ -86,7 +85,7 @@ def write_suppressed(connection: apsw.Connection, change: Suppressed) -> Suppres
     return replace(change, suppressions=tuple(fresh)) if fresh else None
 
 
-def write_unsuppressed(connection: apsw.Connection, change: Unsuppressed) -> Unsuppressed | None:
+def write_unsuppressed(connection: Connection, change: Unsuppressed) -> Unsuppressed | None:
     """Remove entries; return the change with those that were there, None without any."""
     gone: list[Address] = []
     for address in change.addresses:
@@ -96,6 +95,6 @@ def write_unsuppressed(connection: apsw.Connection, change: Unsuppressed) -> Uns
     return replace(change, addresses=tuple(gone)) if gone else None
 
 
-def is_known(connection: apsw.Connection, change: OfAMessage) -> bool:
+def is_known(connection: Connection, change: OfAMessage) -> bool:
     """Whether the message that it is about is still known; else nobody could read of it."""
     return connection.execute(SQL["message_get"], (change.message,)).get is not None

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import apsw
 import msgspec
 
 from postroad.model import (
@@ -14,15 +13,15 @@ from postroad.model import (
     WebhookWorked,
 )
 from postroad.storage.conflicts import no_webhook, webhook_exists
-from postroad.storage.sqlite.database import Database
-from postroad.storage.sqlite.statements import SQL
+from postroad.storage.sql.connection import Connection, Database
+from postroad.storage.sql.statements import SQL
 
 _encode = msgspec.json.Encoder().encode
 _webhook = msgspec.json.Decoder(Webhook).decode
 _post = msgspec.json.Decoder(WebhookPost).decode
 
 
-class SqliteWebhooks:
+class SqlWebhooks:
     """See `ports.WebhookStore`. Raises `StorageError`."""
 
     def __init__(self, database: Database) -> None:
@@ -58,7 +57,7 @@ class SqliteWebhooks:
         return [_post(text) for (text,) in rows]
 
 
-def _added(connection: apsw.Connection, change: WebhookAdded) -> None:
+def _added(connection: Connection, change: WebhookAdded) -> None:
     hook = change.webhook
     if connection.execute(SQL["webhook_taken"], (hook.name, hook.id)).get is not None:
         raise webhook_exists(hook.name)
@@ -66,21 +65,21 @@ def _added(connection: apsw.Connection, change: WebhookAdded) -> None:
     connection.execute(SQL["webhook_insert"], row)
 
 
-def _changed(connection: apsw.Connection, change: WebhookChanged) -> None:
+def _changed(connection: Connection, change: WebhookChanged) -> None:
     hook = change.webhook
     connection.execute(SQL["webhook_update"], (hook.id, hook.name, _encode(hook).decode()))
     if not connection.changes():
         raise no_webhook(hook.name)
 
 
-def _removed(connection: apsw.Connection, change: WebhookRemoved) -> None:
+def _removed(connection: Connection, change: WebhookRemoved) -> None:
     number: Any = connection.execute(SQL["webhook_delete"], (change.name,)).get
     if number is None:
         raise no_webhook(change.name)
     connection.execute(SQL["webhook_posts_delete"], (number,))
 
 
-def write_worked(connection: apsw.Connection, change: WebhookWorked) -> None:
+def write_worked(connection: Connection, change: WebhookWorked) -> None:
     """Keep what became of posts."""
     hook = change.webhook
     connection.execute(SQL["webhook_moved"], (hook, change.cursor))

@@ -2,17 +2,15 @@
 
 from typing import Any
 
-import apsw
-
 from postroad.model import SourceSpent
 from postroad.ports.sources import Spent
 from postroad.storage import conflicts
 from postroad.storage.bounds import SOURCE_DAYS
-from postroad.storage.sqlite.database import Database
-from postroad.storage.sqlite.statements import SQL
+from postroad.storage.sql.connection import Connection, Database
+from postroad.storage.sql.statements import SQL
 
 
-class SqliteSources:
+class SqlSources:
     """See `ports.SourceStore`. Raises `StorageError`."""
 
     def __init__(self, database: Database) -> None:
@@ -31,7 +29,7 @@ class SqliteSources:
         return [Spent(*row) for row in rows]
 
 
-def write_spent(connection: apsw.Connection, change: SourceSpent) -> None:
+def write_spent(connection: Connection, change: SourceSpent) -> None:
     """Add to the count of a day. Raises `Conflict` where that would be more than the cap."""
     row = (change.day, change.source, change.provider, change.count, change.cap)
     connection.execute(SQL["source_spent_add"], row)

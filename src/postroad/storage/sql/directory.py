@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from postroad.model import Account, Address, Alias, AppPassword, Domain, Scope, ScramKeys
-from postroad.storage.sqlite.database import Database
-from postroad.storage.sqlite.statements import SQL
+from postroad.storage.sql.connection import Database
+from postroad.storage.sql.statements import SQL
 
 _decode_address = msgspec.json.Decoder(Address).decode
 _decode_scopes = msgspec.json.Decoder(tuple[Scope, ...]).decode
@@ -19,7 +19,7 @@ _decode_scram = msgspec.json.Decoder(ScramKeys).decode
 _decode_addresses = msgspec.json.Decoder(tuple[Address, ...]).decode
 
 
-class SqliteDirectory:
+class SqlDirectory:
     """Looks up domains, accounts and aliases. See `ports.Directory`. Raises `StorageError`."""
 
     def __init__(self, database: Database) -> None:

@@ -8,16 +8,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import apsw
-
 from postroad.model.tally import SECONDS, SIZES, Histogram
 from postroad.ports import StorageError
-from postroad.storage.sqlite.rows import Rows
+from postroad.storage.sql.connection import Connection
+from postroad.storage.sql.rows import Rows
 
 BATCH_MAX_ITEMS = 1000
 BATCH_MAX_OCTETS = 4 * 1024 * 1024  # bounds how long the event loop is kept busy by one batch
 
-Job = Callable[[apsw.Connection], Any]
+Job = Callable[[Connection], Any]
 
 
 class Item:

@@ -6,16 +6,13 @@ that commit.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from typing import Any
-
-import apsw
+from collections.abc import Sequence
 
 from postroad.model import ContentRef, Staged, format_id
 from postroad.ports import MAX_ABOVE_OCTETS, StorageError
 from postroad.storage.large import LargeContents, LargeWriter, Stored
-from postroad.storage.sqlite.database import Database
-from postroad.storage.sqlite.statements import SQL
+from postroad.storage.sql.connection import Connection, Database
+from postroad.storage.sql.statements import SQL
 
 _ALL = 1 << 31
 
@@ -45,7 +42,7 @@ class ContentCache:
             self._octets -= len(old)
 
 
-class SqliteContents:
+class SqlContents:
     """Reads and stages contents. See `ports.ContentStore`. Raises `StorageError`."""
 
     def __init__(
@@ -61,9 +58,9 @@ class SqliteContents:
         self._inline_max_octets = inline_max_octets
         self._cache = ContentCache(cache_max_octets)
 
-    def stage(self, content_id: int) -> "SqliteContentWriter":
+    def stage(self, content_id: int) -> "SqlContentWriter":
         """Begin a new content."""
-        return SqliteContentWriter(self, content_id)
+        return SqlContentWriter(self, content_id)
 
     async def read(self, ref: ContentRef, offset: int = 0, limit: int | None = None) -> bytes:
         """Return the octets from `offset`, at most `limit`; ``b""`` past the end."""
@@ -86,7 +83,7 @@ class SqliteContents:
     async def known(self, contents: Sequence[int]) -> set[int]:
         """Return which of these have a row. Raises `StorageError`."""
 
-        def find(connection: apsw.Connection) -> set[int]:
+        def find(connection: Connection) -> set[int]:
             execute, sql = connection.execute, SQL["content_exists"]
             return {each for each in contents if execute(sql, (each,)).get is not None}
 
@@ -95,10 +92,8 @@ class SqliteContents:
     async def stored(self, contents: Sequence[int]) -> dict[int, Stored]:
         """Return the rows of those that have one. Raises `StorageError`."""
 
-        def find(connection: apsw.Connection) -> dict[int, Stored]:
-            found: Iterator[Any] = connection.executemany(
-                SQL["content_stored"], [(each,) for each in contents]
-            )
+        def find(connection: Connection) -> dict[int, Stored]:
+            found = connection.executemany(SQL["content_stored"], [(each,) for each in contents])
             return {row[0]: Stored(*row[1:]) for row in found}
 
         return await self._database.browse(find)
@@ -111,10 +106,10 @@ class SqliteContents:
         return await self._large.sweep(self.known)
 
 
-class SqliteContentWriter:
+class SqlContentWriter:
     """Takes one content as it streams in. See `ports.ContentWriter`."""
 
-    def __init__(self, contents: SqliteContents, content_id: int) -> None:
+    def __init__(self, contents: SqlContents, content_id: int) -> None:
         self._contents = contents
         self._id = content_id
         self._inline_max = contents._inline_max_octets

@@ -1,12 +1,11 @@
 """Writes logins inside the writer's open transaction, and forgets the oldest."""
 
-import apsw
-
 from postroad.model import LoggedIn, LoginResult
-from postroad.storage.sqlite.statements import SQL
+from postroad.storage.sql.connection import Connection
+from postroad.storage.sql.statements import SQL
 
 
-def write(connection: apsw.Connection, change: LoggedIn) -> None:
+def write(connection: Connection, change: LoggedIn) -> None:
     """Append the logins, keep of them what the change says, note which app passwords were used."""
     rows = [
         (

@@ -2,20 +2,19 @@
 
 from typing import Any
 
-import apsw
 import msgspec
 
 from postroad.model import ApiKey, ApiKeyAdded, ApiKeyRemoved, ApiScope
 from postroad.storage.conflicts import api_key_exists, no_api_key
-from postroad.storage.sqlite.database import Database
-from postroad.storage.sqlite.statements import SQL
+from postroad.storage.sql.connection import Connection, Database
+from postroad.storage.sql.statements import SQL
 
 _encode = msgspec.json.Encoder().encode
 _scopes: msgspec.json.Decoder[tuple[ApiScope, ...]] = msgspec.json.Decoder(tuple[ApiScope, ...])
 _domains: msgspec.json.Decoder[tuple[str, ...]] = msgspec.json.Decoder(tuple[str, ...])
 
 
-class SqliteApiKeys:
+class SqlApiKeys:
     """See `ports.ApiKeyStore`. Raises `StorageError`."""
 
     def __init__(self, database: Database) -> None:
@@ -38,7 +37,7 @@ def _key(row: Any) -> ApiKey:
     )
 
 
-def _added(connection: apsw.Connection, change: ApiKeyAdded) -> None:
+def _added(connection: Connection, change: ApiKeyAdded) -> None:
     key = change.key
     if connection.execute(SQL["api_key_taken"], (key.name, key.id)).get is not None:
         raise api_key_exists(key.name)
@@ -53,7 +52,7 @@ def _added(connection: apsw.Connection, change: ApiKeyAdded) -> None:
     connection.execute(SQL["api_key_insert"], row)
 
 
-def _removed(connection: apsw.Connection, change: ApiKeyRemoved) -> None:
+def _removed(connection: Connection, change: ApiKeyRemoved) -> None:
     connection.execute(SQL["api_key_delete"], (change.name,))
     if not connection.changes():
         raise no_api_key(change.name)

@@ -10,7 +10,8 @@ import pytest
 from postroad.model import DeliveryState, Expunged
 from postroad.ports import QueueFilter
 from postroad.service.history import History
-from postroad.storage.sqlite import SqliteStore, journey
+from postroad.storage.sql import journey
+from postroad.storage.sqlite import SqliteStore
 from tests.contracts.stores import (
     ANN,
     FAR,

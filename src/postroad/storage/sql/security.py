@@ -2,20 +2,19 @@
 
 from typing import Any
 
-import apsw
 import msgspec
 
 from postroad.model import StsPolicy, StsPolicyKept, TlsCounted, TlsReported, TlsResult
 from postroad.storage.bounds import TLS_RESULTS_PER_DAY
-from postroad.storage.sqlite.database import Database
-from postroad.storage.sqlite.statements import SQL
+from postroad.storage.sql.connection import Connection, Database
+from postroad.storage.sql.statements import SQL
 
 _encode = msgspec.json.Encoder().encode
 _decode_policy = msgspec.json.Decoder(StsPolicy).decode
 _decode_result = msgspec.json.Decoder(TlsResult).decode
 
 
-class SqliteSecurity:
+class SqlSecurity:
     """Reads. See `ports.SecurityStore`."""
 
     def __init__(self, database: Database) -> None:
@@ -41,14 +40,14 @@ class SqliteSecurity:
         return [(_decode_result(result), count) for result, count in rows]
 
 
-def _policy_kept(connection: apsw.Connection, change: StsPolicyKept) -> None:
+def _policy_kept(connection: Connection, change: StsPolicyKept) -> None:
     policy = change.policy
     connection.execute(SQL["sts_policy_expire"], (change.at,))
     row = (policy.domain, policy.expires_at, _encode(policy).decode())
     connection.execute(SQL["sts_policy_put"], row)
 
 
-def _counted(connection: apsw.Connection, change: TlsCounted) -> None:
+def _counted(connection: Connection, change: TlsCounted) -> None:
     for result in change.results:
         row = (change.day, result.domain, _encode(result).decode())
         connection.execute(SQL["tls_result_again"], row)
@@ -56,7 +55,7 @@ def _counted(connection: apsw.Connection, change: TlsCounted) -> None:
             connection.execute(SQL["tls_result_first"], (*row, TLS_RESULTS_PER_DAY))
 
 
-def _reported(connection: apsw.Connection, change: TlsReported) -> None:
+def _reported(connection: Connection, change: TlsReported) -> None:
     connection.execute(SQL["tls_result_delete"], (change.day, change.domain))
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from postroad.storage.sqlite.statements import SQL, parse_statements
+from postroad.storage.sql.statements import SQL, parse_statements
 
 
 def test_statements_are_parted_by_name_and_lose_their_comments() -> None:

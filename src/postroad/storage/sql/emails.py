@@ -6,7 +6,6 @@ Lists come as one row of JSON that SQLite makes, whatever their length, as in `m
 from collections.abc import Sequence
 from typing import Any
 
-import apsw
 import msgspec
 
 from postroad.model import Combined, Condition, ContentRef, Identity, Sort, Submission, Upload
@@ -21,9 +20,9 @@ from postroad.ports import (
     Entry,
     Unnoticed,
 )
-from postroad.storage.sqlite.database import Database
-from postroad.storage.sqlite.email_query import Selection, words_of
-from postroad.storage.sqlite.statements import SQL
+from postroad.storage.sql.connection import Connection, Database
+from postroad.storage.sql.email_query import Selection, words_of
+from postroad.storage.sql.statements import SQL
 
 FEW = 200
 """Emails with the words of a search: so many, or fewer, are looked at one by one."""
@@ -33,7 +32,7 @@ _decode_identity = msgspec.json.Decoder(Identity).decode
 _decode_submission = msgspec.json.Decoder(Submission).decode
 
 
-class SqliteEmails:
+class SqlEmails:
     """Reads emails. See `ports.EmailStore`. Raises `StorageError`."""
 
     def __init__(self, database: Database) -> None:
@@ -74,7 +73,7 @@ class SqliteEmails:
         """Return what is in each mailbox that is not empty."""
         ids = [box.id for box in await self.boxes(account)]
 
-        def read(connection: apsw.Connection) -> list[Any]:
+        def read(connection: Connection) -> list[Any]:
             return [connection.execute(SQL["email_counts"], (each,)).get for each in ids]
 
         rows = await self._database.browse(read)
@@ -124,7 +123,7 @@ class SqliteEmails:
     ) -> list[tuple[int, int]]:
         """Return id and thread of the emails that fit, in order; of the first, `offset` are left out."""
 
-        def read(connection: apsw.Connection) -> Any:
+        def read(connection: Connection) -> Any:
             selection = _selection(connection, account, where)
             ordered = f"SELECT id, thread {selection.sql} {selection.order(sort)} LIMIT ? OFFSET ?"
             values = (*selection.values, -1 if limit is None else limit, offset)
@@ -140,7 +139,7 @@ class SqliteEmails:
         """Return how many emails fit, or how many threads have one that fits."""
         what = "count(DISTINCT thread)" if threads else "count(*)"
 
-        def read(connection: apsw.Connection) -> Any:
+        def read(connection: Connection) -> Any:
             selection = _selection(connection, account, where)
             return connection.execute(f"SELECT {what} {selection.sql}", selection.values).get
 
@@ -174,7 +173,7 @@ class SqliteEmails:
 
 
 def _selection(
-    connection: apsw.Connection, account: int, where: Condition | Combined | None
+    connection: Connection, account: int, where: Condition | Combined | None
 ) -> Selection:
     words = words_of(account, where)
     few = words is not None and (
@@ -205,7 +204,7 @@ def _email(row: Any) -> Email:
 
 
 def _unnoticed(
-    connection: apsw.Connection, account: int, limit: int
+    connection: Connection, account: int, limit: int
 ) -> tuple[list[Unnoticed], dict[int, int]]:
     behind: Any = connection.execute(SQL["email_behind"], (account,)).fetchall()
     found: list[Unnoticed] = []

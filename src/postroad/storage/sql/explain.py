@@ -3,16 +3,15 @@
 from collections.abc import Iterable
 from typing import Any
 
-import apsw
-
 from postroad.ports import Conflict
 from postroad.storage import conflicts
-from postroad.storage.sqlite.rows import Rows
-from postroad.storage.sqlite.statements import SQL
-from postroad.storage.sqlite.writing import ATTEMPT, CONTENT, ENTRY, ENTRY_LATER, MESSAGE
+from postroad.storage.sql.connection import Connection
+from postroad.storage.sql.kinds import ATTEMPT, CONTENT, ENTRY, ENTRY_LATER, MESSAGE
+from postroad.storage.sql.rows import Rows
+from postroad.storage.sql.statements import SQL
 
 
-def explain(connection: apsw.Connection, parts: Iterable[Rows]) -> Conflict:
+def explain(connection: Connection, parts: Iterable[Rows]) -> Conflict:
     """Return why none of these rows was written."""
     for part in parts:
         for kind, *values in part.rows:
@@ -21,7 +20,7 @@ def explain(connection: apsw.Connection, parts: Iterable[Rows]) -> Conflict:
     return conflicts.given_twice()
 
 
-def _explain_row(connection: apsw.Connection, kind: object, values: list[Any]) -> Conflict | None:
+def _explain_row(connection: Connection, kind: object, values: list[Any]) -> Conflict | None:
     def one(statement: str, *given: Any) -> Any:
         return connection.execute(SQL[statement], given).get
 

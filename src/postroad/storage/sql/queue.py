@@ -9,7 +9,6 @@ import heapq
 from collections.abc import Collection, Iterable
 from typing import Any
 
-import apsw
 import msgspec
 
 from postroad.model import (
@@ -25,9 +24,9 @@ from postroad.model import (
 )
 from postroad.ports import Lease, QueueFilter, QueueItem
 from postroad.storage.search import fold
-from postroad.storage.sqlite.database import Database
-from postroad.storage.sqlite.statements import SQL
-from postroad.storage.sqlite.writer import Writer
+from postroad.storage.sql.batches import Batches
+from postroad.storage.sql.connection import Connection, Database
+from postroad.storage.sql.statements import SQL
 
 WALK_ROWS = 2000  # about 2 ms of the event loop's time
 
@@ -37,10 +36,10 @@ _decode_reply = msgspec.json.Decoder(Reply).decode
 _STATES = {state.value: state for state in DeliveryState}
 
 
-class SqliteQueue:
+class SqlQueue:
     """Reads the queue, and leases from it. See `ports.QueueStore`. Raises `StorageError`."""
 
-    def __init__(self, database: Database, writer: Writer) -> None:
+    def __init__(self, database: Database, writer: Batches) -> None:
         self._database = database
         self._writer = writer
 
@@ -55,11 +54,11 @@ class SqliteQueue:
     ) -> list[LeasedDelivery]:
         """Lease up to `limit` deliveries that are due, the longest due first; durable on return."""
 
-        def walk(connection: apsw.Connection) -> Any:
+        def walk(connection: Connection) -> Any:
             rows = _walk(connection, now, limit, exclude)
             return rows if rows is None else _take(connection, rows, until, node)
 
-        def seek(connection: apsw.Connection) -> Any:
+        def seek(connection: Connection) -> Any:
             return _take(connection, _seek(connection, now, limit, exclude), until, node)
 
         if limit <= 0:
@@ -72,7 +71,7 @@ class SqliteQueue:
     async def leased_by(self, nodes: Collection[str]) -> list[tuple[str, LeasedDelivery]]:
         """Return all that is leased under these names, each with its name."""
 
-        def read(connection: apsw.Connection) -> list[Any]:
+        def read(connection: Connection) -> list[Any]:
             return [row for row in connection.execute(SQL["leased_all"]) if row[0] in nodes]
 
         found: dict[str, list[Any]] = {}
@@ -187,7 +186,7 @@ def _as_it_stands(born: Delivery, row: Any) -> Delivery:
 
 
 def _walk(
-    connection: apsw.Connection, now: float, limit: int, exclude: Collection[str]
+    connection: Connection, now: float, limit: int, exclude: Collection[str]
 ) -> list[Any] | None:
     """Return the first that are due; None where all that were looked at are excluded."""
     most = max(WALK_ROWS, limit) if exclude else limit
@@ -198,9 +197,7 @@ def _walk(
     return None if not wanted and len(rows) == most else wanted
 
 
-def _seek(
-    connection: apsw.Connection, now: float, limit: int, exclude: Collection[str]
-) -> list[Any]:
+def _seek(connection: Connection, now: float, limit: int, exclude: Collection[str]) -> list[Any]:
     """Return the first that are due, from the heads of all destinations that are not excluded."""
     heads = [
         (at, name)
@@ -213,13 +210,13 @@ def _seek(
     return heapq.nsmallest(limit, candidates, key=lambda row: (row[3], row[0], row[1]))
 
 
-def _destinations(connection: apsw.Connection) -> list[tuple[str, float]]:
+def _destinations(connection: Connection) -> list[tuple[str, float]]:
     return [
         (name, at) for name, at in connection.execute(SQL["waiting_destinations"]) if at is not None
     ]
 
 
-def _take(connection: apsw.Connection, rows: Iterable[Any], until: float, node: str) -> list[Any]:
+def _take(connection: Connection, rows: Iterable[Any], until: float, node: str) -> list[Any]:
     """Lease these deliveries and read what `_leased` needs."""
     rows = list(rows)
     connection.executemany(

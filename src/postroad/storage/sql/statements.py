@@ -1,4 +1,4 @@
-"""Loads the named SQL statements of ``sql/*.sql``.
+"""Loads the named SQL statements of ``queries/*.sql``.
 
 A statement begins with ``-- :name <name>``; comment lines may follow. A file that does not keep to
 this, or two statements of one name, raise at import: a broken installation, not a running one.
@@ -26,7 +26,7 @@ def parse_statements(text: str) -> dict[str, str]:
 
 def _load() -> dict[str, str]:
     statements: dict[str, str] = {}
-    folder = files("postroad.storage.sqlite") / "sql"
+    folder = files("postroad.storage.sql") / "queries"
     for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if file.name.endswith(".sql"):
             found = parse_statements(file.read_text(encoding="utf-8"))

@@ -1,14 +1,11 @@
 """Applies changes inside the writer's open transaction, and says why one was refused.
 
-Nothing here commits or rolls back. Frequent changes come as `Rows`; one that does not fit what is stored
-raises `apsw.ConstraintError`, and `explain` finds the words later, when the item is alone in its
-savepoint.
+Nothing here commits or rolls back. Frequent changes come as `Rows`, which the engines write; where one
+does not fit what is stored, `explain` finds the words later, when the item is alone in its savepoint.
 """
 
-from collections.abc import Sequence
 from typing import Any, TypeAlias, TypeVar
 
-import apsw
 import msgspec
 from msgspec.structs import replace
 
@@ -48,38 +45,33 @@ from postroad.model import (
     encode_changes,
 )
 from postroad.storage import conflicts
-from postroad.storage.sqlite import api_keys, junk, labels, security, templates, webhooks
-from postroad.storage.sqlite import apply_directory as directory
-from postroad.storage.sqlite import apply_emails as emails
-from postroad.storage.sqlite import apply_logins as logins
-from postroad.storage.sqlite import apply_moves as moves
-from postroad.storage.sqlite.rows import Rows
-from postroad.storage.sqlite.sources import write_spent
-from postroad.storage.sqlite.standing import write_judged
-from postroad.storage.sqlite.statements import SQL
-from postroad.storage.sqlite.suppression import (
+from postroad.storage.sql import api_keys, junk, labels, security, templates, webhooks
+from postroad.storage.sql import apply_directory as directory
+from postroad.storage.sql import apply_emails as emails
+from postroad.storage.sql import apply_logins as logins
+from postroad.storage.sql import apply_moves as moves
+from postroad.storage.sql.connection import Connection
+from postroad.storage.sql.sources import write_spent
+from postroad.storage.sql.standing import write_judged
+from postroad.storage.sql.statements import SQL
+from postroad.storage.sql.suppression import (
     OfAMessage,
     is_known,
     write_suppressed,
     write_unsuppressed,
 )
-from postroad.storage.sqlite.writing import write
 
 _KeyChange = TypeVar("_KeyChange", Held, Retried, Dropped)
 _Key: TypeAlias = tuple[int, int]
 
 
-def apply_steps(connection: apsw.Connection, steps: Sequence[Rows | Change]) -> None:
-    """Apply rows and other changes in order. Raises `Conflict` or `apsw.ConstraintError`."""
-    for step in steps:
-        if isinstance(step, Rows):
-            write(connection, step.rows)
-        else:
-            _APPLY[type(step)](connection, step)
+def apply(connection: Connection, change: Change) -> None:
+    """Apply one change that `rows` makes no rows of. Raises `Conflict` or the engine's own error."""
+    _APPLY[type(change)](connection, change)
 
 
 def write_journey(
-    connection: apsw.Connection, change: Change, at: float, message: int | None = None
+    connection: Connection, change: Change, at: float, message: int | None = None
 ) -> None:
     """Append a change to the journey."""
     kind = change.__struct_config__.tag
@@ -91,17 +83,17 @@ def write_journey(
 # Deliveries.
 
 
-def _leased(connection: apsw.Connection, change: Leased) -> None:
+def _leased(connection: Connection, change: Leased) -> None:
     rows = [(change.until, change.node, *key) for key in change.keys]
     connection.executemany(SQL["delivery_leased"], rows)
 
 
-def _released(connection: apsw.Connection, change: Released) -> None:
+def _released(connection: Connection, change: Released) -> None:
     rows = [(change.due_at, *key) for key in change.keys]
     connection.executemany(SQL["delivery_released"], rows)
 
 
-def _put_off(connection: apsw.Connection, change: PutOff) -> None:
+def _put_off(connection: Connection, change: PutOff) -> None:
     done: dict[int, list[_Key]] = {}
     last = msgspec.json.encode(change.reply).decode()
     for key in change.keys:
@@ -112,22 +104,22 @@ def _put_off(connection: apsw.Connection, change: PutOff) -> None:
         write_journey(connection, replace(change, keys=tuple(keys)), change.at, message)
 
 
-def _held(connection: apsw.Connection, change: Held) -> None:
+def _held(connection: Connection, change: Held) -> None:
     _by_operator(connection, change, "delivery_held")
 
 
-def _retried(connection: apsw.Connection, change: Retried) -> None:
+def _retried(connection: Connection, change: Retried) -> None:
     _by_operator(connection, change, "delivery_retried", change.due_at)
 
 
-def _dropped(connection: apsw.Connection, change: Dropped) -> None:
+def _dropped(connection: Connection, change: Dropped) -> None:
     statement = "delivery_cancelled" if change.cancelled else "delivery_dropped"
     messages = _by_operator(connection, change, statement)
     connection.executemany(SQL["content_sweep_message"], [(message,) for message in messages])
 
 
 def _by_operator(
-    connection: apsw.Connection, change: _KeyChange, statement: str, at: float = 0.0
+    connection: Connection, change: _KeyChange, statement: str, at: float = 0.0
 ) -> list[int]:
     """Change what can be changed; the journey gets an event per message, of those keys alone."""
     done: dict[int, list[_Key]] = {}
@@ -144,7 +136,7 @@ def _by_operator(
 # Mailboxes and accounts.
 
 
-def _expunged(connection: apsw.Connection, change: Expunged) -> None:
+def _expunged(connection: Connection, change: Expunged) -> None:
     emails.expunged(connection, change)
     contents = connection.executemany(
         SQL["entry_delete"], [(change.mailbox, uid) for uid in change.uids]
@@ -156,12 +148,12 @@ def _expunged(connection: apsw.Connection, change: Expunged) -> None:
     connection.executemany(SQL["content_sweep"], contents)
 
 
-def _moved(connection: apsw.Connection, change: Moved) -> None:
+def _moved(connection: Connection, change: Moved) -> None:
     for message, part in moves.move(connection, change):
         write_journey(connection, part, change.at, message)
 
 
-def _account_removed(connection: apsw.Connection, change: AccountRemoved) -> None:
+def _account_removed(connection: Connection, change: AccountRemoved) -> None:
     mailboxes = directory.account_removed(connection, change)
     junk.forget(connection, change.account)
     uploads = emails.account_removed(connection, change.account)
@@ -174,7 +166,7 @@ def _account_removed(connection: apsw.Connection, change: AccountRemoved) -> Non
     connection.executemany(SQL["content_sweep"], contents)
 
 
-def _mailbox_removed(connection: apsw.Connection, change: MailboxRemoved) -> None:
+def _mailbox_removed(connection: Connection, change: MailboxRemoved) -> None:
     uids = emails.mailbox_removed(connection, change)
     rows = [(change.mailbox, uid) for uid in uids]
     contents = connection.executemany(SQL["entry_delete"], rows).fetchall()
@@ -182,18 +174,18 @@ def _mailbox_removed(connection: apsw.Connection, change: MailboxRemoved) -> Non
     connection.executemany(SQL["content_sweep"], contents)
 
 
-def _flagged(connection: apsw.Connection, change: Flagged) -> None:
+def _flagged(connection: Connection, change: Flagged) -> None:
     uids = tuple(emails.flagged(connection, change))
     if uids:
         write_journey(connection, replace(change, uids=uids), change.at)
 
 
-def _uploaded(connection: apsw.Connection, change: Uploaded) -> None:
+def _uploaded(connection: Connection, change: Uploaded) -> None:
     forgotten = emails.uploaded(connection, change)
     connection.executemany(SQL["content_sweep"], forgotten)
 
 
-def _emails(connection: apsw.Connection, change: Any) -> None:
+def _emails(connection: Connection, change: Any) -> None:
     _EMAILS[type(change)](connection, change)
     write_journey(connection, change, change.at)
 
@@ -207,24 +199,24 @@ _EMAILS: dict[type, Any] = {
 }
 
 
-def _came_back(connection: apsw.Connection, change: OfAMessage) -> None:
+def _came_back(connection: Connection, change: OfAMessage) -> None:
     if is_known(connection, change):
         write_journey(connection, change, change.at, change.message)
 
 
-def _suppressed(connection: apsw.Connection, change: Suppressed) -> None:
+def _suppressed(connection: Connection, change: Suppressed) -> None:
     written = write_suppressed(connection, change)
     if written is not None:
         write_journey(connection, written, written.at)
 
 
-def _unsuppressed(connection: apsw.Connection, change: Unsuppressed) -> None:
+def _unsuppressed(connection: Connection, change: Unsuppressed) -> None:
     written = write_unsuppressed(connection, change)
     if written is not None:
         write_journey(connection, written, written.at)
 
 
-def _directory(connection: apsw.Connection, change: Any) -> None:
+def _directory(connection: Connection, change: Any) -> None:
     try:
         _DIRECTORY[type(change)](connection, change)
     except directory.Unchanged:

@@ -4,19 +4,18 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import apsw
 import msgspec
 
 from postroad.model import AnswerKept, KeptAnswer
 from postroad.ports import MessageQuery
 from postroad.storage.conflicts import answer_kept
-from postroad.storage.sqlite.database import Database
-from postroad.storage.sqlite.statements import SQL
+from postroad.storage.sql.connection import Connection, Database
+from postroad.storage.sql.statements import SQL
 
 _encode = msgspec.json.Encoder().encode
 
 
-class SqliteLabels:
+class SqlLabels:
     """See `ports.LabelStore`. Raises `StorageError`."""
 
     def __init__(self, database: Database) -> None:
@@ -37,7 +36,7 @@ class SqliteLabels:
         return KeptAnswer(scope, key, *rows[0]) if rows else None
 
 
-def _rows(connection: apsw.Connection, sql: str, values: dict[str, Any]) -> Any:
+def _rows(connection: Connection, sql: str, values: dict[str, Any]) -> Any:
     return connection.execute(sql, values).fetchall()
 
 
@@ -63,7 +62,7 @@ def _statements(query: MessageQuery, limit: int) -> tuple[Sequence[str], dict[st
     }
 
 
-def keep(connection: apsw.Connection, change: AnswerKept) -> None:
+def keep(connection: Connection, change: AnswerKept) -> None:
     """Raises `KeyTaken` where the key has an answer that is still kept."""
     kept = change.answer
     connection.execute(SQL["answer_forget"], (change.at,))

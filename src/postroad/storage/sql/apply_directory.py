@@ -5,7 +5,6 @@ What contradicts the store raises `Conflict`, in words that tell an operator wha
 
 from typing import Any
 
-import apsw
 import msgspec
 
 from postroad.model import (
@@ -37,14 +36,15 @@ from postroad.storage.conflicts import (
     no_domain,
     not_local,
 )
-from postroad.storage.sqlite.statements import SQL
+from postroad.storage.sql.connection import Connection
+from postroad.storage.sql.statements import SQL
 
 
 class Unchanged(Exception):
     """What a change asks for is so already."""
 
 
-def account_removed(connection: apsw.Connection, change: AccountRemoved) -> list[int]:
+def account_removed(connection: Connection, change: AccountRemoved) -> list[int]:
     """Remove account and mailboxes; return the mailboxes' ids, for their entries to be removed."""
     connection.execute(SQL["account_delete"], (change.account,))
     if not connection.changes():
@@ -54,7 +54,7 @@ def account_removed(connection: apsw.Connection, change: AccountRemoved) -> list
     return [mailbox for (mailbox,) in rows]
 
 
-def _domain_added(connection: apsw.Connection, change: DomainAdded) -> None:
+def _domain_added(connection: Connection, change: DomainAdded) -> None:
     domain = change.domain
     catch_all = None if domain.catch_all is None else _json(domain.catch_all)
     if _exists(connection, "domain_get", domain.name):
@@ -62,7 +62,7 @@ def _domain_added(connection: apsw.Connection, change: DomainAdded) -> None:
     connection.execute(SQL["domain_insert"], (domain.name, catch_all, domain.subaddress))
 
 
-def _domain_removed(connection: apsw.Connection, change: DomainRemoved) -> None:
+def _domain_removed(connection: Connection, change: DomainRemoved) -> None:
     accounts, aliases = connection.execute(SQL["domain_used"], (change.name,)).get
     if accounts or aliases:
         raise domain_in_use(change.name, accounts, aliases)
@@ -71,7 +71,7 @@ def _domain_removed(connection: apsw.Connection, change: DomainRemoved) -> None:
         raise no_domain(change.name)
 
 
-def _account_added(connection: apsw.Connection, change: AccountAdded) -> None:
+def _account_added(connection: Connection, change: AccountAdded) -> None:
     account = change.account
     address = account.address
     folded = address.folded
@@ -100,7 +100,7 @@ def _account_added(connection: apsw.Connection, change: AccountAdded) -> None:
     )
 
 
-def _mailbox_added(connection: apsw.Connection, change: MailboxAdded) -> None:
+def _mailbox_added(connection: Connection, change: MailboxAdded) -> None:
     """Make it, unless it is there; then nothing changed, and the journey says nothing."""
     mailbox = change.mailbox
     if not _exists(connection, "account_get_by_id", mailbox.account):
@@ -116,14 +116,14 @@ def _mailbox_added(connection: apsw.Connection, change: MailboxAdded) -> None:
     connection.execute(SQL["mailbox_insert"], row)
 
 
-def _password_set(connection: apsw.Connection, change: PasswordSet) -> None:
+def _password_set(connection: Connection, change: PasswordSet) -> None:
     scram = None if change.scram is None else _json(change.scram)
     connection.execute(SQL["account_password"], (change.account, change.password_hash, scram))
     if not connection.changes():
         raise no_account(change.account)
 
 
-def _app_password_added(connection: apsw.Connection, change: AppPasswordAdded) -> None:
+def _app_password_added(connection: Connection, change: AppPasswordAdded) -> None:
     added = change.app_password
     if not _exists(connection, "account_get_by_id", added.account):
         raise no_account(added.account)
@@ -144,13 +144,13 @@ def _app_password_added(connection: apsw.Connection, change: AppPasswordAdded) -
     connection.execute(SQL["app_password_insert"], row)
 
 
-def _app_password_removed(connection: apsw.Connection, change: AppPasswordRemoved) -> None:
+def _app_password_removed(connection: Connection, change: AppPasswordRemoved) -> None:
     connection.execute(SQL["app_password_delete"], (change.account, change.name))
     if not connection.changes():
         raise no_app_password(change.name)
 
 
-def _alias_added(connection: apsw.Connection, change: AliasAdded) -> None:
+def _alias_added(connection: Connection, change: AliasAdded) -> None:
     address = change.alias.address
     if not _exists(connection, "domain_get", address.domain):
         raise not_local(address)
@@ -160,13 +160,13 @@ def _alias_added(connection: apsw.Connection, change: AliasAdded) -> None:
     connection.execute(SQL["alias_put"], row)
 
 
-def _alias_removed(connection: apsw.Connection, change: AliasRemoved) -> None:
+def _alias_removed(connection: Connection, change: AliasRemoved) -> None:
     connection.execute(SQL["alias_delete"], (change.address.folded,))
     if not connection.changes():
         raise no_alias(change.address)
 
 
-def _exists(connection: apsw.Connection, statement: str, value: object) -> bool:
+def _exists(connection: Connection, statement: str, value: object) -> bool:
     return connection.execute(SQL[statement], (value,)).get is not None
 
 

@@ -20,7 +20,7 @@ from postroad.model import (
     encode_changes,
 )
 from postroad.storage.ordering import FREQUENT, deposits_first
-from postroad.storage.sqlite.writing import (
+from postroad.storage.sql.kinds import (
     ATTEMPT,
     CONTENT,
     DELIVERY,

@@ -2,14 +2,12 @@
 
 from typing import Any
 
-import apsw
-
 from postroad.model import DomainHistory, DomainsJudged
-from postroad.storage.sqlite.database import Database
-from postroad.storage.sqlite.statements import SQL
+from postroad.storage.sql.connection import Connection, Database
+from postroad.storage.sql.statements import SQL
 
 
-class SqliteStanding:
+class SqlStanding:
     """See `ports.StandingStore`. Raises `StorageError`."""
 
     def __init__(self, database: Database) -> None:
@@ -28,7 +26,7 @@ class SqliteStanding:
         return [DomainHistory(*row) for row in rows]
 
 
-def write_judged(connection: apsw.Connection, change: DomainsJudged) -> None:
+def write_judged(connection: Connection, change: DomainsJudged) -> None:
     """Add what was judged, and forget the domains that were longest not judged."""
     for judged in change.judged:
         rows: Any = connection.execute(SQL["standing_of"], (judged.domain,)).fetchall()

@@ -3,18 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
-import apsw
 import msgspec
 
 from postroad.model import JunkLearned, JunkTotals, TokenCount
 from postroad.storage.conflicts import no_account
-from postroad.storage.sqlite.database import Database
-from postroad.storage.sqlite.statements import SQL
+from postroad.storage.sql.connection import Connection, Database
+from postroad.storage.sql.statements import SQL
 
 _encode = msgspec.json.Encoder().encode
 
 
-class SqliteJunk:
+class SqlJunk:
     """See `ports.JunkStore`. Raises `StorageError`."""
 
     def __init__(self, database: Database) -> None:
@@ -49,7 +48,7 @@ class SqliteJunk:
         return [TokenCount(*row) for row in rows]
 
 
-def learn(connection: apsw.Connection, change: JunkLearned) -> None:
+def learn(connection: Connection, change: JunkLearned) -> None:
     """Learn a message or take it back. Raises `Conflict`."""
     account = change.account
     if connection.execute(SQL["account_get_by_id"], (account,)).get is None:
@@ -75,7 +74,7 @@ def learn(connection: apsw.Connection, change: JunkLearned) -> None:
     connection.execute(SQL["junk_token_keep_newest"], (account, change.keep_tokens))
 
 
-def forget(connection: apsw.Connection, account: int) -> None:
+def forget(connection: Connection, account: int) -> None:
     """Forget all that an account's owner taught."""
     for statement in ("junk_delete_totals", "junk_delete_tokens", "junk_delete_lessons"):
         connection.execute(SQL[statement], (account,))
