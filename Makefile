@@ -1,6 +1,7 @@
 # Postroad. Every target makes its own .venv; nothing has to be installed by hand first.
 #   make run ARGS=--once    one message along the whole road, on a private internet (postroad lab)
 #   make test               the whole gate: lint, types, floors, tests, conformance table
+#   make webapp             the web app, built into src/postroad/web/app/ (where its sources are newer)
 #   make bench              side by side with Postfix and Dovecot (ONLY=name runs one row)
 #   make sim SEED=1 COUNT=1000   the simulator: seeds in which the promises must hold (ARGS=--verbose tells all)
 #   make soak               the long runs: 100,000 seeds of the simulator (35 to 60 minutes on 2 cores; SIM_SEEDS=2000 is one),
@@ -15,12 +16,12 @@ ONLY   ?=
 SEED   ?= 1
 COUNT  ?= 1
 
-.PHONY: run test lint unit bench sim soak clean
+.PHONY: run test lint webapp unit bench sim soak clean
 
 run: $(STAMP)
 	@$(BIN)/postroad lab $(ARGS)
 
-test: lint
+test: lint webapp
 	@rm -f build/conformance.json
 	$(BIN)/python -m pytest -m "not soak" $(ARGS)
 	@$(BIN)/python -m tests.conformance.table build/conformance.json
@@ -30,6 +31,10 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python webapp/bundle.py check
+
+webapp: $(STAMP)
+	$(BIN)/python webapp/bundle.py build
 
 unit: $(STAMP)
 	$(BIN)/python -m pytest -m "not soak" tests/unit $(ARGS)

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from litestar.types import ControllerRouterHandler
 
-from postroad.web import explore, health, jmap, suppressions, templates, webhooks
+from postroad.web import explore, health, jmap, pages, suppressions, templates, webhooks
 from postroad.web.api import find, send, steer
 from postroad.web.services import Services
 
@@ -26,4 +26,5 @@ ROUTES: tuple[Routes, ...] = (
     templates.routes,
     webhooks.routes,
     jmap.routes,
+    pages.routes,
 )
