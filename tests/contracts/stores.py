@@ -49,6 +49,7 @@ from postroad.ports import (
     MailboxStore,
     QueueStore,
     SecurityStore,
+    SessionStore,
     SourceStore,
     StandingStore,
     StorageError,
@@ -91,6 +92,8 @@ class Store(Protocol):
     def standing(self) -> StandingStore: ...
     @property
     def api_keys(self) -> ApiKeyStore: ...
+    @property
+    def sessions(self) -> SessionStore: ...
     @property
     def webhooks(self) -> WebhookStore: ...
     @property

@@ -42,6 +42,10 @@ from postroad.model import (
     DomainsJudged,
     Dropped,
     Expunged,
+    Grant,
+    GrantEnded,
+    GrantGiven,
+    GrantTurned,
     Group,
     Held,
     Judged,
@@ -56,6 +60,11 @@ from postroad.model import (
     MailboxAdded,
     Moved,
     Opened,
+    OperatorSet,
+    Passkey,
+    PasskeyAdded,
+    PasskeyRemoved,
+    PasskeyUsed,
     PasswordSet,
     PolicyType,
     PutOff,
@@ -63,6 +72,13 @@ from postroad.model import (
     Reply,
     Retried,
     Scope,
+    SecondFactor,
+    SecondFactorRemoved,
+    SecondFactorSet,
+    SecondFactorUsed,
+    SessionOpened,
+    SessionUsed,
+    SessionsEnded,
     SourceSpent,
     Staged,
     StsMode,
@@ -82,6 +98,7 @@ from postroad.model import (
     TlsResult,
     Unsubscribed,
     Unsuppressed,
+    WebSession,
     Webhook,
     WebhookAdded,
     WebhookChanged,
@@ -100,6 +117,7 @@ from tests.contracts.test_journey import picture
 MESSAGES = st.integers(1, 6)
 ORDINALS = st.integers(0, 2)
 ACCOUNTS = st.integers(1, 3)
+CREDENTIALS = st.sampled_from([b"k1", b"k2"])
 TIMES = st.integers(100, 140).map(float)
 ADDRESSES = st.sampled_from(
     [Address(local, domain) for local in ("ann", "Bob") for domain in ("example.org", "b.example")]
@@ -272,6 +290,46 @@ CHANGES = st.one_of(
         ACCOUNTS,
     ),
     st.builds(PasswordSet, TIMES, ACCOUNTS, st.sampled_from(["a", "b"])),
+    st.builds(OperatorSet, TIMES, ACCOUNTS, st.booleans(), st.just("root")),
+    st.builds(
+        lambda at, number, account: SessionOpened(
+            at, WebSession(number, account, b"d", at, at, at, "::1", "B"), at - 20, at - 40, 2
+        ),
+        TIMES,
+        st.integers(1, 4),
+        ACCOUNTS,
+    ),
+    st.builds(SessionUsed, TIMES, st.integers(1, 4), st.booleans()),
+    st.builds(SessionsEnded, TIMES, ACCOUNTS, st.sampled_from([(), (1, 2)]), st.integers(0, 4)),
+    st.builds(
+        SecondFactorSet,
+        TIMES,
+        st.builds(SecondFactor, ACCOUNTS, st.just(b"s"), TIMES, st.just((b"r1", b"r2"))),
+    ),
+    st.builds(SecondFactorUsed, TIMES, ACCOUNTS, st.integers(0, 3), st.sampled_from([b"", b"r1"])),
+    st.builds(SecondFactorRemoved, TIMES, ACCOUNTS),
+    st.builds(
+        PasskeyAdded,
+        TIMES,
+        st.builds(
+            Passkey, CREDENTIALS, ACCOUNTS, st.just("key"), st.just(b"k"), st.just(0), TIMES
+        ),
+        st.just(1),
+    ),
+    st.builds(PasskeyUsed, TIMES, CREDENTIALS, st.integers(0, 2), TIMES),
+    st.builds(PasskeyRemoved, TIMES, ACCOUNTS, CREDENTIALS),
+    st.builds(
+        lambda at, number, account: GrantGiven(
+            at, Grant(number, account, b"c", "C", (), b"d1", at, at, at + 20.0), 2
+        ),
+        TIMES,
+        st.integers(1, 4),
+        ACCOUNTS,
+    ),
+    st.builds(
+        GrantTurned, TIMES, st.integers(1, 4), st.just(b"d1"), st.sampled_from([b"d1", b"d2"]), TIMES
+    ),
+    st.builds(GrantEnded, TIMES, ACCOUNTS, st.integers(0, 4)),
     st.builds(
         AppPasswordAdded,
         TIMES,
@@ -457,6 +515,11 @@ class StoresAgree(RuleBasedStateMachine):
         self.both(lambda store: store.logins.newest())
         self.both(lambda store: store.suppressions.page())
         self.both(lambda store: store.api_keys.list())
+        for account in (1, 2, 3):
+            self.both(lambda store, number=account: store.sessions.sessions(number))
+            self.both(lambda store, number=account: store.sessions.factor(number))
+            self.both(lambda store, number=account: store.sessions.passkeys(number))
+            self.both(lambda store, number=account: store.sessions.grants(number))
         self.both(lambda store: store.webhooks.all())
         for hook in (1, 2):
             self.both(lambda store, hook=hook: store.webhooks.cursor(hook))

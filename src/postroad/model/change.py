@@ -35,6 +35,20 @@ from postroad.model.reply import Reply
 from postroad.model.route import RouteTaken, Step
 from postroad.model.ruling import Ruling
 from postroad.model.security import StsPolicy, TlsResult
+from postroad.model.session_change import (
+    GrantEnded,
+    GrantGiven,
+    GrantTurned,
+    PasskeyAdded,
+    PasskeyRemoved,
+    PasskeyUsed,
+    SecondFactorRemoved,
+    SecondFactorSet,
+    SecondFactorUsed,
+    SessionOpened,
+    SessionsEnded,
+    SessionUsed,
+)
 from postroad.model.standing import Judged
 from postroad.model.suppression import Suppression
 from postroad.model.template_change import TemplateActivated, TemplateRemoved, TemplateSaved
@@ -238,6 +252,15 @@ class PasswordSet(Struct, frozen=True, tag="password_set", omit_defaults=True):
     account: int
     password_hash: str
     scram: ScramKeys | None = None
+
+
+class OperatorSet(Struct, frozen=True, tag="operator_set"):
+    """An account became that of an operator, or is none any more. `by` is who said so."""
+
+    at: float
+    account: int
+    operator: bool
+    by: str
 
 
 class AppPasswordAdded(Struct, frozen=True, tag="app_password_added"):
@@ -446,6 +469,7 @@ Change: TypeAlias = (
     | AccountAdded
     | AccountRemoved
     | PasswordSet
+    | OperatorSet
     | AppPasswordAdded
     | AppPasswordRemoved
     | LoggedIn
@@ -473,6 +497,18 @@ Change: TypeAlias = (
     | WebhookRemoved
     | WebhookWorked
     | AnswerKept
+    | SessionOpened
+    | SessionUsed
+    | SessionsEnded
+    | SecondFactorSet
+    | SecondFactorUsed
+    | SecondFactorRemoved
+    | PasskeyAdded
+    | PasskeyUsed
+    | PasskeyRemoved
+    | GrantGiven
+    | GrantTurned
+    | GrantEnded
 )
 
 

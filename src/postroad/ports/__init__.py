@@ -40,6 +40,7 @@ from postroad.ports.network import ConnectFailed, Network, Stream, TlsFailed
 from postroad.ports.queue import Lease, QueueFilter, QueueItem, QueueStore
 from postroad.ports.resolver import Answer, AnswerStatus, Resolver
 from postroad.ports.security import SecurityStore
+from postroad.ports.sessions import SessionStore
 from postroad.ports.signing import Signatory, SigningFailed
 from postroad.ports.sources import SourceStore, Spent
 from postroad.ports.standing import StandingStore
@@ -99,6 +100,7 @@ __all__ = [
     "RouteFailed",
     "SecurityStore",
     "Session",
+    "SessionStore",
     "Signatory",
     "SigningFailed",
     "SourceStore",

@@ -88,6 +88,46 @@ def no_api_key(name: str) -> Conflict:
     return Conflict(f"There is no key {name!r}. See: postroad api-key list")
 
 
+def no_second_factor() -> Conflict:
+    """Return the conflict of a code of an account that has no second factor."""
+    return Conflict("The account has no second factor.")
+
+
+def code_taken() -> Conflict:
+    """Return the conflict of a code, or an answer to a challenge, that comes a second time."""
+    return Conflict("That code was used before. Wait for the next one.")
+
+
+def passkey_exists() -> Conflict:
+    """Return the conflict of a passkey added twice."""
+    return Conflict("That passkey is registered already.")
+
+
+def too_many_passkeys(keep: int) -> Conflict:
+    """Return the conflict of one passkey too many."""
+    return Conflict(f"The account has {keep} passkeys, which is the limit. Remove one first.")
+
+
+def no_passkey() -> Conflict:
+    """Return the conflict of a passkey that is not there."""
+    return Conflict("The account has no such passkey.")
+
+
+def passkey_copied() -> Conflict:
+    """Return the conflict of a passkey whose count of signatures went back."""
+    return Conflict("Somebody else used a copy of that passkey. Remove it.")
+
+
+def no_grant() -> Conflict:
+    """Return the conflict of a grant that is over."""
+    return Conflict("What was granted to the program is over. It has to ask again.")
+
+
+def token_taken() -> Conflict:
+    """Return the conflict of a code or token of a grant that comes a second time."""
+    return Conflict("That token was used before.")
+
+
 def webhook_exists(name: str) -> Conflict:
     """Return the conflict of a webhook added twice."""
     return Conflict(

@@ -38,6 +38,7 @@ from postroad.model import (
     MailboxAdded,
     Moved,
     Opened,
+    OperatorSet,
     PasswordSet,
     PutOff,
     Released,
@@ -55,7 +56,15 @@ from postroad.model import (
 from postroad.ports import Entry, JourneyEvent
 from postroad.storage import conflicts
 from postroad.storage.bounds import TLS_RESULTS_PER_DAY
-from postroad.storage.memory import api_keys, email_state, junk, labels, templates, webhooks
+from postroad.storage.memory import (
+    api_keys,
+    email_state,
+    junk,
+    labels,
+    sessions,
+    templates,
+    webhooks,
+)
 from postroad.storage.memory.moves import moved
 from postroad.storage.memory.sources import put_off, spend
 from postroad.storage.memory.state import QueuedDelivery, State, StoredMailbox, Undo, with_state
@@ -301,6 +310,7 @@ def _account_removed(do: Application, change: AccountRemoved) -> None:
     do.undo.delete(state.accounts, change.account)
     junk.forget(do, change.account)
     email_state.account_removed(do, change.account)
+    sessions.account_removed(do, change.account)
     for key in [key for key in state.app_passwords if key[0] == change.account]:
         do.undo.delete(state.app_passwords, key)
     for number, stored in list(state.mailboxes.items()):
@@ -318,6 +328,14 @@ def _password_set(do: Application, change: PasswordSet) -> None:
         raise conflicts.no_account(change.account)
     new = replace(account, password_hash=change.password_hash, scram=change.scram)
     do.undo.put(do.state.accounts, change.account, new)
+    do.note(change)
+
+
+def _operator_set(do: Application, change: OperatorSet) -> None:
+    account = do.state.accounts.get(change.account)
+    if account is None:
+        raise conflicts.no_account(change.account)
+    do.undo.put(do.state.accounts, account.id, replace(account, operator=change.operator))
     do.note(change)
 
 
@@ -469,6 +487,7 @@ _APPLY: dict[type, Any] = {
     AccountAdded: _account_added,
     AccountRemoved: _account_removed,
     PasswordSet: _password_set,
+    OperatorSet: _operator_set,
     AppPasswordAdded: _app_password_added,
     AppPasswordRemoved: _app_password_removed,
     LoggedIn: _logged_in,
@@ -492,4 +511,5 @@ _APPLY: dict[type, Any] = {
     **email_state.APPLY,
     **templates.APPLY,
     **webhooks.APPLY,
+    **sessions.APPLY,
 }

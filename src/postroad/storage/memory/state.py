@@ -20,16 +20,20 @@ from postroad.model import (
     DeliveryState,
     Domain,
     DomainHistory,
+    Grant,
     KeptAnswer,
     Login,
     Mailbox,
     Message,
+    Passkey,
+    SecondFactor,
     StsPolicy,
     Suppression,
     Template,
     TlsResult,
     Webhook,
     WebhookPost,
+    WebSession,
 )
 from postroad.ports import Entry, JourneyEvent
 from postroad.storage.memory.email_state import EmailTables
@@ -64,6 +68,10 @@ class State:
         self.accounts: dict[int, Account] = {}
         self.app_passwords: dict[tuple[int, str], AppPassword] = {}
         self.api_keys: dict[str, ApiKey] = {}
+        self.sessions: dict[int, WebSession] = {}
+        self.factors: dict[int, SecondFactor] = {}
+        self.passkeys: dict[bytes, Passkey] = {}
+        self.grants: dict[int, Grant] = {}
         self.webhooks: dict[str, Webhook] = {}
         self.webhook_cursors: dict[int, int] = {}
         self.webhook_posts: dict[tuple[int, int, int], WebhookPost] = {}

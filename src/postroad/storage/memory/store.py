@@ -16,6 +16,7 @@ from postroad.storage.memory.ports import (
     MemoryQueue,
     MemorySecurity,
 )
+from postroad.storage.memory.sessions import MemorySessions
 from postroad.storage.memory.sources import MemorySources
 from postroad.storage.memory.standing import MemoryStanding
 from postroad.storage.memory.state import State
@@ -49,6 +50,7 @@ class MemoryStore:
         self.sources = MemorySources(self.state)
         self.junk = MemoryJunk(self.state)
         self.api_keys = MemoryApiKeys(self.state)
+        self.sessions = MemorySessions(self.state)
         self.templates = MemoryTemplates(self.state)
         self.webhooks = MemoryWebhooks(self.state)
         self.labels = MemoryLabels(self.state)

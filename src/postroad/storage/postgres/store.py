@@ -21,6 +21,7 @@ from postroad.ports import (
     MailboxStore,
     QueueStore,
     SecurityStore,
+    SessionStore,
     SourceStore,
     StandingStore,
     StorageError,
@@ -47,6 +48,7 @@ from postroad.storage.sql.logins import SqlLogins
 from postroad.storage.sql.mailboxes import SqlMailboxes
 from postroad.storage.sql.queue import SqlQueue
 from postroad.storage.sql.security import SqlSecurity
+from postroad.storage.sql.sessions import SqlSessions
 from postroad.storage.sql.sources import SqlSources
 from postroad.storage.sql.standing import SqlStanding
 from postroad.storage.sql.statements import SQL
@@ -94,6 +96,7 @@ class PostgresStore:
         self.sources: SourceStore = threaded(database, SqlSources(here))
         self.junk: JunkStore = threaded(database, SqlJunk(here))
         self.api_keys: ApiKeyStore = threaded(database, SqlApiKeys(here))
+        self.sessions: SessionStore = threaded(database, SqlSessions(here))
         self.templates: TemplateStore = threaded(database, SqlTemplates(here))
         self.labels: LabelStore = threaded(database, SqlLabels(here))
         self.suppressions: SuppressionStore = threaded(database, SqlSuppressions(here))

@@ -45,7 +45,7 @@ from postroad.model import (
     encode_changes,
 )
 from postroad.storage import conflicts
-from postroad.storage.sql import api_keys, junk, labels, security, templates, webhooks
+from postroad.storage.sql import api_keys, junk, labels, security, sessions, templates, webhooks
 from postroad.storage.sql import apply_directory as directory
 from postroad.storage.sql import apply_emails as emails
 from postroad.storage.sql import apply_logins as logins
@@ -260,5 +260,6 @@ _APPLY: dict[type, Any] = {
     Unsuppressed: _unsuppressed,
     **dict.fromkeys(_DIRECTORY, _directory),
     **dict.fromkeys(_EMAILS, _emails),
+    **sessions.APPLY,  # these hold secrets
     **security.APPLY,  # what can be fetched or counted anew is not in the journey
 }

@@ -17,6 +17,7 @@ from postroad.model import (
     DomainAdded,
     DomainRemoved,
     MailboxAdded,
+    OperatorSet,
     PasswordSet,
     uid_validity,
 )
@@ -36,6 +37,7 @@ from postroad.storage.conflicts import (
     no_domain,
     not_local,
 )
+from postroad.storage.sql import sessions
 from postroad.storage.sql.connection import Connection
 from postroad.storage.sql.statements import SQL
 
@@ -50,6 +52,7 @@ def account_removed(connection: Connection, change: AccountRemoved) -> list[int]
     if not connection.changes():
         raise no_account(change.account)
     connection.execute(SQL["app_password_delete_account"], (change.account,))
+    sessions.account_removed(connection, change.account)
     rows: Any = connection.execute(SQL["mailbox_delete_account"], (change.account,)).fetchall()
     return [mailbox for (mailbox,) in rows]
 
@@ -93,6 +96,8 @@ def _account_added(connection: Connection, change: AccountAdded) -> None:
         account.inbox,
         account.enabled,
         None if account.scram is None else _json(account.scram),
+        account.operator,
+        account.second_factor,
     )
     connection.execute(SQL["account_insert"], row)
     connection.execute(
@@ -119,6 +124,12 @@ def _mailbox_added(connection: Connection, change: MailboxAdded) -> None:
 def _password_set(connection: Connection, change: PasswordSet) -> None:
     scram = None if change.scram is None else _json(change.scram)
     connection.execute(SQL["account_password"], (change.account, change.password_hash, scram))
+    if not connection.changes():
+        raise no_account(change.account)
+
+
+def _operator_set(connection: Connection, change: OperatorSet) -> None:
+    connection.execute(SQL["account_operator"], (change.account, int(change.operator)))
     if not connection.changes():
         raise no_account(change.account)
 
@@ -180,6 +191,7 @@ APPLY: dict[type, Any] = {
     AccountAdded: _account_added,
     MailboxAdded: _mailbox_added,
     PasswordSet: _password_set,
+    OperatorSet: _operator_set,
     AppPasswordAdded: _app_password_added,
     AppPasswordRemoved: _app_password_removed,
     AliasAdded: _alias_added,

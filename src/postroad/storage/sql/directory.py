@@ -75,9 +75,13 @@ def _domain(row: Any) -> Domain:
 
 
 def _account(row: Any) -> Account:
-    number, local_part, domain, password_hash, inbox, enabled, scram = row
+    number, local_part, domain, password_hash, inbox, enabled, scram, *flags = row
     keys = None if scram is None else _decode_scram(scram)
-    return Account(number, Address(local_part, domain), password_hash, inbox, bool(enabled), keys)
+    operator, second_factor = map(bool, flags)
+    address = Address(local_part, domain)
+    return Account(
+        number, address, password_hash, inbox, bool(enabled), keys, operator, second_factor
+    )
 
 
 def _app_password(row: Any) -> AppPassword:

@@ -21,6 +21,7 @@ from postroad.storage.sql.logins import SqlLogins
 from postroad.storage.sql.mailboxes import SqlMailboxes
 from postroad.storage.sql.queue import SqlQueue
 from postroad.storage.sql.security import SqlSecurity
+from postroad.storage.sql.sessions import SqlSessions
 from postroad.storage.sql.sources import SqlSources
 from postroad.storage.sql.standing import SqlStanding
 from postroad.storage.sql.statements import SQL
@@ -72,6 +73,7 @@ class SqliteStore:
         self.sources = SqlSources(database)
         self.junk = SqlJunk(database)
         self.api_keys = SqlApiKeys(database)
+        self.sessions = SqlSessions(database)
         self.templates = SqlTemplates(database)
         self.webhooks = SqlWebhooks(database)
         self.labels = SqlLabels(database)

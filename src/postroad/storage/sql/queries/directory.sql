@@ -16,8 +16,9 @@ SELECT name, catch_all, subaddress FROM domain ORDER BY name;
 SELECT (SELECT count(*) FROM account WHERE domain = ?1), (SELECT count(*) FROM alias WHERE domain = ?1);
 
 -- :name account_insert
-INSERT INTO account (id, folded, local_part, domain, password_hash, inbox, enabled, scram)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+INSERT INTO account (id, folded, local_part, domain, password_hash, inbox, enabled, scram,
+                     operator, second_factor)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- :name account_delete
 DELETE FROM account WHERE id = ?1;
@@ -26,16 +27,16 @@ DELETE FROM account WHERE id = ?1;
 UPDATE account SET password_hash = ?2, scram = ?3 WHERE id = ?1;
 
 -- :name account_get
-SELECT id, local_part, domain, password_hash, inbox, enabled, scram FROM account WHERE folded = ?1;
+SELECT id, local_part, domain, password_hash, inbox, enabled, scram, operator, second_factor FROM account WHERE folded = ?1;
 
 -- :name account_get_by_id
-SELECT id, local_part, domain, password_hash, inbox, enabled, scram FROM account WHERE id = ?1;
+SELECT id, local_part, domain, password_hash, inbox, enabled, scram, operator, second_factor FROM account WHERE id = ?1;
 
 -- :name account_all
-SELECT id, local_part, domain, password_hash, inbox, enabled, scram FROM account ORDER BY folded;
+SELECT id, local_part, domain, password_hash, inbox, enabled, scram, operator, second_factor FROM account ORDER BY folded;
 
 -- :name account_all_of_domain
-SELECT id, local_part, domain, password_hash, inbox, enabled, scram FROM account
+SELECT id, local_part, domain, password_hash, inbox, enabled, scram, operator, second_factor FROM account
 WHERE domain = ?1 ORDER BY folded;
 
 -- :name app_password_insert

@@ -173,7 +173,9 @@ CREATE TABLE account (
     password_hash TEXT    NOT NULL,
     inbox         INTEGER NOT NULL,
     enabled       INTEGER NOT NULL,
-    scram         TEXT                      -- keys of the same password, JSON; null: not for SCRAM
+    scram         TEXT,                     -- keys of the same password, JSON; null: not for SCRAM
+    operator      INTEGER NOT NULL,
+    second_factor INTEGER NOT NULL          -- whether there is one in second_factor
 );
 CREATE INDEX account_by_domain ON account (domain);
 
@@ -189,6 +191,38 @@ CREATE TABLE app_password (
     used_at    REAL,
     PRIMARY KEY (account, name)
 ) WITHOUT ROWID;
+
+-- Who is logged in with a browser.
+CREATE TABLE web_session (
+    id      INTEGER PRIMARY KEY,
+    account INTEGER NOT NULL,
+    used_at REAL    NOT NULL,
+    session TEXT    NOT NULL                -- WebSession, JSON
+);
+CREATE INDEX web_session_by_account ON web_session (account, used_at);
+
+-- Secrets of time-based codes.
+CREATE TABLE second_factor (
+    account INTEGER PRIMARY KEY,
+    factor  TEXT    NOT NULL                -- SecondFactor, JSON
+);
+
+CREATE TABLE passkey (
+    id      BLOB PRIMARY KEY,               -- of the credential
+    account INTEGER NOT NULL,
+    made_at REAL    NOT NULL,
+    passkey TEXT    NOT NULL                -- Passkey, JSON
+) WITHOUT ROWID;
+CREATE INDEX passkey_by_account ON passkey (account, made_at, id);
+
+-- What owners of accounts allowed programs. code -> refresh token -> refresh token -> ...
+CREATE TABLE oauth_grant (
+    id      INTEGER PRIMARY KEY,
+    account INTEGER NOT NULL,
+    used_at REAL    NOT NULL,
+    granted TEXT    NOT NULL                -- Grant, JSON
+);
+CREATE INDEX oauth_grant_by_account ON oauth_grant (account, used_at);
 
 -- Who logged in, or tried to; written in batches, and only the newest are kept (LoggedIn).
 CREATE TABLE login (
