@@ -104,7 +104,8 @@ async def test_a_code_is_taken_once(store: Store) -> None:
     await commit(store, SecondFactorSet(5.0, factor))
     assert await store.sessions.factor(ANN) == factor
     account = await store.directory.account_by_id(ANN)
-    assert account is not None and account.second_factor
+    assert account is not None
+    assert account.second_factor
     await commit(store, SecondFactorUsed(6.0, ANN, step=100))
     for step in (100, 99):
         with pytest.raises(Conflict, match="used before"):
@@ -115,7 +116,8 @@ async def test_a_code_is_taken_once(store: Store) -> None:
     assert await store.sessions.factor(ANN) == replace(factor, step=100, recovery=(b"two",))
     await commit(store, SecondFactorRemoved(9.0, ANN))
     account = await store.directory.account_by_id(ANN)
-    assert account is not None and not account.second_factor
+    assert account is not None
+    assert not account.second_factor
     for change in (SecondFactorUsed(9.0, ANN, step=200), SecondFactorRemoved(9.0, ANN)):
         with pytest.raises(Conflict, match="no second factor"):
             await commit(store, change)
@@ -173,7 +175,8 @@ async def test_operators(store: Store) -> None:
     for operator in (True, False):
         await commit(store, OperatorSet(5.0, ANN, operator, "root (command)"))
         account = await store.directory.account_by_id(ANN)
-        assert account is not None and account.operator is operator
+        assert account is not None
+        assert account.operator is operator
     with pytest.raises(Conflict, match="no account"):
         await commit(store, OperatorSet(5.0, 8, True, "root (command)"))
     assert [type(each.change) for each in await store.journey.after(0)][-1] is OperatorSet

@@ -77,8 +77,8 @@ from postroad.model import (
     SecondFactorSet,
     SecondFactorUsed,
     SessionOpened,
-    SessionUsed,
     SessionsEnded,
+    SessionUsed,
     SourceSpent,
     Staged,
     StsMode,
@@ -98,7 +98,6 @@ from postroad.model import (
     TlsResult,
     Unsubscribed,
     Unsuppressed,
-    WebSession,
     Webhook,
     WebhookAdded,
     WebhookChanged,
@@ -106,6 +105,7 @@ from postroad.model import (
     WebhookPost,
     WebhookRemoved,
     WebhookWorked,
+    WebSession,
     tag_mark,
 )
 from postroad.ports import Conflict, MessageQuery, QueueFilter
@@ -311,9 +311,7 @@ CHANGES = st.one_of(
     st.builds(
         PasskeyAdded,
         TIMES,
-        st.builds(
-            Passkey, CREDENTIALS, ACCOUNTS, st.just("key"), st.just(b"k"), st.just(0), TIMES
-        ),
+        st.builds(Passkey, CREDENTIALS, ACCOUNTS, st.just("key"), st.just(b"k"), st.just(0), TIMES),
         st.just(1),
     ),
     st.builds(PasskeyUsed, TIMES, CREDENTIALS, st.integers(0, 2), TIMES),
@@ -327,7 +325,12 @@ CHANGES = st.one_of(
         ACCOUNTS,
     ),
     st.builds(
-        GrantTurned, TIMES, st.integers(1, 4), st.just(b"d1"), st.sampled_from([b"d1", b"d2"]), TIMES
+        GrantTurned,
+        TIMES,
+        st.integers(1, 4),
+        st.just(b"d1"),
+        st.sampled_from([b"d1", b"d2"]),
+        TIMES,
     ),
     st.builds(GrantEnded, TIMES, ACCOUNTS, st.integers(0, 4)),
     st.builds(

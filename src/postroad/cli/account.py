@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from postroad.cli.errors import CommandFailed, Exit
-from postroad.cli.opened import in_office
+from postroad.cli.opened import in_office, operator
 from postroad.cli.options import AsJson, ConfigFile
 from postroad.cli.people import AddressArgument, DomainFilter, domain_or_none
 from postroad.cli.show import clean, print_json, print_table, when
@@ -40,6 +40,9 @@ _EVERYTHING = ["smtp", "pop3", "jmap"]
 def account_add(
     address: AddressArgument,
     password_file: PasswordFile = None,
+    is_operator: Annotated[
+        bool, typer.Option("--operator", help="It may use the operators' console.")
+    ] = False,
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
@@ -50,7 +53,7 @@ def account_add(
     given = _read_password(password_file)
 
     async def use(office: "Office") -> str:
-        _, password = await office.accounts.add(parsed, given)
+        _, password = await office.accounts.add(parsed, given, operator=is_operator)
         return password
 
     _print_password(str(parsed), in_office(config, use), given, as_json)
@@ -75,6 +78,35 @@ def account_password(
     _print_password(str(parsed), in_office(config, use), given, as_json)
 
 
+@app.command("change")
+def account_change(
+    address: AddressArgument,
+    is_operator: Annotated[
+        bool | None,
+        typer.Option("--operator/--no-operator", help="Whether it may use the operators' console."),
+    ] = None,
+    no_second_factor: Annotated[
+        bool,
+        typer.Option("--no-second-factor", help="Do without it: for somebody who lost all codes."),
+    ] = False,
+    config: ConfigFile = None,
+) -> None:
+    """Change what an account may do, or take its second factor away."""
+    from postroad.model import Address
+
+    parsed = Address.parse(address)
+    if is_operator is None and not no_second_factor:
+        raise CommandFailed("nothing to change; say --operator or another option", Exit.USAGE)
+
+    async def use(office: "Office") -> None:
+        if is_operator is not None:
+            await office.accounts.set_operator(parsed, is_operator, operator())
+        if no_second_factor:
+            await office.second_factors.remove(await office.accounts.get(parsed))
+
+    in_office(config, use)
+
+
 @app.command("list")
 def account_list(
     domain: DomainFilter = None, as_json: AsJson = False, config: ConfigFile = None
@@ -86,10 +118,29 @@ def account_list(
 
     found = in_office(config, use)
     if as_json:
-        print_json([{"address": str(each.address), "enabled": each.enabled} for each in found])
+        print_json(
+            [
+                {
+                    "address": str(each.address),
+                    "enabled": each.enabled,
+                    "operator": each.operator,
+                    "second_factor": each.second_factor,
+                }
+                for each in found
+            ]
+        )
         return
-    rows = [(str(each.address), "yes" if each.enabled else "no") for each in found]
-    print_table(("ADDRESS", "ENABLED"), rows, empty="there are no accounts")
+    rows = [
+        (
+            str(each.address),
+            "yes" if each.enabled else "no",
+            "yes" if each.operator else "no",
+            "yes" if each.second_factor else "no",
+        )
+        for each in found
+    ]
+    columns = ("ADDRESS", "ENABLED", "OPERATOR", "SECOND FACTOR")
+    print_table(columns, rows, empty="there are no accounts")
 
 
 @app.command("remove")

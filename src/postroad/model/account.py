@@ -87,9 +87,9 @@ class Account(Struct, frozen=True):
     """Who logs in, by address and password; `inbox` is the id of the mailbox where mail arrives.
 
     `password_hash` is an argon2 encoded hash, `scram` the same password's keys, None where it cannot
-    be used by SCRAM. A disabled account neither logs in nor gets mail. An `operator` may use the console.
-    With a `second_factor` its own password is good on the web alone, where that is asked; programs need
-    app passwords.
+    be used by SCRAM. A disabled account neither logs in nor gets mail. An `operator` may use the
+    console. With a `second_factor` its own password is good on the web alone, where that is asked for;
+    programs need app passwords.
     """
 
     id: int

@@ -11,7 +11,8 @@ class LoginResult(Enum):
     OK = "ok"
     WRONG = "wrong"  # password, proof or token; or there is no such user
     DISABLED = "disabled"  # the password was right
-    OUT_OF_SCOPE = "out of scope"  # an app password that is not for this server
+    OUT_OF_SCOPE = "out of scope"  # a password that is not for this server
+    CODE_WANTED = "code wanted"  # the password was right, and there is a second factor
     THROTTLED = "throttled"  # not even looked at
 
 

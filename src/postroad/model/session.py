@@ -8,10 +8,10 @@ from postroad.model.account import Scope
 
 
 class WebSession(Struct, frozen=True):
-    """Somebody who logged in with a browser. `digest` is the SHA-256 of the token in its cookie, which is
-    random and long, so nothing slower is needed. `confirmed_at` is when it last was proved who that is;
-    `client` an IP address and `agent` what the browser calls itself, both as of then. Times are seconds
-    since 1970.
+    """Somebody who logged in with a browser. `digest` is the SHA-256 of the token in its cookie, which
+    is random and long, so nothing slower is needed. `confirmed_at` is when it last was proved who that
+    is; `client` an IP address and `agent` what the browser calls itself, both as of then. Times are
+    seconds since 1970.
     """
 
     id: int
@@ -66,9 +66,9 @@ class PendingCode(Struct, frozen=True):
 class Grant(Struct, frozen=True):
     """What an account's owner allowed a program (RFC 6749 §1.3).
 
-    `digest` is the SHA-256 of what the program may come with next: the code, while `pending` is not None,
-    then a refresh token, another each time. `client` is the SHA-256 of the program's client id, `name`
-    what it calls itself. After `expires_at` there is nothing to come with.
+    `digest` is the SHA-256 of what the program may come with next: the code, while `pending` is not
+    None, then a refresh token, another each time. `client` is the SHA-256 of the program's client id,
+    `name` what it calls itself. After `expires_at` there is nothing to come with.
     """
 
     id: int

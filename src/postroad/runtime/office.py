@@ -44,6 +44,8 @@ from postroad.service.passwords import Passwords
 from postroad.service.recipients import Recipients
 from postroad.service.reports import Reports
 from postroad.service.returns import ReturnAddresses
+from postroad.service.second_factors import SecondFactors
+from postroad.service.sessions import Sessions
 from postroad.service.standing import StandingDesk
 from postroad.service.suppressions import Suppressions
 from postroad.service.why import Why
@@ -84,6 +86,21 @@ class Office:
             directory=directory,
             clock=clock,
             entropy=entropy,
+        )
+        self.sessions = Sessions(
+            ledger=ledger,
+            store=store.sessions,
+            directory=directory,
+            clock=clock,
+            entropy=entropy,
+            settings=settings.sessions(config),
+        )
+        self.second_factors = SecondFactors(
+            ledger=ledger,
+            store=store.sessions,
+            clock=clock,
+            entropy=entropy,
+            issuer=config.server.hostname,
         )
         self.renderer = make_renderer(config)
         self.templates = make_templates(

@@ -37,6 +37,7 @@ from postroad.service.intake import IntakeSettings
 from postroad.service.introspection import IntrospectionSettings, IntrospectionVerifier
 from postroad.service.logins import LoginSettings
 from postroad.service.mailing import StreamLinks
+from postroad.service.sessions import SessionSettings
 from postroad.service.streams import StreamRule, Streams
 from postroad.service.tls_reports import TlsReportSettings
 from postroad.service.tokens import JwtVerifier, TokenKeyInvalid, TokenSettings
@@ -227,6 +228,11 @@ def authenticator(config: Config) -> AuthenticatorSettings:
 def login_book(config: Config) -> LoginSettings:
     """Return how the journey of logins is kept."""
     return LoginSettings(**_same_names(config.auth, LoginSettings))
+
+
+def sessions(config: Config) -> SessionSettings:
+    """Return how long people stay logged in with a browser."""
+    return SessionSettings(**_same_names(config.web, SessionSettings))
 
 
 def token_key(path: Path) -> bytes:

@@ -9,11 +9,13 @@ from postroad.service.authenticate import Authenticator
 from postroad.service.intake import Intake
 from postroad.service.jmap import Jmap
 from postroad.service.landing import Landing
+from postroad.service.web_login import WebLogin
 from postroad.service.webhook_post import Post
 
 if TYPE_CHECKING:
     from postroad.web.connection import HttpServer
     from postroad.web.settings import WebSettings
+    from postroad.web.signing_in import SigningIn
 
 
 def make_web(
@@ -49,8 +51,20 @@ def make_web(
         post=post,
         jmap=jmap,
         authenticator=authenticator,
+        signing_in=_signing_in(office, authenticator),
     )
     return HttpServer(make_app(services), settings, asyncio.get_running_loop())
+
+
+def _signing_in(office: Office, authenticator: Authenticator) -> "SigningIn":
+    from postroad.web.people import People
+    from postroad.web.signing_in import SigningIn
+
+    return SigningIn(
+        people=People(office.sessions),
+        web_login=WebLogin(authenticator, office.second_factors, office.sessions),
+        accounts=office.accounts,
+    )
 
 
 def _landing(office: Office) -> Landing | None:

@@ -7,9 +7,12 @@ from postroad.model import (
     AccountAdded,
     AccountRemoved,
     Address,
+    GrantEnded,
     Group,
+    OperatorSet,
     PasswordSet,
     ScramKeys,
+    SessionsEnded,
 )
 from postroad.ports import Clock, Directory, Entropy, Ledger
 from postroad.service.errors import Refused
@@ -38,7 +41,9 @@ class Accounts:
         self._passwords = passwords
         self._secret = secret
 
-    async def add(self, address: Address, password: str | None = None) -> tuple[Account, str]:
+    async def add(
+        self, address: Address, password: str | None = None, *, operator: bool = False
+    ) -> tuple[Account, str]:
         """Make an account with its INBOX; return it with its password (made here where None).
 
         Raises `Refused` where the domain is not local or the password is unusable, `Conflict` where
@@ -57,19 +62,37 @@ class Accounts:
             password_hash=password_hash,
             inbox=self._entropy.id(),
             scram=scram,
+            operator=operator,
         )
         await self._ledger.commit(Group((AccountAdded(self._clock.now(), account),)))
         return account, password
 
-    async def set_password(self, address: Address, password: str | None = None) -> str:
-        """Change a password; return it (made here where None). Raises `Refused`."""
+    async def set_password(
+        self, address: Address, password: str | None = None, *, but: int = 0
+    ) -> str:
+        """Change a password; return it (made here where None). Who was logged in with a browser is not
+        any more, except by the session `but`, and what was granted to programs is over. Raises
+        `Refused`.
+        """
         account = await self.get(address)
         password = self._usable(password)
-        change = PasswordSet(
-            self._clock.now(), account.id, *await self._hashed(account.address, password)
+        hashed = await self._hashed(account.address, password)
+        now = self._clock.now()
+        changes = (
+            PasswordSet(now, account.id, *hashed),
+            SessionsEnded(now, account.id, but=but),
+            GrantEnded(now, account.id),
         )
-        await self._ledger.commit(Group((change,)))
+        await self._ledger.commit(Group(changes))
         return password
+
+    async def set_operator(self, address: Address, operator: bool, by: str) -> None:
+        """Let an account use the operators' console, or not any more. `by` is who says so. Raises
+        `Refused`.
+        """
+        account = await self.get(address)
+        change = OperatorSet(self._clock.now(), account.id, operator, by)
+        await self._ledger.commit(Group((change,)))
 
     async def remove(self, address: Address) -> None:
         """Remove an account with all its mail. Raises `Refused`."""

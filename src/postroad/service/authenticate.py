@@ -8,7 +8,8 @@ import hashlib
 import hmac
 import secrets
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -41,13 +42,22 @@ class AuthenticatorSettings(ThrottleSettings, frozen=True, kw_only=True):
 
 class Visit(Struct, frozen=True):
     """Who wants to log in from where: `client` is an IP address, `server` the kind of server, and
-    `scope` what an app password must be good for there.
+    `scope` what an app password must be good for there; None where none is, but a second factor is asked
+    for.
     """
 
     client: str
     server: str
-    scope: Scope
+    scope: Scope | None
     mechanism: str
+
+
+Then: TypeAlias = Callable[[Account], Awaitable[LoginResult]]
+"""What else is asked of somebody whose password is right."""
+
+
+class CodeWanted(Exception):
+    """The password is right; a code of the second factor is wanted with it."""
 
 
 class ScramOffer(Struct, frozen=True):
@@ -89,23 +99,43 @@ class Authenticator:
         self._remembered: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
         self._key = secrets.token_bytes(32)
 
-    async def verify(self, username: str, password: str, visit: Visit) -> Account | None:
+    async def verify(
+        self, username: str, password: str, visit: Visit, then: Then | None = None
+    ) -> Account | None:
         """Return the account that may log in with this password, its own or an app password, or None.
 
-        `username` is the account's address. Raises `Throttled` without looking at the password.
+        `username` is the account's address. `then` judges the second factor of an account that has one.
+        Raises `Throttled` without looking at the password, and `CodeWanted`.
         """
         name = folded(username)
         with await self._attempt(name, visit):
-            return await self._judge_password(name, username, password, visit)
+            return await self._judge_password(name, username, password, visit, then)
+
+    async def verify_otherwise(
+        self, visit: Visit, judge: Callable[[], Awaitable[Account | None]]
+    ) -> Account | None:
+        """Return the account that `judge` recognises, by something that nobody guesses, or None. Raises
+        `Throttled`, and what `judge` raises.
+        """
+        with await self._attempt("", visit):
+            account = await judge()
+            if account is None:
+                self._turn_away("", visit, LoginResult.WRONG)
+                return None
+            name = account.address.folded
+            if not account.enabled:
+                self._turn_away(name, visit, LoginResult.DISABLED)
+                return None
+            return self._let_in(name, visit, account)
 
     async def _judge_password(
-        self, name: str, username: str, password: str, visit: Visit
+        self, name: str, username: str, password: str, visit: Visit, then: Then | None
     ) -> Account | None:
         account = await self._account(username)
         if len(password.encode()) > MAX_PASSWORD_OCTETS:
             account, password = None, ""
         if account is not None and account.enabled and self._is_remembered(account, password):
-            return self._let_in(name, visit, account)
+            return await self._own(name, visit, account, then)
         if account is not None and account.enabled:
             app_password = await self._app_password(account, password)
             if app_password is not None:
@@ -122,7 +152,30 @@ class Authenticator:
             self._turn_away(name, visit, LoginResult.DISABLED)
             return None
         self._remember(account, password)
-        return self._let_in(name, visit, account)
+        return await self._own(name, visit, account, then)
+
+    async def _own(
+        self, name: str, visit: Visit, account: Account, then: Then | None
+    ) -> Account | None:
+        """The account's own password is right: see whether that is enough."""
+        if not account.second_factor:
+            return self._let_in(name, visit, account)
+        if visit.scope is not None or then is None:
+            # A program cannot be asked for a code: it has an app password or a token.
+            self._turn_away(name, visit, LoginResult.OUT_OF_SCOPE)
+            return None
+        try:
+            result = await then(account)
+        except Throttled:
+            self._note(name, visit, LoginResult.THROTTLED)
+            raise
+        if result is LoginResult.OK:
+            return self._let_in(name, visit, account)
+        if result is LoginResult.CODE_WANTED:
+            self._note(name, visit, result)
+            raise CodeWanted
+        self._turn_away(name, visit, result)
+        return None
 
     async def scram_offer(self, username: str, visit: Visit) -> ScramOffer:
         """Return what a client that calls itself so may prove, real or made up. Raises `Throttled`."""
@@ -137,7 +190,7 @@ class Authenticator:
             for each in await self._directory.app_passwords(account.id)
             if visit.scope in each.scopes
         ]
-        if account.scram is not None:
+        if account.scram is not None and not account.second_factor:
             candidates.insert(0, (account.scram, None))
         # A client gets one salt and count; keys of another, from a store with another secret, are out.
         first = candidates[0][0] if candidates else fake

@@ -57,13 +57,15 @@ class _Routes:
     def __init__(self, jmap: Jmap, authenticator: Authenticator, services: Services) -> None:
         self.jmap = jmap
         self.authenticator = authenticator
+        signing_in = services.signing_in
+        self.people = None if signing_in is None else signing_in.people
         self.url = services.settings.jmap_url
         self.look_seconds = services.settings.jmap_look_seconds
         self.watching: Counter[int] = Counter()
 
     async def account(self, scope: Any) -> Account:
         """Return who asks. Raises `Problem`."""
-        return await log_in(self.authenticator, scope)
+        return await log_in(self.authenticator, scope, self.people)
 
     def base(self, request: Request[Any, Any, Any]) -> str:
         """Return where this server is for that client."""

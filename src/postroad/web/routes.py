@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from litestar.types import ControllerRouterHandler
 
-from postroad.web import explore, health, jmap, pages, suppressions, templates, webhooks
+from postroad.web import explore, health, jmap, me, pages, suppressions, templates, webhooks
 from postroad.web.api import find, send, steer
 from postroad.web.services import Services
 
@@ -26,5 +26,6 @@ ROUTES: tuple[Routes, ...] = (
     templates.routes,
     webhooks.routes,
     jmap.routes,
+    me.routes,
     pages.routes,
 )

@@ -17,6 +17,7 @@ from postroad.service.templates import Templates
 from postroad.service.webhook_post import Post
 from postroad.service.webhooks import Webhooks
 from postroad.web.settings import WebSettings
+from postroad.web.signing_in import SigningIn
 
 
 class Services(Struct, frozen=True):
@@ -40,3 +41,4 @@ class Services(Struct, frozen=True):
     landing: Landing | None = None
     jmap: Jmap | None = None
     authenticator: Authenticator | None = None
+    signing_in: SigningIn | None = None

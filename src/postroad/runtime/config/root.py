@@ -32,6 +32,7 @@ from postroad.runtime.config.streams import Streams
 from postroad.runtime.config.templates import TemplatesSection
 from postroad.runtime.config.trust import TrustSection
 from postroad.runtime.config.values import Section
+from postroad.runtime.config.web import WebSection
 from postroad.runtime.config.webhooks import WebhooksSection
 
 
@@ -45,6 +46,7 @@ class Config(Section):
     limits: LimitsSection = Field(default_factory=LimitsSection)
     http: HttpSection = Field(default_factory=HttpSection)
     jmap: JmapSection = Field(default_factory=JmapSection)
+    web: WebSection = Field(default_factory=WebSection)
     templates: TemplatesSection = Field(default_factory=TemplatesSection)
     webhooks: WebhooksSection = Field(default_factory=WebhooksSection)
     mx: MxSection = Field(default_factory=MxSection)
