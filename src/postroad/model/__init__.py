@@ -24,22 +24,14 @@ from postroad.model.address import Address, InvalidAddress, domain_to_ascii, par
 from postroad.model.api_key import ApiKey, ApiScope
 from postroad.model.change import (
     Accepted,
-    AccountAdded,
-    AccountRemoved,
-    AliasAdded,
-    AliasRemoved,
     AnswerKept,
     ApiKeyAdded,
     ApiKeyRemoved,
-    AppPasswordAdded,
-    AppPasswordRemoved,
     Attempted,
     Bounced,
     Change,
     Complained,
     Deposited,
-    DomainAdded,
-    DomainRemoved,
     DomainsJudged,
     Dropped,
     Expunged,
@@ -48,10 +40,7 @@ from postroad.model.change import (
     JunkLearned,
     Leased,
     LoggedIn,
-    MailboxAdded,
     Moved,
-    OperatorSet,
-    PasswordSet,
     PutOff,
     Released,
     Result,
@@ -67,6 +56,19 @@ from postroad.model.change import (
 )
 from postroad.model.client import client_key
 from postroad.model.delivery import Delivery, DeliveryState, LeasedDelivery
+from postroad.model.directory_change import (
+    AccountAdded,
+    AccountRemoved,
+    AliasAdded,
+    AliasRemoved,
+    AppPasswordAdded,
+    AppPasswordRemoved,
+    DomainAdded,
+    DomainRemoved,
+    MailboxAdded,
+    OperatorSet,
+    PasswordSet,
+)
 from postroad.model.email import (
     ANSWERED,
     DRAFT,

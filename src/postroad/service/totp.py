@@ -26,7 +26,7 @@ def code_at(secret: bytes, step: int, digits: int = DIGITS) -> str:
 
 def matching_step(secret: bytes, code: str, now: float, *, after: int = 0) -> int | None:
     """Return the step, later than `after`, that `code` is of: this one, the last or the next, for clocks
-    differ and people type slowly (RFC 6238 §5.2, §6). None where it is of none of them.
+    differ and people type slowly (RFC 6238 §5.2, RFC 6238 §6). None where it is of none of them.
     """
     found = None
     current = step_of(now)

@@ -86,7 +86,12 @@ def test_domains_accounts_and_aliases(cli: Cli) -> None:
     again = cli.json("account", "password", "jo@here.test")
     assert again["address"] == "jo@here.test"
     assert again["password"] != password[1]
-    assert cli("account", "list").splitlines()[1].split() == ["jo@here.test", "yes"]
+    assert cli("account", "list").splitlines()[1].split() == ["jo@here.test", "yes", "no", "no"]
+    cli("account", "change", "jo@here.test", "--operator")
+    assert cli.json("account", "list")[0]["operator"] is True
+    cli("account", "change", "jo@here.test", "--no-operator")
+    assert cli.json("account", "list")[0]["operator"] is False
+    cli("account", "change", "jo@here.test", code=64)
     cli("alias", "add", "all@here.test", "jo@here.test", "x@out.test")
     assert cli.json("alias", "list", "--domain", "here.test") == [
         {"address": "all@here.test", "targets": ["jo@here.test", "x@out.test"]}
@@ -481,7 +486,13 @@ def test_quickstart(
     assert load_config(cli.config, {}).listen.mx[0].port == 2525
     assert load_config(cli.config, {}).server.origin == "example.test"
     assert {each["address"] for each in cli.json("alias", "list")} == {"root@example.test"}
-    assert cli.json("account", "list") == [{"address": "postmaster@example.test", "enabled": True}]
+    (first,) = cli.json("account", "list")
+    assert first == {
+        "address": "postmaster@example.test",
+        "enabled": True,
+        "operator": False,
+        "second_factor": False,
+    }
     # Again: nothing is overwritten, unless asked for; then accounts stay.
     before = cli.config.read_bytes()
     cli(*argv, code=73, config=False)

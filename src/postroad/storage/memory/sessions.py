@@ -68,10 +68,10 @@ def account_removed(do: "Application", account: int) -> None:
     """Forget all of an account."""
     state = do.state
     do.undo.delete(state.factors, account)
-    for table in (state.sessions, state.passkeys, state.grants):
-        for key, value in list(table.items()):  # type: ignore[attr-defined]
-            if value.account == account:
-                do.undo.delete(table, key)  # type: ignore[arg-type]
+    tables: list[dict[Any, Any]] = [state.sessions, state.passkeys, state.grants]
+    for table in tables:
+        for key in [key for key, value in table.items() if value.account == account]:
+            do.undo.delete(table, key)
 
 
 def _sessions(state: State, account: int) -> list[WebSession]:
