@@ -170,7 +170,7 @@ async def test_sessions_end_by_themselves(tmp_path: Path) -> None:
             try:
                 assert await sessions.find(token) is None
             finally:
-                del clock.now  # type: ignore[method-assign]
+                del clock.now
 
 
 async def test_jmap_takes_the_session(site: Site) -> None:
