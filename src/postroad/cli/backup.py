@@ -35,8 +35,8 @@ def backup(target: Target, as_json: AsJson = False, config: ConfigFile = None) -
     from postroad.runtime import backup as runtime
     from postroad.runtime.lifecycle import run
 
-    settings = _settings(config)
-    with _progress(as_json) as told:
+    settings = load_settings(config)
+    with show_progress(as_json) as told:
         made = run(runtime.backup(settings, target, told))
     manifest = made.manifest
     if as_json:
@@ -61,8 +61,8 @@ def restore(source: Source, as_json: AsJson = False, config: ConfigFile = None) 
     """Put a backup into the data directory, which must have no store; nothing is overwritten."""
     from postroad.runtime import backup as runtime
 
-    settings = _settings(config)
-    with _progress(as_json) as told:
+    settings = load_settings(config)
+    with show_progress(as_json) as told:
         try:
             manifest = runtime.restore(settings, source, told)
         except runtime.AlreadyStored as error:
@@ -85,9 +85,9 @@ def verify_data(
     from postroad.runtime import backup as runtime
     from postroad.runtime.lifecycle import run
 
-    with _progress(as_json) as told:
+    with show_progress(as_json) as told:
         if backup is None:
-            report = run(runtime.verify_data(_settings(config), told))
+            report = run(runtime.verify_data(load_settings(config), told))
         else:
             report = run(runtime.verify_copy(backup, told))
     if as_json:
@@ -104,7 +104,8 @@ def verify_data(
     return Exit.OK if report.sound else Exit.DATAERR
 
 
-def _settings(path: Path | None) -> "Config":
+def load_settings(path: Path | None) -> "Config":
+    """Return the configuration, as the owner of the data directory."""
     from postroad.runtime.config import load_config
     from postroad.runtime.privileges import become_owner
 
@@ -135,7 +136,7 @@ def _octets(count: int) -> str:
 
 
 @contextmanager
-def _progress(silent: bool) -> "Iterator[Progress]":
+def show_progress(silent: bool) -> "Iterator[Progress]":
     """Show a bar on standard error where that is a terminal."""
     if silent or not sys.stderr.isatty():
         yield lambda what, done, total: None

@@ -18,6 +18,7 @@ from postroad.cli import (
     junk,
     key,
     mail,
+    migrate,
     mta_sts,
     people,
     plan,
@@ -78,6 +79,7 @@ app.add_typer(config.app, name="config")
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("verify-data")(backup.verify_data)
+app.command("migrate")(migrate.migrate)
 
 
 @app.command("version")

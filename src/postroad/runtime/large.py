@@ -52,7 +52,7 @@ def join_large(store: "Store") -> None:
     from postroad.storage.s3.contents import S3Contents
 
     if isinstance(store.large, S3Contents):
-        store.large.join(store.content.stored, store.node)
+        store.large.join(store.content.stored, store.owner, store.content.known)
 
 
 async def run_large(store: "Store", *, first: bool) -> None:

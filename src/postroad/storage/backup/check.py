@@ -1,4 +1,4 @@
-"""Verifies a backup where it is: its hashes, and all that `storage.sqlite.verify` asks."""
+"""Verifies a backup where it is: its hashes, and all that `storage.sql.verify` asks."""
 
 import os
 import tempfile
@@ -16,8 +16,9 @@ from postroad.storage.backup.manifest import (
     part_of,
 )
 from postroad.storage.backup.vault import DirectoryVault, Vault, open_vault, read_manifest
+from postroad.storage.sql.verify import Problem, ReadLarge, Report, verify
 from postroad.storage.sqlite.snapshot import counts, open_snapshot
-from postroad.storage.sqlite.verify import Problem, ReadLarge, Report, verify
+from postroad.storage.sqlite.soundness import ENGINE
 
 _AGAIN = "take another backup, or make this one again"
 
@@ -34,7 +35,7 @@ async def verify_backup(path: Path, progress: Progress) -> Report:
             database = _at_hand(vault, manifest, Path(directory))
             connection = open_snapshot(database)
             try:
-                report = await verify(connection, _reader(vault), progress, _mend)
+                report = await verify(connection, _reader(vault), progress, ENGINE, _mend)
                 report.problems[:0] = [*damaged, *_miscounted(connection, manifest)]
                 return report
             finally:

@@ -10,8 +10,10 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -54,19 +56,32 @@ class Made(Struct, frozen=True):
     copied_octets: int
 
 
+Copy: TypeAlias = Callable[[Path, Progress], float]
+"""Makes a database file, given its path, and returns the moment that it shows (seconds since 1970)."""
+
+
 async def make_backup(
-    data_dir: Path, large: LargeContents, target: Path, progress: Progress
+    data_dir: Path,
+    large: LargeContents,
+    target: Path,
+    progress: Progress,
+    copy: Copy | None = None,
 ) -> Made:
     """Back up `data_dir`, whose large contents are in `large`, into a directory, or into a file whose
-    name ends with ``.tar``. Raises `StorageError` or `OSError`.
+    name ends with ``.tar``. `copy` is for stores whose database is elsewhere; who calls sees to it that
+    no contents are removed there. Raises `StorageError` or `OSError`.
     """
+    if copy is None and not (data_dir / FILE_NAME).exists():
+        raise StorageError(f"{data_dir} has no {FILE_NAME}: there is nothing to back up.")
     _refuse_nonsense(data_dir, target)
     with contextlib.ExitStack() as stack:
         stack.enter_context(keep_contents(data_dir))
         sink, snapshot = _open_sink(target)
         stack.callback(sink.close)
         stack.callback(lambda: snapshot.unlink(missing_ok=True))
-        made = await _Backup(data_dir, large, sink, progress).run(snapshot)
+        made = await _Backup(data_dir, large, sink, progress).run(
+            snapshot, copy or partial(_copy, data_dir)
+        )
         sink.finish()
         if isinstance(sink, DirectorySink):
             _tidy(target, made.manifest, snapshot)
@@ -74,8 +89,6 @@ async def make_backup(
 
 
 def _refuse_nonsense(data_dir: Path, target: Path) -> None:
-    if not (data_dir / FILE_NAME).exists():
-        raise StorageError(f"{data_dir} has no {FILE_NAME}: there is nothing to back up.")
     if target.resolve().is_relative_to(data_dir.resolve()):
         raise StorageError(f"{target} is inside {data_dir}; put the backup on another disk.")
 
@@ -85,6 +98,14 @@ def _open_sink(target: Path) -> tuple[Sink, Path]:
     if target.suffix == TAR_SUFFIX and not target.is_dir():
         return TarSink(target), target.with_name(target.name + ".db")
     return DirectorySink(target), target / "database.partial"
+
+
+def _copy(data_dir: Path, snapshot: Path, progress: Progress) -> float:
+    return copy_database(
+        data_dir / FILE_NAME,
+        snapshot,
+        lambda done, total: progress("database", done * PAGE_SIZE, total * PAGE_SIZE),
+    )
 
 
 class _Backup:
@@ -97,12 +118,8 @@ class _Backup:
         self._progress = progress
         self._octets = 0
 
-    async def run(self, snapshot: Path) -> Made:
-        moment = copy_database(
-            self._data_dir / FILE_NAME,
-            snapshot,
-            lambda done, total: self._progress("database", done * PAGE_SIZE, total * PAGE_SIZE),
-        )
+    async def run(self, snapshot: Path, copy: Copy) -> Made:
+        moment = copy(snapshot, self._progress)
         connection = open_snapshot(snapshot)
         try:
             node = node_of(connection)

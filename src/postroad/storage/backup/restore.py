@@ -32,13 +32,19 @@ class AlreadyStored(StorageError):
     """The data directory has a store, or the remains of one. The message says what to do."""
 
 
-def restore_backup(source: Path, data_dir: Path, progress: Progress) -> Manifest:
+def restore_backup(
+    source: Path,
+    data_dir: Path,
+    progress: Progress,
+    finish: Callable[[Path, Manifest], None] | None = None,
+) -> Manifest:
     """Put the backup `source` into `data_dir`, all of it on stable storage; return what it says of
-    itself. Raises `StorageError` or `OSError`.
+    itself. `finish` does what is left to do with the database before it gets its name; if it takes the
+    file away, none gets it. Raises `StorageError` or `OSError`.
     """
     vault = open_vault(source)
     try:
-        return _Restore(vault, source, data_dir, progress).run()
+        return _Restore(vault, source, data_dir, progress).run(finish)
     finally:
         vault.close()
 
@@ -50,7 +56,7 @@ class _Restore:
         self._data_dir = data_dir
         self._progress = progress
 
-    def run(self) -> Manifest:
+    def run(self, finish: Callable[[Path, Manifest], None] | None) -> Manifest:
         manifest = read_manifest(self._vault, self._source)
         restoring = self._data_dir / _RESTORING
         self._refuse_to_overwrite(restoring)
@@ -64,7 +70,10 @@ class _Restore:
                 if not path.exists():
                     make_directory(path.parent)
                     self._copy(name, path, part)
-        restoring.rename(self._data_dir / FILE_NAME)
+        if finish is not None:
+            finish(restoring, manifest)
+        if restoring.exists():
+            restoring.rename(self._data_dir / FILE_NAME)
         sync_directory(self._data_dir)
         return manifest
 

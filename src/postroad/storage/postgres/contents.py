@@ -1,9 +1,11 @@
 """`ports.ContentStore`: as on SQLite, but that reading waits in a thread."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from postroad.model import ContentRef, format_id
 from postroad.ports import StorageError
+from postroad.storage.postgres.keeping import kept
 from postroad.storage.sql.content import SqlContents
 from postroad.storage.sql.statements import SQL
 
@@ -30,3 +32,9 @@ class PostgresContents(SqlContents):
         if place != "inline":
             return await self._large.read(ref, begins, offset, limit)
         return bytes(piece or b"")
+
+    async def known(self, contents: Sequence[int]) -> set[int]:
+        """Return which of these nobody may remove: all, while a backup is made."""
+        if await self._database.browse(kept):
+            return set(contents)
+        return await super().known(contents)

@@ -31,7 +31,7 @@ class Database:
         self.url = url
         self.connect_seconds = connect_seconds
         self.pool = ThreadPoolExecutor(READERS, "postroad-read")
-        self.name = _without_password(url)
+        self.name = without_password(url)
         self._free: queue.LifoQueue[Connection] = queue.LifoQueue()
         self._closed = threading.Event()
 
@@ -148,7 +148,8 @@ class _Threaded:
         return run
 
 
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
+    """Return how people are told of the database at `url`."""
     try:
         known = psycopg.conninfo.conninfo_to_dict(url)
     except psycopg.Error:

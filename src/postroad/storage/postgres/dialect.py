@@ -29,7 +29,7 @@ _RULES: Sequence[tuple[str, str]] = (
     (r"\bmax\(([^(),]+),", r"greatest(\1,"),
     (r"\binstr\(", "strpos("),
     (r"substr\(([\w.]+), -length\(([$?\d]+)\)\)", r"right(\1, length(\2))"),
-    (r"\bIS NOT \(", "IS DISTINCT FROM ("),
+    (r"\bIS NOT (?!NULL\b)", "IS DISTINCT FROM "),
     (r"x''", r"'\\x'::bytea"),
 )
 
@@ -74,11 +74,14 @@ def _load() -> dict[str, str]:
 _OWN = frozenset(
     {
         "turn_take",
+        "turn_look",
+        "turn_keep",
         "commit_insert",
         "commit_find",
         "commit_forget",
         "content_swept",
         "partition_names",
+        "verify_journey_twice",
     }
 )
 DIFFERENCES = _load()

@@ -10,13 +10,17 @@ from postroad.ports import StorageError
 from postroad.storage.postgres.connection import Connection
 from postroad.storage.postgres.dialect import schema
 from postroad.storage.sql.migrations import load_migrations
+from postroad.storage.sql.statements import SQL
+from postroad.storage.transfer.copying import MARK, MOVED
 
 _LOCK = 7_367_120_011
 MONTHS_AHEAD = 3
 
 
-def prepare(connection: Connection, name: str, now: float) -> None:
-    """Make or check the schema. Raises `StorageError` or `psycopg.Error`."""
+def prepare(connection: Connection, name: str, now: float, *, receiving: bool = False) -> None:
+    """Make or check the schema; `receiving`: for a copy of another store. Raises `StorageError` or
+    `psycopg.Error`.
+    """
     run = connection.raw.execute
     newest = max(number for number, _ in load_migrations())
     if connection.execute("SHOW synchronous_commit").get == "off":
@@ -39,6 +43,14 @@ def prepare(connection: Connection, name: str, now: float) -> None:
         if version != newest:
             raise StorageError(
                 f"{name} has schema version {version}; this Postroad knows version {newest}."
+            )
+        mark = connection.execute(SQL["setting_get"], (MARK,)).get
+        if mark is not None and not receiving:
+            raise StorageError(
+                f"{name} was moved to SQLite and serves nobody any more: take storage.url out of the "
+                "configuration, or empty the database."
+                if mark.startswith(MOVED)
+                else f"{name}: a copy into it has not ended. Run it again: postroad migrate postgres"
             )
         make_parts(connection, now)
 

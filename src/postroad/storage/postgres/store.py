@@ -61,8 +61,8 @@ class PostgresStore:
     """All storage ports on one database, which any number of nodes share.
 
     Bound to the event loop in which it was opened. `node` is a name kept in the data directory of this
-    machine, under which its server leases deliveries; `secret` is the same on all nodes. Sessions lock
-    mailboxes (`locks`) on their own machine only.
+    machine, under which its server leases deliveries; `owner`, whose contents are in a bucket, and
+    `secret` are the same on all nodes. Sessions lock mailboxes (`locks`) on their own machine only.
     """
 
     def __init__(
@@ -102,6 +102,7 @@ class PostgresStore:
         self.suppressions: SuppressionStore = threaded(database, SqlSuppressions(here))
         self.webhooks: WebhookStore = threaded(database, SqlWebhooks(here))
         self.node = ""
+        self.owner = ""
         self.secret = b""
         self._closed = False
 
@@ -125,7 +126,7 @@ class PostgresStore:
         database = Database(url, connect_seconds=retry_seconds)
         try:
             await asyncio.to_thread(make_directory, path)
-            node = await asyncio.to_thread(_node, path / "node")
+            node = await asyncio.to_thread(node_name, path / "node")
             await database.browse(lambda c: prepare(c, database.name, time.time()))
             store = cls(
                 database,
@@ -141,6 +142,7 @@ class PostgresStore:
                 raise StorageError(f"{path}: {error}") from error
             raise
         store.node = node
+        store.owner = await store._setting("owner", f"store-{secrets.token_hex(4)}")
         store.secret = bytes.fromhex(await store._setting("secret", secrets.token_hex(32)))
         return store
 
@@ -180,11 +182,13 @@ def _renew_parts(connection: Any, before: float) -> None:
     drop_parts(connection, before)
 
 
-def _node(path: Path) -> str:
-    """Return this machine's name, made by whichever of its processes comes first."""
+def node_name(path: Path, first: str = "") -> str:
+    """Return this machine's name, made by whichever of its processes comes first; `first` where it is
+    given. Raises `OSError`.
+    """
     made = path.with_name(f"node-{secrets.token_hex(4)}")
     if not path.exists():
-        made.write_text(made.name)
+        made.write_text(first or made.name)
         try:
             os.link(made, path)
         except FileExistsError:

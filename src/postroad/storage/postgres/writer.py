@@ -53,6 +53,7 @@ class Writer(Batches):
         self._retry_seconds = retry_seconds
         self._connection: Connection | None = None
         self._done = 0
+        self._keeping = False  # a backup is made: what is not removed now is swept
         self._work: SimpleQueue[list[Item] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="postroad-writer", daemon=True)
         self._thread.start()
@@ -109,7 +110,7 @@ class Writer(Batches):
                     return swept
                 if not self._apply(connection, batch, name, each):
                     return swept  # it is there: the answer was lost, and it had not ended before
-                swept = connection.swept[:]
+                swept = [] if self._keeping else connection.swept[:]
                 sent = True
                 connection.raw.execute("COMMIT")
                 return swept
@@ -135,7 +136,7 @@ class Writer(Batches):
         for item in batch:
             item.error = item.result = None
         connection.raw.execute("BEGIN")
-        connection.own("turn_take")
+        self._keeping = bool(connection.own("turn_take").get)
         self._done += 1
         if self._done % _FORGET_EVERY == 0:
             connection.own("commit_forget", (time.time() - COMMITS_KEPT_SECONDS,))

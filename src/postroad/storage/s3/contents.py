@@ -12,7 +12,7 @@ and 'object', are served, so a store of files becomes one of objects by its conf
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
 
 from msgspec import Struct
@@ -58,12 +58,16 @@ class S3Contents:
         self.mover = Mover(files, bucket, uploads=settings.uploads)
         files.also = self.mover.removed
         self._owner = ""
+        self._known: Known | None = None
         self._claimed = False
 
-    def join(self, lookup: Lookup, owner: str) -> None:
-        """Say whose contents these are, and how their rows are found."""
+    def join(self, lookup: Lookup, owner: str, known: Known | None = None) -> None:
+        """Say whose contents these are, how their rows are found, and which nobody may sweep: by
+        default those that have rows.
+        """
         self._owner = owner
         self.mover.lookup = lookup
+        self._known = known
 
     def begin(self, content_id: int) -> "S3Writer":
         """See `LargeContents`."""
@@ -124,7 +128,8 @@ class S3Contents:
         edge, swept = time.time() - age_seconds, 0
         async for page in self.bucket.listed():
             old = [each.content for each in page if each.changed_at < edge]
-            named = await self.mover.lookup(old) if old else {}
+            known = self._known or self._named
+            named = await known(old) if old else set()
             unnamed = [each for each in old if each not in named]
             with self.files.keeping.removing() as may:
                 if not may:
@@ -133,6 +138,9 @@ class S3Contents:
                 await self.bucket.remove(unnamed)
                 swept += len(unnamed)
         return swept
+
+    async def _named(self, contents: Sequence[int]) -> set[int]:
+        return set(await self.mover.lookup(contents))
 
     async def _sweep_objects(self) -> None:
         while True:

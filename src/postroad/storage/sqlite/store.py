@@ -117,6 +117,11 @@ class SqliteStore:
         store.secret = bytes.fromhex(await store._setting("secret", secrets.token_hex(32)))
         return store
 
+    @property
+    def owner(self) -> str:
+        """Whose contents are in a bucket: this store's, wherever it moves."""
+        return self.node
+
     async def prune(self, before: float) -> int:
         """Remove messages accepted and ended before `before`, with their journeys, in small steps.
 

@@ -19,8 +19,9 @@ from postroad.storage.backup.make import Made, make_backup
 from postroad.storage.backup.restore import restore_backup
 from postroad.storage.files import FileContents
 from postroad.storage.keeping import keep_contents
+from postroad.storage.sql.verify import verify
 from postroad.storage.sqlite import SqliteStore
-from postroad.storage.sqlite.verify import verify
+from postroad.storage.sqlite.soundness import ENGINE
 from tests.contracts.stores import FAR, INBOX, INLINE_MAX, accept, attempted, commit, result
 from tests.unit.storage.backup.busy_writer import bytes_of
 
@@ -88,7 +89,7 @@ async def test_under_load_and_restored_elsewhere(tmp_path: Path, name: str) -> N
     source = await SqliteStore.open(data, inline_max_octets=INLINE_MAX)
     copy = await SqliteStore.open(elsewhere, inline_max_octets=INLINE_MAX)
     try:
-        assert (await verify(copy.database.reader, copy.large.read, quiet)).problems == []
+        assert (await verify(copy.database.reader, copy.large.read, quiet, ENGINE)).problems == []
         assert copy.node == source.node
         assert copy.secret == source.secret
         await compare(source, copy, before, made.manifest.counts)

@@ -61,7 +61,16 @@ VALUES (?, ?, ?::text::tsvector, ?::text::tsvector, ?::text::tsvector, ?::text::
 -- :name turn_take
 -- Who changes anything does so in turn: what is read in a transaction stays true until its end, and the
 -- journey is numbered in the order of the commits. Held by a row, so nothing is left when a node dies.
-SELECT value FROM setting WHERE name = 'turn' FOR UPDATE;
+-- Tells whether a backup has asked that no contents be removed until a time to come.
+SELECT CASE WHEN value <> '' AND value::float8 > extract(epoch FROM clock_timestamp()) THEN 1 ELSE 0 END
+FROM setting WHERE name = 'turn' FOR UPDATE;
+
+-- :name turn_look
+SELECT CASE WHEN value <> '' AND value::float8 > extract(epoch FROM clock_timestamp()) THEN 1 ELSE 0 END
+FROM setting WHERE name = 'turn';
+
+-- :name turn_keep
+UPDATE setting SET value = (extract(epoch FROM clock_timestamp()) + ?1)::text WHERE name = 'turn';
 
 -- :name commit_insert
 INSERT INTO commit_id (id, at) VALUES (?1, ?2);
@@ -74,3 +83,7 @@ DELETE FROM commit_id WHERE at < ?1;
 
 -- :name partition_names
 SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'journey'::regclass;
+
+-- :name verify_journey_twice
+-- A table in parts cannot see to it itself.
+SELECT sequence FROM journey GROUP BY sequence HAVING count(*) > 1 LIMIT ?1;

@@ -83,3 +83,9 @@ SELECT value FROM setting WHERE name = ?1;
 
 -- :name setting_init
 INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING;
+
+-- :name setting_set
+INSERT INTO setting (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
+
+-- :name setting_forget
+DELETE FROM setting WHERE name = ?1;

@@ -23,3 +23,14 @@ SELECT count(*) FROM account;
 
 -- :name count_journey_rows
 SELECT count(*) FROM journey;
+
+-- :name words_wanting_count
+SELECT count(*) FROM email WHERE id NOT IN (SELECT rowid FROM email_words);
+
+-- :name words_wanting
+-- Emails without words, with what they say.
+SELECT email.id, email.account, entry.prefix, content.id, content.size, content.place, content.begins,
+       content.data
+FROM email JOIN entry ON entry.id = email.entry JOIN content ON content.id = entry.content
+WHERE email.id > ?1 AND email.id NOT IN (SELECT rowid FROM email_words)
+ORDER BY email.id LIMIT ?2;

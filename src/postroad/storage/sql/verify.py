@@ -5,15 +5,15 @@ that is not as it should be is no problem if its row is gone by then.
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
-import apsw
 import msgspec
 from msgspec import Struct
 
 from postroad.model import Accepted, ContentRef, InvalidId, decode_changes, format_id
 from postroad.ports import StorageError
+from postroad.storage.sql.connection import Connection
 from postroad.storage.sql.statements import SQL
 
 PIECE_OCTETS = 1024 * 1024
@@ -23,7 +23,7 @@ MAX_PER_RULE = 100
 ReadLarge: TypeAlias = Callable[[ContentRef, int, int, int], Awaitable[bytes]]
 """Reads a piece of a large content: which, where it begins, the offset, how much."""
 
-_RESTORE = "restore a backup into another data directory (postroad restore), and take it from there"
+RESTORE = "restore a backup into another data directory (postroad restore), and take it from there"
 _decode_accepted = msgspec.json.Decoder(Accepted).decode
 
 
@@ -42,7 +42,7 @@ class Rule(Struct, frozen=True):
 
     statement: str
     what: str
-    mend: str = _RESTORE
+    mend: str = RESTORE
     harmless: bool = False
 
 
@@ -92,10 +92,21 @@ class Report(Struct):
         return all(problem.harmless for problem in self.problems)
 
 
+class Engine(Struct, frozen=True):
+    """What is otherwise on an engine: how its own structures are checked, how a transaction begins that
+    shows one moment, and what it raises.
+    """
+
+    structure: Callable[[Connection], Iterable[Problem]]
+    begin: str
+    error: type[Exception]
+
+
 async def verify(
-    connection: apsw.Connection,
+    connection: Connection,
     read: ReadLarge,
     told: Callable[[str, int, int], None],
+    engine: Engine,
     mend_content: Callable[[int], str] | None = None,
 ) -> Report:
     """Look at all. `told` hears what is looked at, how many octets or steps are done, and of how many;
@@ -105,9 +116,9 @@ async def verify(
     report = Report({}, [])
     try:
         steps = len(RULES) + 3
-        report.problems += _structure(connection)
+        report.problems += engine.structure(connection)
         told("database", 1, steps)
-        connection.execute("BEGIN")
+        connection.execute(engine.begin)
         try:
             for done, rule in enumerate(RULES, 2):
                 report.problems += _broken(connection, rule)
@@ -125,19 +136,13 @@ async def verify(
         finally:
             connection.execute("ROLLBACK")
         await _large(connection, read, told, report, mend_content or _from_restored)
-    except apsw.Error as error:
+    except engine.error as error:
         what = f"the database cannot be read any further: {error}"
-        report.problems.append(Problem(what, _RESTORE))
+        report.problems.append(Problem(what, RESTORE))
     return report
 
 
-def _structure(connection: apsw.Connection) -> Iterator[Problem]:
-    for (line,) in connection.execute(f"PRAGMA integrity_check({MAX_PER_RULE})"):
-        if line != "ok":
-            yield Problem(f"the database file is damaged: {line}", _RESTORE)
-
-
-def _broken(connection: apsw.Connection, rule: Rule) -> Iterator[Problem]:
+def _broken(connection: Connection, rule: Rule) -> Iterator[Problem]:
     for row in connection.execute(SQL[rule.statement], (MAX_PER_RULE,)):
         yield Problem(_filled(rule.what, row), _filled(rule.mend, row), rule.harmless)
 
@@ -162,7 +167,7 @@ def _id(value: object) -> str:
 
 
 def _decoded(
-    connection: apsw.Connection,
+    connection: Connection,
     statement: str,
     decode: Callable[[str], object],
     name: str,
@@ -176,14 +181,14 @@ def _decoded(
                 decode(text)
             except (msgspec.MsgspecError, ValueError, TypeError) as error:
                 what = f"{_filled(name, (number,))} cannot be read: {error}"
-                report.problems.append(Problem(what, _RESTORE))
+                report.problems.append(Problem(what, RESTORE))
         last = rows[-1][0]
         count += len(rows)
     return count
 
 
 async def _large(
-    connection: apsw.Connection,
+    connection: Connection,
     read: ReadLarge,
     told: Callable[[str, int, int], None],
     report: Report,
@@ -205,7 +210,7 @@ async def _large(
     report.checked["octets of large contents"] = done
 
 
-def _page(connection: apsw.Connection, statement: str, last: int) -> list[Any]:
+def _page(connection: Connection, statement: str, last: int) -> list[Any]:
     return connection.execute(SQL[statement], (last, PAGE_ROWS)).fetchall()
 
 
@@ -233,6 +238,6 @@ async def _wrong(read: ReadLarge, ref: ContentRef, begins: int, digest: bytes | 
     return ""
 
 
-def _octets(connection: apsw.Connection) -> int:
+def _octets(connection: Connection) -> int:
     total: int = connection.execute(SQL["verify_large_octets"]).get
     return total

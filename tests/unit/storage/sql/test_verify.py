@@ -8,9 +8,10 @@ import pytest
 
 from postroad.model import DeliveryState, format_id
 from postroad.storage.files import FileContents
+from postroad.storage.sql.verify import Report, verify
 from postroad.storage.sqlite import SqliteStore
 from postroad.storage.sqlite.database import PAGE_SIZE
-from postroad.storage.sqlite.verify import Report, verify
+from postroad.storage.sqlite.soundness import ENGINE
 from tests.contracts.stores import (
     ANN,
     BOB,
@@ -45,7 +46,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 
 
 async def report_of(store: SqliteStore) -> Report:
-    return await verify(store.database.reader, store.large.read, lambda *_: None)
+    return await verify(store.database.reader, store.large.read, lambda *_: None, ENGINE)
 
 
 async def test_what_is_sound(store: SqliteStore) -> None:
