@@ -249,6 +249,7 @@ WALKS = {
     "leased_all",
     "leased_nodes",
     "domain_all",
+    "words_wanting_count",
     "account_all",
     "alias_all",
     "find_newest",

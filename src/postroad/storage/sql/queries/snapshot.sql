@@ -32,5 +32,5 @@ SELECT count(*) FROM email WHERE id NOT IN (SELECT rowid FROM email_words);
 SELECT email.id, email.account, entry.prefix, content.id, content.size, content.place, content.begins,
        content.data
 FROM email JOIN entry ON entry.id = email.entry JOIN content ON content.id = entry.content
-WHERE email.id > ?1 AND email.id NOT IN (SELECT rowid FROM email_words)
+WHERE email.id > ?1 AND NOT EXISTS (SELECT 1 FROM email_words WHERE rowid = email.id)
 ORDER BY email.id LIMIT ?2;
