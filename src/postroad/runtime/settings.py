@@ -170,6 +170,8 @@ def intake(config: Config) -> IntakeSettings:
         add_missing_headers=config.submission.add_missing_headers,
         authserv_ids=(authserv_id(config), config.server.hostname),
         idempotency_seconds=config.http.idempotency_seconds,
+        once_by_message_id=config.submission.once_by_message_id,
+        senders_checked=config.submission.check_sender and config.submission.auth_required,
         passing_on_as=config.forwarding.domain if config.forwarding.rewrite_sender else "",
         pass_on_quarantined=config.forwarding.quarantined == "forward",
         streams=Streams(

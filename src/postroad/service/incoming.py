@@ -14,7 +14,6 @@ from msgspec.structs import replace
 from postroad.message.header import header_end
 from postroad.message.trace import received
 from postroad.model import (
-    AnswerKept,
     Change,
     ContentRef,
     Envelope,
@@ -51,6 +50,7 @@ from postroad.service.mailing import Mailing, one_each
 from postroad.service.once import (
     KeyedMessage,
     Once,
+    kept_of,
     keyed_message,
     only_once,
     queued,
@@ -76,7 +76,7 @@ class Incoming:
     """One message on its way in. Write its bytes, then `finish` or `discard`.
 
     After `finish`, `messages` are what was taken (several where each recipient has a copy), and `kept`
-    is there where the idempotency key was used before: the answer of then.
+    is there where the idempotency key was used before, for the same (the reply is that of then) or not.
     """
 
     __slots__ = (
@@ -245,6 +245,7 @@ class Incoming:
             )
             ruling = Ruling("authentication-results", RulingKind.ACCEPT, reason, self._at, 0.0)
             self._earlier = self._earlier.plus(Decision(rulings=(ruling,)))
+        if len(head) != end:
             self._keep(head)
             data = data[end:]
         self._keep(data)
@@ -275,13 +276,23 @@ class Incoming:
                 header, message=self.id, at=self._at, hostname=settings.hostname
             )
             above += self._added
-        if settings.idempotency_seconds and (account := self._origin.account) is not None:
-            envelope, seconds = self._envelope, settings.idempotency_seconds
-            keyed = keyed_message(header, account, envelope, self._accepted, seconds)
+        if settings.idempotency_seconds and self._origin.account is not None:
+            keyed = keyed_message(
+                header,
+                self._origin,
+                self._envelope,
+                self._accepted,
+                settings.idempotency_seconds,
+                by_message_id=settings.once_by_message_id,
+                senders_checked=settings.senders_checked,
+            )
             if isinstance(keyed, Reply):
                 self._refuse(keyed)
                 return
-            self._keyed = keyed if self._wishes.once is None else None
+            if keyed is not None:
+                self._header = header = keyed.header
+                self._earlier = self._earlier.plus(Decision(rulings=(keyed.ruling(self._at),)))
+                self._keyed = keyed if self._wishes.once is None else None
         if self._policy.reads:
             self._readings = self._policy.readings(
                 MessageBegun(self._origin, self._envelope, header, self._added)
@@ -302,12 +313,12 @@ class Incoming:
         labels = self._intake.labels
         if once is None or labels is None:
             return await self._take(plain, None)
-        answer = await only_once(once, labels, self._intake.clock.now, partial(self._take, plain))
-        if isinstance(answer, KeptAnswer):
+        now, take = self._intake.clock.now, partial(self._take, plain)
+        reply, self.kept = await only_once(once, labels, now, take)
+        if self.kept is not None:
             self._handed_over = False
-            self.kept = answer
-            answer = self._refuse(Reply(250, "2.0.0", answer.answer if self._keyed else "Ok"))
-        return answer
+            self._refuse(reply)
+        return reply
 
     async def _take(self, plain: bool, once: Once | None) -> Reply:
         intake = self._intake
@@ -365,10 +376,10 @@ class Incoming:
         first = self._kept_with((message,), once)
         await intake.queue.accept(message, deliveries, staged, decision.rulings, first)
         self.messages = (message,)
-        return queued(self.messages)
+        return queued((format_id(self.id),))
 
     def _kept_with(self, messages: Sequence[Message], once: Once | None) -> tuple[Change, ...]:
-        return () if once is None else (AnswerKept(self._at, once.kept(messages, self._at)),)
+        return () if once is None else kept_of(once, messages, self._at)
 
     async def _accept_copies(
         self, mailing: Mailing, above: bytes, decision: Decision, once: Once | None
@@ -411,7 +422,7 @@ class Incoming:
         else:
             await intake.queue.accept_together(posted, first)
         self.messages = messages
-        return queued(messages)
+        return queued([format_id(each.id) for each in messages])
 
     def _message(self, number: int, content: ContentRef, accepted: Sequence[Accepted]) -> Message:
         wishes = self._wishes

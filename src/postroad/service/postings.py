@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from postroad.model import Address, Body, Envelope, KeptAnswer, Message, Origin, Recipient, Reply
+from postroad.model import Address, Body, Envelope, Origin, Recipient, Reply
 from postroad.policy import NOTHING, Connected, Decision, MailFrom, Policy, RcptTo
 from postroad.service.intake import Intake
-from postroad.service.once import OTHER_MESSAGE
+from postroad.service.once import TakenOnce, taken_once
 from postroad.service.recipients import Accepted
 from postroad.service.wishes import NO_WISHES, Wishes
 
@@ -28,17 +28,16 @@ class Posting(Struct, frozen=True):
 
 class NotTaken(Exception):
     """Nothing of it was taken. `replies` are what SMTP would have said: of the whole, under -1, or of
-    recipients by their places.
+    recipients by their places. `earlier` is there where it is that the idempotency key was used for
+    something else: what for.
     """
 
-    def __init__(self, replies: Sequence[tuple[int, Reply]]) -> None:
+    def __init__(
+        self, replies: Sequence[tuple[int, Reply]], earlier: TakenOnce | None = None
+    ) -> None:
         super().__init__("; ".join(str(reply) for _, reply in replies))
         self.replies = tuple(replies)
-
-    @property
-    def is_other_message(self) -> bool:
-        """Whether it is that the idempotency key was used for something else."""
-        return self.replies == ((_WHOLE, OTHER_MESSAGE),)
+        self.earlier = earlier
 
 
 _WHOLE = -1
@@ -50,9 +49,9 @@ class Postings:
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
 
-    async def take(self, posting: Posting) -> Sequence[Message] | KeptAnswer:
+    async def take(self, posting: Posting) -> TakenOnce:
         """Take a message (several where each recipient has a copy); it is on stable storage then. Where
-        its idempotency key was used before, return the answer of then. Raises `NotTaken`.
+        its idempotency key was used before, return what was said then. Raises `NotTaken`.
         """
         intake = self._intake
         accepted, decision = await self._resolve(posting)
@@ -72,9 +71,10 @@ class Postings:
             incoming.discard()
             raise
         reply = await incoming.finish(plain=posting.plain)
+        earlier = None if incoming.kept is None else taken_once(incoming.kept)
         if reply.code != 250:
-            raise NotTaken([(_WHOLE, reply)])
-        return incoming.messages if incoming.kept is None else incoming.kept
+            raise NotTaken([(_WHOLE, reply)], earlier)
+        return earlier or TakenOnce.of(incoming.messages)
 
     async def _resolve(self, posting: Posting) -> tuple[list[Accepted], Decision]:
         """Ask what SMTP asks at the stages before DATA. Raises `NotTaken`."""

@@ -165,6 +165,11 @@ class SubmissionSection(Section):
         default=True,
         description="Add Date and Message-ID where the client left them out (RFC 6409 §8).",
     )
+    once_by_message_id: Switch = Field(
+        default=False,
+        description="Whoever sends a message with the same Message-ID to the same recipients again "
+        "gets the answer of the first time, as with an Idempotency-Key.",
+    )
     hold_max_seconds: Seconds = Field(
         default=31 * 86_400,
         ge=0,

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from postroad.message.header import header_end, split_fields
 from postroad.message.mime import addresses_of
-from postroad.model import Address, InvalidAddress, KeptAnswer, Origin, ServerKind
+from postroad.model import Address, InvalidAddress, Origin, ServerKind, parse_id
 from postroad.ports import Email
 from postroad.service.jmap.blobs import PIECE_OCTETS, email_blob, find_blob, read_raw
 from postroad.service.jmap.desk import Context
@@ -89,10 +89,7 @@ class Sending:
             )
         except NotTaken as refused:
             raise _refusal(refused, self._recipients) from None
-        assert not isinstance(taken, KeptAnswer), (
-            "only who gives a key for it gets an answer of before"
-        )
-        return tuple(each.id for each in taken)
+        return tuple(map(parse_id, taken.ids))
 
     async def _check_author(self, fields: Mapping[str, bytes]) -> None:
         authors = addresses_of(fields.get("from", b""))

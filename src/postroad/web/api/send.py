@@ -14,15 +14,14 @@ from litestar.types import ControllerRouterHandler
 from postroad.message.header import Header, header_end
 from postroad.message.mime import MimeMessage
 from postroad.model import (
+    Address,
     ApiKey,
     ApiScope,
-    KeptAnswer,
-    Message,
     Origin,
     ServerKind,
     format_id,
 )
-from postroad.service.once import Once, is_key
+from postroad.service.once import Once, is_key, message_digest, scopes_of, without_key
 from postroad.service.postings import NotTaken, Posting
 from postroad.service.wishes import Wishes
 from postroad.trust.dmarc import author_of
@@ -38,6 +37,7 @@ from postroad.web.services import Services
 _decode = msgspec.json.Decoder(MessageIn).decode
 _decode_batch = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
+_sorted = msgspec.json.Encoder(order="sorted").encode
 
 _KEY_HEADER = "idempotency-key"
 _AT_ONCE = 200  # of a batch: what is in memory twice, and in one commit
@@ -126,8 +126,7 @@ class Sender:
         """Return the receipt of one message. Raises `Problem`."""
         body = await _body(request)
         key, origin = key_of(request), _origin(request)
-        once = self._once(request, key, body)
-        return await self._send(_decode(body), key, origin, once)
+        return await self._send(_decode(body), key, origin, _once_key(request))
 
     async def many(self, request: Request[Any, Any, Any]) -> bytes:
         """Return what became of each of many. Raises `Problem` where it is no batch."""
@@ -138,13 +137,13 @@ class Sender:
                 "", f"there are {len(items)} messages, more than {self._settings.max_batch}"
             )
         key, origin = key_of(request), _origin(request)
-        whole = self._once(request, key, body)
+        whole = _once_key(request)
         results: list[bytes] = []
         for start in range(0, len(items), _AT_ONCE):
             part = items[start : start + _AT_ONCE]
             results += await asyncio.gather(
                 *(
-                    self._item(each, key, origin, _part_of(whole, start + place))
+                    self._item(each, key, origin, whole and f"{whole}/{start + place}")
                     for place, each in enumerate(part)
                 )
             )
@@ -177,13 +176,20 @@ class Sender:
             raise invalid("send_at", "has no zone")
         now = self._services.clock.now()
         release_at, expires_at = reading.times(send_at, ttl, now, self._settings)
-        asked = data + b"\0" + request.scope["query_string"]
+        given, once = _once_key(request), None
+        if given is not None:
+            # The same as by SMTP, where nothing is asked that cannot be asked there.
+            digest = message_digest([str(author), *map(str, recipients)])
+            digest.update(without_key(head) + data[len(head) :])
+            if tags or stream is not None or send_at is not None or ttl is not None:
+                digest.update(_sorted([tags, stream, send_at, ttl]))
+            once = self._once(given, key, author, digest.digest())
         wishes = Wishes(
             reading.label(key, MimeMessage(head).text("subject")[:998], tags, ()),
             release_at,
             expires_at,
             reading.stream(stream, key, self._settings),
-            self._once(request, key, asked),
+            once,
         )
         posting = Posting(author, tuple(recipients), data, _origin(request), wishes)
         return await self._take(posting, [f"to[{place}]" for place in range(len(to))])
@@ -198,10 +204,10 @@ class Sender:
             await reading.allowed("From", name, key, self._hosted)
 
     async def _item(
-        self, item: msgspec.Raw, key: ApiKey, origin: Origin, once: Once | None
+        self, item: msgspec.Raw, key: ApiKey, origin: Origin, given: str | None
     ) -> bytes:
         try:
-            receipt = await self._send(_decode(item), key, origin, once)
+            receipt = await self._send(_decode(item), key, origin, given)
         except Exception as error:
             problem = problem_of(error)
             status = problem.details.status
@@ -209,9 +215,9 @@ class Sender:
         return b'{"status":202,"receipt":%b}' % receipt
 
     async def _send(
-        self, given: MessageIn, key: ApiKey, origin: Origin, once: Once | None
+        self, given: MessageIn, key: ApiKey, origin: Origin, once_key: str | None
     ) -> bytes:
-        settings = self._settings
+        settings, asked = self._settings, given
         if given.template is not None or given.data is not None:
             given = await filled(given, self._services.templates)
         letter, found = reading.letter(given)
@@ -221,6 +227,10 @@ class Sender:
         data = reading.write(letter, settings.max_message_octets)
         now = self._services.clock.now()
         release_at, expires_at = reading.times(given.send_at, given.ttl, now, settings)
+        once = None
+        if once_key is not None:
+            digest = hashlib.sha256(_sorted(asked)).digest()
+            once = self._once(once_key, key, sender, digest)
         wishes = Wishes(
             reading.label(key, given.subject, given.tags, tuple(given.metadata.items())),
             release_at,
@@ -243,50 +253,39 @@ class Sender:
         try:
             taken = await self._services.postings.take(posting)
         except NotTaken as error:
-            if error.is_other_message:
+            if (earlier := error.earlier) is not None:
                 raise Problem(
                     409,
                     "idempotency-key",
-                    "the idempotency key was used for another request",
+                    f"the idempotency key was used before, for message {earlier.ids[0]}, and what was "
+                    "asked then differs",
                 ) from None
             raise reading.not_taken(error, fields) from None
-        return taken.answer.encode() if isinstance(taken, KeptAnswer) else self._receipt(taken)
-
-    def _once(self, request: Request[Any, Any, Any], key: ApiKey, asked: bytes) -> Once | None:
-        keys = request.headers.getall(_KEY_HEADER, [])
-        if not keys:
-            return None
-        given = keys[0]
-        if len(keys) > 1:
-            raise invalid("Idempotency-Key", "is there more than once")
-        if not is_key(given):
-            raise invalid("Idempotency-Key", "is 1 to 255 printable ASCII characters")
-        return Once(
-            f"key {format_id(key.id)} {request.scope['path']}",
-            given,
-            hashlib.sha256(asked).digest(),
-            self._settings.idempotency_seconds,
-            lambda messages: self._receipt(messages).decode(),
-        )
-
-    def _receipt(self, messages: Sequence[Message]) -> bytes:
-        first = messages[0]
         return _encode(
             Receipt(
-                format_id(first.id),
-                [format_id(each.id) for each in messages],
-                first.message_id,
-                rfc3339(first.accepted_at),
+                taken.ids[0],
+                taken.ids,
+                taken.message_id,
+                rfc3339(taken.accepted_at),
                 self._settings.durability,
             )
         )
 
+    def _once(self, given: str, key: ApiKey, sender: Address, digest: bytes) -> Once:
+        scopes = scopes_of(f"key {format_id(key.id)}", sender)
+        return Once(scopes, given, digest, self._settings.idempotency_seconds)
 
-def _part_of(whole: Once | None, place: int) -> Once | None:
-    """Each message of a batch has a key of its own, so that one which was cut off can be asked again."""
-    if whole is None:
+
+def _once_key(request: Request[Any, Any, Any]) -> str | None:
+    """Return the idempotency key. Raises `Problem`."""
+    keys: list[str] = request.headers.getall(_KEY_HEADER, [])
+    if not keys:
         return None
-    return msgspec.structs.replace(whole, scope=f"{whole.scope} {place}")
+    if len(keys) > 1:
+        raise invalid("Idempotency-Key", "is there more than once")
+    if not is_key(keys[0]):
+        raise invalid("Idempotency-Key", "is 1 to 255 printable ASCII characters")
+    return keys[0]
 
 
 async def _body(request: Request[Any, Any, Any]) -> bytes:
