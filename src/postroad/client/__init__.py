@@ -37,7 +37,10 @@ from postroad.client.shapes import (
     Steered,
     TracedMessage,
 )
+from postroad.client.suppressions import Imported, Suppression
 from postroad.client.sync import Client
+from postroad.client.templates import Rendered, Template, TemplateDraft, TemplateEntry
+from postroad.client.webhooks import DeadLetter, Webhook, WebhookSecret, WebhookTest
 
 __all__ = [
     "ApiError",
@@ -49,8 +52,10 @@ __all__ = [
     "Client",
     "Conflict",
     "ConnectionLost",
+    "DeadLetter",
     "Delivery",
     "FieldError",
+    "Imported",
     "InvalidRequest",
     "JourneyEvent",
     "Message",
@@ -60,9 +65,17 @@ __all__ = [
     "PostroadError",
     "Problem",
     "Receipt",
+    "Rendered",
     "Search",
     "SentMessage",
     "Steered",
+    "Suppression",
+    "Template",
+    "TemplateDraft",
+    "TemplateEntry",
     "TracedMessage",
     "Unreadable",
+    "Webhook",
+    "WebhookSecret",
+    "WebhookTest",
 ]

@@ -1,16 +1,17 @@
-"""The client for programs with asyncio."""
+"""The client for programs with asyncio. `sync` is written from this file: ``python -m tests.client``."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from email.message import Message as MimeMessage
-from typing import Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import httpx
 
-from postroad.client import calls
+from postroad.client import calls, suppressions, templates, webhooks
 from postroad.client.backoff import Backoff, Trial
-from postroad.client.calls import Call, Search
+from postroad.client.call import Call
+from postroad.client.calls import Search
 from postroad.client.shapes import (
     BatchItem,
     Message,
@@ -19,6 +20,9 @@ from postroad.client.shapes import (
     Steered,
     TracedMessage,
 )
+from postroad.client.suppressions import Imported, Suppression
+from postroad.client.templates import Rendered, Template, TemplateDraft, TemplateEntry
+from postroad.client.webhooks import DeadLetter, Webhook, WebhookSecret, WebhookTest
 
 T = TypeVar("T")
 
@@ -28,7 +32,8 @@ class AsyncClient:
     an `httpx.AsyncClient` of yours (proxies, certificates), which stays yours to close. Close it, or use
     it in `async with`.
 
-    Each method raises `PostroadError`, and ValueError for what cannot be asked.
+    `templates`, `suppressions` and `webhooks` are what else there is. Each method raises
+    `PostroadError`, and ValueError for what cannot be asked.
     """
 
     def __init__(
@@ -46,6 +51,9 @@ class AsyncClient:
         self._timeout_seconds = timeout_seconds
         self._own = http is None
         self._http = http or httpx.AsyncClient()
+        self.templates = AsyncTemplates(self._do)
+        self.suppressions = AsyncSuppressions(self._do)
+        self.webhooks = AsyncWebhooks(self._do)
 
     async def __aenter__(self) -> Self:
         return self
@@ -145,3 +153,134 @@ class AsyncClient:
                     return call.read(response.content)
                 wait_seconds = found
             await asyncio.sleep(wait_seconds)
+
+
+class Doing(Protocol):
+    """Does a call."""
+
+    async def __call__(self, call: Call[T]) -> T:
+        """Return what the answer says."""
+
+
+class AsyncTemplates:
+    """What messages are made of, in versions. It needs a key for all domains, good for `settings`."""
+
+    def __init__(self, do: Doing) -> None:
+        self._do = do
+
+    async def all(self) -> list[TemplateEntry]:
+        """Return the templates by name, each by its live version, or else its newest."""
+        return (await self._do(templates.list_())).templates
+
+    async def show(self, name: str, version: int | None = None) -> Template:
+        """Return a version as it was written; the live one, or else the newest."""
+        return await self._do(templates.show(name, version))
+
+    async def versions(self, name: str) -> list[TemplateEntry]:
+        """Return the versions that are kept, the newest first."""
+        return (await self._do(templates.versions(name))).templates
+
+    async def save(self, name: str, draft: TemplateDraft) -> Template:
+        """Save a new version."""
+        return await self._do(templates.save(name, draft))
+
+    async def preview(
+        self, name: str, data: Mapping[str, Any] | None = None, *, version: int | None = None
+    ) -> Rendered:
+        """Render one without sending anything: with its sample, unless there is data."""
+        return await self._do(templates.preview(name, data, version))
+
+    async def activate(self, name: str, version: int) -> Template:
+        """Make a version the live one: a draft, or an earlier one to roll back to."""
+        return await self._do(templates.activate(name, version))
+
+    async def remove(self, name: str) -> None:
+        """Remove one with all its versions."""
+        await self._do(templates.remove(name))
+
+
+class AsyncSuppressions:
+    """Who gets nothing of a stream any more, and why."""
+
+    def __init__(self, do: Doing) -> None:
+        self._do = do
+
+    async def find(
+        self, stream: str | None = None, *, address: str | None = None, page_size: int = 100
+    ) -> AsyncIterator[Suppression]:
+        """Find entries of a stream, for an address or ``@domain``. Pages are asked for as they are
+        needed.
+        """
+        after = None
+        while True:
+            page = await self._do(suppressions.page(stream, address, after, page_size))
+            for entry in page.suppressions:
+                yield entry
+            after = page.next
+            if after is None:
+                return
+
+    async def add(self, stream: str, addresses: Sequence[str], *, evidence: str = "") -> int:
+        """Put up to 1,000 addresses on the list of a stream; return how many were not on it. Where an
+        answer was lost on the way, that may be fewer than were added.
+        """
+        return (await self._do(suppressions.add(stream, addresses, evidence))).added
+
+    async def remove(self, stream: str, address: str, *, force: bool = False) -> None:
+        """Take an address off the list of a stream; who complained or unsubscribed, only by force."""
+        await self._do(suppressions.remove(stream, address, force))
+
+    async def export_table(self, stream: str | None = None) -> bytes:
+        """Return the lists (of one stream) as CSV."""
+        return await self._do(suppressions.export(stream))
+
+    async def import_table(self, table: bytes, *, dry_run: bool = False) -> Imported:
+        """Read such a table. Where a line is wrong, it is named, and nothing is added."""
+        return await self._do(suppressions.import_(table, dry_run))
+
+
+class AsyncWebhooks:
+    """Which web servers are told what became of mail."""
+
+    def __init__(self, do: Doing) -> None:
+        self._do = do
+
+    async def all(self) -> list[Webhook]:
+        """Return the webhooks by name."""
+        return (await self._do(webhooks.list_())).webhooks
+
+    async def show(self, name: str) -> Webhook:
+        """Return one."""
+        return await self._do(webhooks.show(name))
+
+    async def add(
+        self,
+        name: str,
+        url: str,
+        *,
+        events: Sequence[str] = (),
+        streams: Sequence[str] = (),
+        domains: Sequence[str] = (),
+    ) -> WebhookSecret:
+        """Make one; nothing said stands for all. Keep the secret: it is not shown again."""
+        return await self._do(webhooks.add(name, url, events, streams, domains))
+
+    async def test(self, name: str) -> WebhookTest:
+        """Have an event of the type `test` posted, and see what the receiver makes of it."""
+        return await self._do(webhooks.test(name))
+
+    async def rotate(self, name: str, *, overlap_seconds: float = 86_400.0) -> WebhookSecret:
+        """Make a new secret; posts are signed with both for that long."""
+        return await self._do(webhooks.rotate(name, overlap_seconds))
+
+    async def dead(self, name: str, limit: int = 100) -> list[DeadLetter]:
+        """Return posts that were given up, the oldest first."""
+        return (await self._do(webhooks.dead(name, limit))).dead
+
+    async def replay(self, name: str, events: Sequence[str] = ()) -> int:
+        """Send posts again that were given up: these, or all; return how many."""
+        return (await self._do(webhooks.replay(name, events))).replayed
+
+    async def remove(self, name: str) -> None:
+        """Remove one with all that waits for it."""
+        await self._do(webhooks.remove(name))

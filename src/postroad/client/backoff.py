@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from msgspec import Struct
 
-from postroad.client.calls import Call
+from postroad.client.call import Call
 from postroad.client.errors import ConnectionLost, PostroadError, Unreadable, error_of
 
 _LATER = (429, 503)

@@ -1,20 +1,19 @@
-"""Each call of the API as a value: what to ask, whether it may be asked twice, how to read the answer.
-Without I/O: both clients send these.
-"""
+"""The calls about messages. Without I/O: both clients send these."""
 
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from email.message import Message as MimeMessage
 from email.policy import SMTP
-from typing import Generic, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from typing import TypeVar
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 from msgspec import Struct
 
-from postroad.client.errors import Unreadable
+from postroad.client import call
+from postroad.client.call import JSON, Call, given, moment, part, reader
 from postroad.client.shapes import (
     BatchItem,
     Message,
@@ -29,32 +28,6 @@ T = TypeVar("T")
 _KEY = re.compile(r"[!-~]{1,255}")
 _TOKEN = re.compile(r"[!-~]+")
 _MAX_QUERY_OCTETS = 60_000  # a server reads 64 KiB of request line and header
-
-
-class Call(Struct, Generic[T], frozen=True, kw_only=True):
-    """One call. `repeatable`: asked twice, it is done once; so it is asked again where no answer
-    came.
-    """
-
-    method: str
-    path: str
-    read: Callable[[bytes], T]
-    repeatable: bool
-    query: str = ""
-    body: bytes = b""
-    media_type: str = ""
-    key: str | None = None
-
-    @property
-    def target(self) -> str:
-        """Path and query."""
-        return f"{self.path}?{self.query}" if self.query else self.path
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """What it has of its own."""
-        found = {"Content-Type": self.media_type} if self.media_type else {}
-        return found if self.key is None else found | {"Idempotency-Key": self.key}
 
 
 class Search(Struct, frozen=True, kw_only=True):
@@ -75,14 +48,20 @@ class Search(Struct, frozen=True, kw_only=True):
         pairs += [("tag", tag) for tag in self.tags]
         pairs += [("metadata", f"{name}={value}") for name, value in self.metadata]
         pairs += [("status", state) for state in self.states]
-        pairs += _given(
+        pairs += given(
             recipient=self.recipient,
             subject=self.subject,
-            after=_moment("after", self.after),
-            before=_moment("before", self.before),
+            after=moment("after", self.after),
+            before=moment("before", self.before),
             cursor=cursor,
         )
-        return _get("/messages", Page, urlencode(pairs))
+        return Call(
+            method="GET",
+            path="/messages",
+            read=reader(Page),
+            repeatable=True,
+            query=urlencode(pairs),
+        )
 
 
 def base_of(url: str) -> str:
@@ -102,14 +81,14 @@ def authorization(token: str) -> dict[str, str]:
 
 def send(message: Message, key: str | None) -> Call[Receipt]:
     """Send one message. Raises ValueError."""
-    _moment("send_at", message.send_at)
+    moment("send_at", message.send_at)
     return _post("/messages", Receipt, msgspec.json.encode(message), key)
 
 
 def send_batch(messages: Sequence[Message], key: str | None) -> Call[list[BatchItem]]:
     """Send many. Raises ValueError."""
     for message in messages:
-        _moment("send_at", message.send_at)
+        moment("send_at", message.send_at)
     return _post("/messages/batch", list[BatchItem], msgspec.json.encode(messages), key)
 
 
@@ -126,9 +105,9 @@ def send_raw(
     """Send what is written already. Raises ValueError."""
     pairs = [("from", sender), *(("to", each) for each in recipients)]
     pairs += [("tag", tag) for tag in tags]
-    pairs += _given(
+    pairs += given(
         stream=stream,
-        send_at=_moment("send_at", send_at),
+        send_at=moment("send_at", send_at),
         ttl=None if ttl is None else str(ttl),
     )
     query = urlencode(pairs)
@@ -140,22 +119,15 @@ def send_raw(
 
 def get(id_: str) -> Call[TracedMessage]:
     """One message with its journey."""
-    return _get(_path(id_), TracedMessage)
+    return call.get(f"/messages/{part(id_)}", TracedMessage)
 
 
 def steer(id_: str, what: str, send_at: datetime | None = None) -> Call[Steered]:
     """Change what happens to a message. It is not asked again where no answer came: the second time it
     may be too late, though the first did it.
     """
-    body = b"" if send_at is None else msgspec.json.encode({"send_at": _moment("send_at", send_at)})
-    return Call(
-        method="POST",
-        path=f"{_path(id_)}/{what}",
-        read=_reader(Steered),
-        repeatable=False,
-        body=body,
-        media_type="application/json" if body else "",
-    )
+    body = None if send_at is None else {"send_at": moment("send_at", send_at)}
+    return call.post(f"/messages/{part(id_)}/{what}", Steered, body)
 
 
 def _post(
@@ -164,47 +136,17 @@ def _post(
     body: bytes,
     key: str | None,
     query: str = "",
-    media_type: str = "application/json",
+    media_type: str = JSON,
 ) -> Call[T]:
     if key is not None and _KEY.fullmatch(key) is None:
         raise ValueError("an idempotency key is 1 to 255 printable ASCII characters, no space")
     return Call(
         method="POST",
         path=path,
-        read=_reader(kind),
+        read=reader(kind),
         repeatable=True,
         query=query,
         body=body,
         media_type=media_type,
         key=key or secrets.token_urlsafe(24),
     )
-
-
-def _get(path: str, kind: type[T], query: str = "") -> Call[T]:
-    return Call(method="GET", path=path, read=_reader(kind), repeatable=True, query=query)
-
-
-def _reader(kind: type[T]) -> Callable[[bytes], T]:
-    def read(body: bytes) -> T:
-        try:
-            return msgspec.json.decode(body, type=kind)
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise Unreadable(f"the answer is none of the API: {error}") from error
-
-    return read
-
-
-def _path(id_: str) -> str:
-    return f"/messages/{quote(id_, safe='')}"
-
-
-def _given(**values: str | None) -> list[tuple[str, str]]:
-    return [(name, value) for name, value in values.items() if value is not None]
-
-
-def _moment(field: str, at: datetime | None) -> str | None:
-    if at is None:
-        return None
-    if at.tzinfo is None:
-        raise ValueError(f"{field} has no zone: say datetime(..., tzinfo=UTC)")
-    return at.isoformat()

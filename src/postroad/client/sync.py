@@ -1,16 +1,17 @@
-"""The client for programs without asyncio."""
+"""The client for programs without asyncio. It is written from `aio`: ``python -m tests.client``."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from email.message import Message as MimeMessage
-from typing import Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import httpx
 
-from postroad.client import calls
+from postroad.client import calls, suppressions, templates, webhooks
 from postroad.client.backoff import Backoff, Trial
-from postroad.client.calls import Call, Search
+from postroad.client.call import Call
+from postroad.client.calls import Search
 from postroad.client.shapes import (
     BatchItem,
     Message,
@@ -19,6 +20,9 @@ from postroad.client.shapes import (
     Steered,
     TracedMessage,
 )
+from postroad.client.suppressions import Imported, Suppression
+from postroad.client.templates import Rendered, Template, TemplateDraft, TemplateEntry
+from postroad.client.webhooks import DeadLetter, Webhook, WebhookSecret, WebhookTest
 
 T = TypeVar("T")
 
@@ -28,7 +32,8 @@ class Client:
     an `httpx.Client` of yours (proxies, certificates), which stays yours to close. Close it, or use
     it in `with`. Threads may share it.
 
-    Each method raises `PostroadError`, and ValueError for what cannot be asked.
+    `templates`, `suppressions` and `webhooks` are what else there is. Each method raises
+    `PostroadError`, and ValueError for what cannot be asked.
     """
 
     def __init__(
@@ -46,6 +51,9 @@ class Client:
         self._timeout_seconds = timeout_seconds
         self._own = http is None
         self._http = http or httpx.Client()
+        self.templates = Templates(self._do)
+        self.suppressions = Suppressions(self._do)
+        self.webhooks = Webhooks(self._do)
 
     def __enter__(self) -> Self:
         return self
@@ -64,7 +72,9 @@ class Client:
         """
         return self._do(calls.send(message, key))
 
-    def send_batch(self, messages: Sequence[Message], *, key: str | None = None) -> list[BatchItem]:
+    def send_batch(
+        self, messages: Sequence[Message], *, key: str | None = None
+    ) -> list[BatchItem]:
         """Send up to 1,000 messages. What became of each stands in its place. The same batch with the
         same `key` sends what was refused before, and nothing twice.
         """
@@ -85,7 +95,9 @@ class Client:
         """Send a message that is written already, from and to whom its envelope says. Bytes go as they
         are, with every line ending in CRLF.
         """
-        call = calls.send_raw(message, sender, recipients, tags, stream, send_at, ttl, key)
+        call = calls.send_raw(
+            message, sender, recipients, tags, stream, send_at, ttl, key
+        )
         return self._do(call)
 
     def get(self, id_: str) -> TracedMessage:
@@ -97,7 +109,8 @@ class Client:
         wanted, cursor = search or Search(), None
         while True:
             page = self._do(wanted.page(cursor))
-            yield from page.messages
+            for message in page.messages:
+                yield message
             cursor = page.next_cursor
             if cursor is None:
                 return
@@ -142,3 +155,142 @@ class Client:
                     return call.read(response.content)
                 wait_seconds = found
             time.sleep(wait_seconds)
+
+
+class Doing(Protocol):
+    """Does a call."""
+
+    def __call__(self, call: Call[T]) -> T:
+        """Return what the answer says."""
+
+
+class Templates:
+    """What messages are made of, in versions. It needs a key for all domains, good for `settings`."""
+
+    def __init__(self, do: Doing) -> None:
+        self._do = do
+
+    def all(self) -> list[TemplateEntry]:
+        """Return the templates by name, each by its live version, or else its newest."""
+        return (self._do(templates.list_())).templates
+
+    def show(self, name: str, version: int | None = None) -> Template:
+        """Return a version as it was written; the live one, or else the newest."""
+        return self._do(templates.show(name, version))
+
+    def versions(self, name: str) -> list[TemplateEntry]:
+        """Return the versions that are kept, the newest first."""
+        return (self._do(templates.versions(name))).templates
+
+    def save(self, name: str, draft: TemplateDraft) -> Template:
+        """Save a new version."""
+        return self._do(templates.save(name, draft))
+
+    def preview(
+        self,
+        name: str,
+        data: Mapping[str, Any] | None = None,
+        *,
+        version: int | None = None,
+    ) -> Rendered:
+        """Render one without sending anything: with its sample, unless there is data."""
+        return self._do(templates.preview(name, data, version))
+
+    def activate(self, name: str, version: int) -> Template:
+        """Make a version the live one: a draft, or an earlier one to roll back to."""
+        return self._do(templates.activate(name, version))
+
+    def remove(self, name: str) -> None:
+        """Remove one with all its versions."""
+        self._do(templates.remove(name))
+
+
+class Suppressions:
+    """Who gets nothing of a stream any more, and why."""
+
+    def __init__(self, do: Doing) -> None:
+        self._do = do
+
+    def find(
+        self,
+        stream: str | None = None,
+        *,
+        address: str | None = None,
+        page_size: int = 100,
+    ) -> Iterator[Suppression]:
+        """Find entries of a stream, for an address or ``@domain``. Pages are asked for as they are
+        needed.
+        """
+        after = None
+        while True:
+            page = self._do(suppressions.page(stream, address, after, page_size))
+            for entry in page.suppressions:
+                yield entry
+            after = page.next
+            if after is None:
+                return
+
+    def add(self, stream: str, addresses: Sequence[str], *, evidence: str = "") -> int:
+        """Put up to 1,000 addresses on the list of a stream; return how many were not on it. Where an
+        answer was lost on the way, that may be fewer than were added.
+        """
+        return (self._do(suppressions.add(stream, addresses, evidence))).added
+
+    def remove(self, stream: str, address: str, *, force: bool = False) -> None:
+        """Take an address off the list of a stream; who complained or unsubscribed, only by force."""
+        self._do(suppressions.remove(stream, address, force))
+
+    def export_table(self, stream: str | None = None) -> bytes:
+        """Return the lists (of one stream) as CSV."""
+        return self._do(suppressions.export(stream))
+
+    def import_table(self, table: bytes, *, dry_run: bool = False) -> Imported:
+        """Read such a table. Where a line is wrong, it is named, and nothing is added."""
+        return self._do(suppressions.import_(table, dry_run))
+
+
+class Webhooks:
+    """Which web servers are told what became of mail."""
+
+    def __init__(self, do: Doing) -> None:
+        self._do = do
+
+    def all(self) -> list[Webhook]:
+        """Return the webhooks by name."""
+        return (self._do(webhooks.list_())).webhooks
+
+    def show(self, name: str) -> Webhook:
+        """Return one."""
+        return self._do(webhooks.show(name))
+
+    def add(
+        self,
+        name: str,
+        url: str,
+        *,
+        events: Sequence[str] = (),
+        streams: Sequence[str] = (),
+        domains: Sequence[str] = (),
+    ) -> WebhookSecret:
+        """Make one; nothing said stands for all. Keep the secret: it is not shown again."""
+        return self._do(webhooks.add(name, url, events, streams, domains))
+
+    def test(self, name: str) -> WebhookTest:
+        """Have an event of the type `test` posted, and see what the receiver makes of it."""
+        return self._do(webhooks.test(name))
+
+    def rotate(self, name: str, *, overlap_seconds: float = 86_400.0) -> WebhookSecret:
+        """Make a new secret; posts are signed with both for that long."""
+        return self._do(webhooks.rotate(name, overlap_seconds))
+
+    def dead(self, name: str, limit: int = 100) -> list[DeadLetter]:
+        """Return posts that were given up, the oldest first."""
+        return (self._do(webhooks.dead(name, limit))).dead
+
+    def replay(self, name: str, events: Sequence[str] = ()) -> int:
+        """Send posts again that were given up: these, or all; return how many."""
+        return (self._do(webhooks.replay(name, events))).replayed
+
+    def remove(self, name: str) -> None:
+        """Remove one with all that waits for it."""
+        self._do(webhooks.remove(name))

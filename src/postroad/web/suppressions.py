@@ -27,6 +27,7 @@ from postroad.model import (
 from postroad.service.streams import shown
 from postroad.service.suppression_csv import opened
 from postroad.service.suppressions import Suppressions
+from postroad.web.api.moment import rfc3339
 from postroad.web.explore import BASE
 from postroad.web.keys import SECURITY, key_of, needs
 from postroad.web.problem import Problem, invalid
@@ -45,13 +46,13 @@ OneStream: TypeAlias = Annotated[
 
 
 class SuppressionEntry(Struct, frozen=True):
-    """An address on the list of a stream. `since` is in seconds since 1970."""
+    """An address on the list of a stream, since that time."""
 
     address: str
     stream: str
     reason: SuppressionReason
     evidence: str
-    since: float
+    since: str
 
 
 class SuppressionPage(Struct, frozen=True):
@@ -223,7 +224,7 @@ def _may(lists: Suppressions, key: ApiKey, stream: str | None) -> None:
 
 def _entry(found: Suppression) -> SuppressionEntry:
     return SuppressionEntry(
-        str(found.address), shown(found.stream), found.reason, found.evidence, found.since
+        str(found.address), shown(found.stream), found.reason, found.evidence, rfc3339(found.since)
     )
 
 

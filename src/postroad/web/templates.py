@@ -15,6 +15,7 @@ from msgspec import Meta, Struct
 
 from postroad.model import ApiScope, Rendered, TemplateEntry, TemplateSource
 from postroad.service.templates import NoTemplate, Templates
+from postroad.web.api.moment import rfc3339
 from postroad.web.keys import SECURITY, key_of, needs
 from postroad.web.problem import Problem
 from postroad.web.services import Services
@@ -64,14 +65,25 @@ class TemplateDetails(Struct, frozen=True):
     text: str
     layout: str
     sample: dict[str, Any] | None
-    saved_at: float
+    saved_at: str
+    by: str
+
+
+class TemplateListed(Struct, frozen=True):
+    """A version, without what was written."""
+
+    name: str
+    version: int
+    live: bool
+    layout: str
+    saved_at: str
     by: str
 
 
 class TemplateList(Struct, frozen=True):
     """Templates, or versions of one."""
 
-    templates: list[TemplateEntry]
+    templates: list[TemplateListed]
 
 
 class Preview(Struct, frozen=True):
@@ -94,7 +106,7 @@ def routes(services: Services) -> Sequence[ControllerRouterHandler]:
     @get(_PATH, **common)
     async def list_templates() -> TemplateList:
         """List the templates, each by its live version, or else its newest."""
-        return TemplateList(await templates.list())
+        return _listed(await templates.list())
 
     @get(f"{_PATH}/{{name:str}}", **common)
     async def show_template(
@@ -108,7 +120,7 @@ def routes(services: Services) -> Sequence[ControllerRouterHandler]:
     async def list_versions(name: FromPath[str]) -> TemplateList:
         """List the versions that are kept, the newest first."""
         try:
-            return TemplateList(await templates.versions(name))
+            return _listed(await templates.versions(name))
         except NoTemplate as error:
             raise _not_found(error) from None
 
@@ -184,8 +196,24 @@ async def _show(templates: Templates, name: str, version: int | None) -> Templat
         source.text,
         source.layout,
         msgspec.json.decode(found.sample) if found.sample else None,
-        found.saved_at,
+        rfc3339(found.saved_at),
         found.by,
+    )
+
+
+def _listed(found: Sequence[TemplateEntry]) -> TemplateList:
+    return TemplateList(
+        [
+            TemplateListed(
+                each.name,
+                each.version,
+                each.live,
+                each.layout,
+                rfc3339(each.saved_at),
+                each.by,
+            )
+            for each in found
+        ]
     )
 
 

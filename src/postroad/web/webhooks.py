@@ -21,6 +21,7 @@ from postroad.model import (
 )
 from postroad.service.streams import DEFAULT_STREAM
 from postroad.service.webhooks import MAX_NAME, OVERLAP_SECONDS, NoWebhook, Webhooks, WebhookShown
+from postroad.web.api.moment import rfc3339
 from postroad.web.explore import BASE
 from postroad.web.keys import SECURITY, key_of, needs
 from postroad.web.problem import Problem, invalid
@@ -60,8 +61,8 @@ class Replay(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WebhookDetails(Struct, frozen=True):
-    """A webhook; how many posts wait and how many were given up. Times are in seconds since 1970; the
-    old secret is good until `old_secret_until`, null where there is none.
+    """A webhook; how many posts wait and how many were given up. The old secret is good until
+    `old_secret_until`, null where there is none.
     """
 
     name: str
@@ -69,8 +70,8 @@ class WebhookDetails(Struct, frozen=True):
     events: tuple[WebhookKind, ...]
     streams: tuple[str, ...]
     domains: tuple[str, ...]
-    created_at: float
-    old_secret_until: float | None
+    created_at: str
+    old_secret_until: str | None
     waiting: int
     dead: int
 
@@ -96,11 +97,11 @@ class Tested(Struct, frozen=True):
 
 
 class DeadLetter(Struct, frozen=True):
-    """A post that was given up at `dead_at` (seconds since 1970), and why; `body` is what is posted."""
+    """A post that was given up at `dead_at`, and why; `body` is what is posted."""
 
     event: str
     type: WebhookKind
-    dead_at: float
+    dead_at: str
     tries: int
     failure: str
     body: str
@@ -233,15 +234,16 @@ def _details(found: WebhookShown) -> WebhookDetails:
         hook.kinds,
         hook.streams,
         hook.domains,
-        hook.created_at,
-        hook.previous_until or None,
+        rfc3339(hook.created_at),
+        rfc3339(hook.previous_until) if hook.previous_until else None,
         found.waiting,
         found.dead,
     )
 
 
 def _dead(post: WebhookPost) -> DeadLetter:
-    return DeadLetter(post.event, post.kind, post.dead_at, post.tries, post.failure, post.body)
+    dead_at = rfc3339(post.dead_at)
+    return DeadLetter(post.event, post.kind, dead_at, post.tries, post.failure, post.body)
 
 
 def _domain(number: int, text: str) -> str:

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from postroad.client import AsyncClient, Backoff, InvalidRequest, Message, Search
+from tests.client import CLIENT, without_asyncio
 from tests.unit.web.site import running
 
 
@@ -49,10 +50,7 @@ async def test_each_is_sent_once_over_a_link_that_loses_answers(tmp_path: Path) 
             assert traced.subject == "n0"
 
 
-async def test_both_clients_have_the_same_methods() -> None:
-    from postroad.client import Client
-
-    def public(kind: type) -> set[str]:
-        return {name for name in vars(kind) if not name.startswith("_")}
-
-    assert public(AsyncClient) - {"aclose"} == public(Client) - {"close"}
+def test_the_client_without_asyncio_is_written_from_this_one() -> None:
+    written = without_asyncio((CLIENT / "aio.py").read_text(encoding="utf-8"))
+    assert written == (CLIENT / "sync.py").read_text(encoding="utf-8"), "python -m tests.client"
+    assert "async" not in written.replace("asyncio", "")
