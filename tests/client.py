@@ -1,7 +1,7 @@
 """Writes the client without asyncio from the one with it: ``python -m tests.client``.
 
-There is one client; by hand there would be two that part over the years. A test sees that what is there is
-what this writes.
+There is one client; by hand there would be two that part over the years. A test sees that what is there
+is what this writes.
 """
 
 import re
@@ -13,8 +13,8 @@ CLIENT = Path(__file__).resolve().parents[1] / "src/postroad/client"
 
 _WORDS = (
     (
-        "The client for programs with asyncio. `sync` is written from this file: ``python -m tests.client``.",
-        "The client for programs without asyncio. It is written from `aio`: ``python -m tests.client``.",
+        "The client for programs with asyncio. `sync` is written from it: ``python -m tests.client``.",
+        "The client for programs without asyncio, written from `aio`: ``python -m tests.client``.",
     ),
     ("it in `async with`.", "it in `with`. Threads may share it."),
     ("__aenter__", "__enter__"),
@@ -31,7 +31,14 @@ def without_asyncio(source: str) -> str:
         source = source.replace(old, new)
     source = re.sub(r"\b(?:async|await) ", "", source)
     source = re.sub(r"\bAsync([A-Z])", r"\1", source)
-    ruff = [str(Path(sys.executable).with_name("ruff")), "format", "--stdin-filename", "sync.py", "-"]
+    source = re.sub(r"for (\w+) in ([\w.]+):\n +yield \1\n", r"yield from \2\n", source)
+    ruff = [
+        str(Path(sys.executable).with_name("ruff")),
+        "format",
+        "--stdin-filename",
+        "sync.py",
+        "-",
+    ]
     done = subprocess.run(
         ruff, input=source, capture_output=True, text=True, check=True, cwd=CLIENT
     )

@@ -129,6 +129,8 @@ def _code(made: "Plan") -> Exit:
 
 
 def _show(made: "Plan") -> None:
+    from postroad.model import DEFAULT_STREAM
+
     needs = [
         word
         for word, needed in (
@@ -138,7 +140,7 @@ def _show(made: "Plan") -> None:
         if needed
     ]
     print_line(f"sender      {made.sender or '<>'}")
-    if made.stream:
+    if made.stream != DEFAULT_STREAM:
         print_line(f"stream      {made.stream}")
     if made.return_path is not None:
         base = made.return_path
@@ -230,11 +232,9 @@ def _show_preview(each: "Preview") -> None:
 
 
 def _to_plain(made: "Plan") -> dict[str, Any]:
-    from postroad.service.streams import shown
-
     return {
         "sender": str(made.sender) if made.sender else None,
-        "stream": shown(made.stream),
+        "stream": made.stream,
         "return_path": str(made.return_path) if made.return_path else None,
         "octets": made.traits.octets,
         "eight_bit": made.traits.eight_bit,

@@ -349,12 +349,11 @@ def _counts(counts: "dict[DeliveryState, int]") -> dict[str, int]:
 
 def _row(item: "QueueItem", holds: "Holds", classify: "Classify") -> tuple[str, ...]:
     from postroad.model import format_id
-    from postroad.service.streams import shown
 
     sender = item.message.envelope.sender
     state, due, tries, recipient, last = _delivery_cells(item.delivery, holds, classify)
     key = f"{format_id(item.message.id)}/{item.delivery.ordinal}"
-    stream = shown(item.message.stream)
+    stream = item.message.stream
     return key, state, due, tries, stream, str(sender or "<>"), recipient, last
 
 
@@ -403,7 +402,6 @@ def _delivery_to_plain(
 
 def _message_to_plain(message: "Message") -> dict[str, Any]:
     from postroad.model import format_id
-    from postroad.service.streams import shown
 
     origin = message.origin
     return {
@@ -412,7 +410,7 @@ def _message_to_plain(message: "Message") -> dict[str, Any]:
         "sender": str(message.envelope.sender or ""),
         "accepted_at": message.accepted_at,
         "size": message.content.size,
-        "stream": shown(message.stream),
+        "stream": message.stream,
         "server": origin.server.value,
         "client": origin.client,
         "account": origin.account or "",

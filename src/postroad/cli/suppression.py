@@ -45,8 +45,6 @@ def list_(
     config: ConfigFile = None,
 ) -> None:
     """List the addresses by stream, with the reason and what led to it."""
-    from postroad.service.streams import shown
-
     folded = _folded(address)
 
     async def use(office: "Office") -> "list[Suppression]":
@@ -58,7 +56,7 @@ def list_(
             [
                 {
                     "address": str(each.address),
-                    "stream": shown(each.stream),
+                    "stream": each.stream,
                     "reason": each.reason.value,
                     "evidence": each.evidence,
                     "since": each.since,
@@ -68,7 +66,7 @@ def list_(
         )
         return
     rows = [
-        (str(each.address), shown(each.stream), each.reason.value, when(each.since), each.evidence)
+        (str(each.address), each.stream, each.reason.value, when(each.since), each.evidence)
         for each in found
     ]
     columns = ("ADDRESS", "STREAM", "REASON", "SINCE (UTC)", "EVIDENCE")

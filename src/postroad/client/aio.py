@@ -1,4 +1,4 @@
-"""The client for programs with asyncio. `sync` is written from this file: ``python -m tests.client``."""
+"""The client for programs with asyncio. `sync` is written from it: ``python -m tests.client``."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence

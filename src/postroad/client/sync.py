@@ -1,4 +1,4 @@
-"""The client for programs without asyncio. It is written from `aio`: ``python -m tests.client``."""
+"""The client for programs without asyncio, written from `aio`: ``python -m tests.client``."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -72,9 +72,7 @@ class Client:
         """
         return self._do(calls.send(message, key))
 
-    def send_batch(
-        self, messages: Sequence[Message], *, key: str | None = None
-    ) -> list[BatchItem]:
+    def send_batch(self, messages: Sequence[Message], *, key: str | None = None) -> list[BatchItem]:
         """Send up to 1,000 messages. What became of each stands in its place. The same batch with the
         same `key` sends what was refused before, and nothing twice.
         """
@@ -95,9 +93,7 @@ class Client:
         """Send a message that is written already, from and to whom its envelope says. Bytes go as they
         are, with every line ending in CRLF.
         """
-        call = calls.send_raw(
-            message, sender, recipients, tags, stream, send_at, ttl, key
-        )
+        call = calls.send_raw(message, sender, recipients, tags, stream, send_at, ttl, key)
         return self._do(call)
 
     def get(self, id_: str) -> TracedMessage:
@@ -109,8 +105,7 @@ class Client:
         wanted, cursor = search or Search(), None
         while True:
             page = self._do(wanted.page(cursor))
-            for message in page.messages:
-                yield message
+            yield from page.messages
             cursor = page.next_cursor
             if cursor is None:
                 return
@@ -224,8 +219,7 @@ class Suppressions:
         after = None
         while True:
             page = self._do(suppressions.page(stream, address, after, page_size))
-            for entry in page.suppressions:
-                yield entry
+            yield from page.suppressions
             after = page.next
             if after is None:
                 return

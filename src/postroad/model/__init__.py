@@ -117,7 +117,15 @@ from postroad.model.label import (
     tag_mark,
 )
 from postroad.model.login import Login, LoginResult
-from postroad.model.message import ContentRef, Findings, Message, Origin, ServerKind, Staged
+from postroad.model.message import (
+    DEFAULT_STREAM,
+    ContentRef,
+    Findings,
+    Message,
+    Origin,
+    ServerKind,
+    Staged,
+)
 from postroad.model.outcome import (
     Delivered,
     Outcome,
@@ -177,6 +185,7 @@ from postroad.model.webhook import (
 
 __all__ = [
     "ANSWERED",
+    "DEFAULT_STREAM",
     "DRAFT",
     "FLAGGED",
     "INBOX",

@@ -49,8 +49,8 @@ def subject_marks(text: str) -> Iterator[str]:
 
 class KeptAnswer(Struct, frozen=True):
     """What was answered to a request with an idempotency key, so that the same request is answered the
-    same. `scope` is whose key it is (a sender, an account, a key of the API); `digest` is the SHA-256 of what was
-    asked; `expires_at` is in seconds since 1970.
+    same. `scope` is whose key it is (a sender, an account, a key of the API); `digest` is the SHA-256 of
+    what was asked; `expires_at` is in seconds since 1970.
     """
 
     scope: str

@@ -72,12 +72,16 @@ class Findings(Struct, frozen=True, omit_defaults=True):
     sender_passed: bool = False
 
 
+DEFAULT_STREAM = "default"
+"""The kind of outgoing mail that all is of which no stream claims, and all mail that is not outgoing."""
+
+
 class Message(Struct, frozen=True, omit_defaults=True):
     """An accepted message.
 
     `id` is the queue id; `accepted_at` is in seconds since 1970; `message_id` is the header's
     Message-ID with its angle brackets, or ``""``; `about` is the id of the message that a DSN tells of;
-    `stream` is the kind of outgoing mail that it belongs to, ``""`` for the default; `findings` are
+    `stream` is the kind of outgoing mail that it belongs to; `findings` are
     there where mail from outside is passed on. `label` is there where it came by the HTTP API.
     It was asked for not before `release_at`, and is given up at `expires_at` (seconds since 1970; 0: at
     once, and when others are).
@@ -90,7 +94,7 @@ class Message(Struct, frozen=True, omit_defaults=True):
     accepted_at: float
     message_id: str = ""
     about: int | None = None
-    stream: str = ""
+    stream: str = DEFAULT_STREAM
     findings: Findings | None = None
     label: Label | None = None
     release_at: float = 0.0

@@ -19,7 +19,7 @@ class SuppressionReason(Enum):
 
 
 class Suppression(Struct, frozen=True):
-    """Nothing of `stream` (``""``: the default) is sent to `address`. `evidence` tells what led to it,
+    """Nothing of `stream` is sent to `address`. `evidence` tells what led to it,
     in at most `MAX_EVIDENCE` letters: a reply, a message's id, an operator's words. `since` is in
     seconds since 1970.
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Struct
@@ -11,6 +11,9 @@ from msgspec.structs import replace
 from postroad.model import Delivery, Ruling, RulingKind
 
 _HOURS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9])")
+
+
+_DAY = 86_400
 
 
 class QuietHours(Struct, frozen=True):
@@ -25,23 +28,37 @@ class QuietHours(Struct, frozen=True):
     def after(self, at: float) -> float:
         """Return `at` where it is not in quiet hours, and else when these end (seconds since 1970)."""
         zone = ZoneInfo(self.zone)
-        local = datetime.fromtimestamp(at, zone)
-        minute = local.hour * 60 + local.minute
-        over_midnight = self.end < self.begin
-        if over_midnight:
-            if self.end <= minute < self.begin:
-                return at
-        elif not self.begin <= minute < self.end:
+        begun = int(at // 1)
+        offset = _offset(begun, zone)
+        second = (begun + offset) % _DAY
+        if not self._quiet(second):
             return at
-        day = local.date() + timedelta(days=1 if over_midnight and minute >= self.begin else 0)
-        end = datetime(day.year, day.month, day.day, self.end // 60, self.end % 60, tzinfo=zone)
-        ends_at = end.astimezone(UTC).timestamp()
-        # Where the clocks go back, the hour that comes twice ends twice.
-        return ends_at if ends_at > at else ends_at + 3600.0
+        end = begun + (self.end * 60 - second) % _DAY
+        if _offset(end, zone) == offset:
+            return float(end)
+        # The clocks are changed before that: the end may be in what they leave out, or come later.
+        early, late = begun, end
+        while late - early > 1:
+            middle = (early + late) // 2
+            early, late = (middle, late) if _offset(middle, zone) == offset else (early, middle)
+        return self.after(float(late))
+
+    def _quiet(self, second: int) -> bool:
+        """Whether a second of the day is."""
+        if self.end < self.begin:
+            return not self.end * 60 <= second < self.begin * 60
+        return self.begin * 60 <= second < self.end * 60
 
     def __str__(self) -> str:
         hours = f"{self.begin // 60:02}:{self.begin % 60:02}-{self.end // 60:02}:{self.end % 60:02}"
         return f"{hours} {self.zone}"
+
+
+def _offset(at: int, zone: ZoneInfo) -> int:
+    """Return how many seconds the clocks of a zone are ahead of UTC."""
+    ahead = datetime.fromtimestamp(at, zone).utcoffset()
+    assert ahead is not None, "a zone has clocks"
+    return int(ahead.total_seconds())
 
 
 def parse_quiet_hours(text: str, zone: str = "UTC") -> QuietHours:

@@ -4,7 +4,7 @@ from collections import Counter, deque
 
 from msgspec.structs import replace
 
-from postroad.model import Route, RouteKind
+from postroad.model import DEFAULT_STREAM, Route, RouteKind
 from postroad.queue.destination import Destination, Lane
 from postroad.queue.inventory import Inventory
 from postroad.queue.pace import Throttle
@@ -67,7 +67,7 @@ class Traffic:
             self._throttles[route.provider] = found
         return found
 
-    def admits(self, domain: str, now: float, stream: str = "") -> bool:
+    def admits(self, domain: str, now: float, stream: str = DEFAULT_STREAM) -> bool:
         """Whether a new delivery may go to the workers at once."""
         free = self._inventory.free
         if free <= 0:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from postroad.delivery.suppression import refusal_of
-from postroad.model import Address, Origin, Reply, ServerKind
+from postroad.model import DEFAULT_STREAM, Address, Origin, Reply, ServerKind
 from postroad.ports import StorageError
 from postroad.runtime import settings
 from postroad.runtime.config import Config
@@ -19,7 +19,7 @@ class Leaving(Struct, frozen=True):
     tells for recipients on the list of the stream what would stand for their server's refusal.
     """
 
-    stream: str = ""
+    stream: str = DEFAULT_STREAM
     return_path: Address | None = None
     spared: Mapping[Address, Reply] = {}
 

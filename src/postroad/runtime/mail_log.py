@@ -28,7 +28,6 @@ from postroad.model import (
 )
 from postroad.ports import JourneyEvent, QueueStore
 from postroad.service.journeys import Classify
-from postroad.service.streams import shown
 
 log = structlog.get_logger("postroad.mail")
 
@@ -169,5 +168,5 @@ def _about(message: Message) -> dict[str, Any]:
         "id": format_id(message.id),
         "message_id": message.message_id,
         "sender": str(message.envelope.sender or ""),
-        "stream": shown(message.stream),
+        "stream": message.stream,
     }

@@ -12,7 +12,7 @@ from postroad.delivery.forward import Forwarding, Seal
 from postroad.delivery.return_path import ReturningToUs
 from postroad.mailbox.junk import JunkFilter
 from postroad.message.bounce.classify import Classification, Classifier
-from postroad.model import Address, Reply
+from postroad.model import DEFAULT_STREAM, Address, Reply
 from postroad.network import SystemClock, SystemEntropy
 from postroad.ports import Clock, Deliverer, Directory, Entropy, LoginStore
 from postroad.runtime import settings
@@ -106,7 +106,7 @@ class Office:
         self.templates = make_templates(
             config, ledger=ledger, store=store.templates, clock=clock, renderer=self.renderer
         )
-        self.webhooks = make_webhooks(store, clock, entropy)
+        self.webhooks = make_webhooks(config, store, clock, entropy)
         self.logins: LoginStore = store.logins
         self.standing = StandingDesk(ledger=ledger, store=store.standing, clock=clock)
         self.suppressions = Suppressions(
@@ -137,7 +137,7 @@ class Office:
             classify=self.classify,
             lists=[name for name, section in config.streams.items() if section.keeps_list],
             pools={
-                "": config.delivery.sources,
+                DEFAULT_STREAM: config.delivery.sources,
                 **{
                     name: section.sources or config.delivery.sources
                     for name, section in config.streams.items()

@@ -11,7 +11,7 @@ from postroad.delivery.connect import Connector
 from postroad.delivery.demand import Demands
 from postroad.delivery.route import Router
 from postroad.message.header import Header, header_end
-from postroad.model import Address, DeliveryState, Reply, Route, RouteKind
+from postroad.model import DEFAULT_STREAM, Address, DeliveryState, Reply, Route, RouteKind
 from postroad.network import SystemClock, SystemEntropy
 from postroad.ports import Clock, Network, QueueFilter, Resolver, RouteFailed, StorageError
 from postroad.runtime import settings
@@ -105,7 +105,7 @@ class Plan(Struct, frozen=True):
     previews: tuple[Preview, ...]
     problems: tuple[str, ...]
     store: str = ""
-    stream: str = ""
+    stream: str = DEFAULT_STREAM
     return_path: Address | None = None
 
     @property

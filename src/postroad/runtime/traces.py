@@ -25,7 +25,6 @@ from postroad.model import (
     format_id,
 )
 from postroad.ports import JourneyEvent, JourneyStore, QueueStore
-from postroad.service.streams import shown
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -120,7 +119,7 @@ def traces(events: Sequence[JourneyEvent]) -> list[Trace]:
         max(ended, message.accepted_at),
         {
             "postroad.id": format_id(message.id),
-            "postroad.stream": shown(message.stream),
+            "postroad.stream": message.stream,
             "postroad.server": message.origin.server.value,
             "postroad.octets": message.content.size,
             "postroad.recipients": len(recipients),

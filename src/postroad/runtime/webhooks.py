@@ -3,7 +3,7 @@
 import hmac
 
 from postroad.delivery.https import Fetcher, FetchSettings
-from postroad.model import Webhook
+from postroad.model import DEFAULT_STREAM, Webhook
 from postroad.ports import Clock, Entropy, Network, Resolver
 from postroad.runtime.config import Config
 from postroad.runtime.stores import Store
@@ -15,7 +15,7 @@ from postroad.service.webhooks import Webhooks, follow_all
 _MAX_HEAD_OCTETS = 16 * 1024  # of an answer: its body is not read
 
 
-def make_webhooks(store: Store, clock: Clock, entropy: Entropy) -> Webhooks:
+def make_webhooks(config: Config, store: Store, clock: Clock, entropy: Entropy) -> Webhooks:
     """Return what operators do with webhooks."""
     return Webhooks(
         ledger=store.ledger,
@@ -23,6 +23,7 @@ def make_webhooks(store: Store, clock: Clock, entropy: Entropy) -> Webhooks:
         clock=clock,
         entropy=entropy,
         secrets=WebhookSecrets(hmac.digest(store.secret, b"postroad webhooks", "sha256")),
+        streams=(DEFAULT_STREAM, *config.streams),
     )
 
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from postroad.message.header import header_end
 from postroad.message.trace import received
 from postroad.model import (
+    DEFAULT_STREAM,
     Change,
     ContentRef,
     Envelope,
@@ -137,7 +138,7 @@ class Incoming:
         self._writer = intake.content.stage(self.id)
         self._keeper: ContentWriter | Mailing = self._writer
         self._mailing: Mailing | None = None
-        self._stream = ""
+        self._stream = DEFAULT_STREAM
         self._head: bytearray | None = bytearray()  # until the header is complete
         self._header = b""
         self._size = 0

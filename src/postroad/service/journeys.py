@@ -8,6 +8,7 @@ from msgspec import Struct, to_builtins
 
 from postroad.message.bounce.classify import Category, Classification, classify
 from postroad.model import (
+    DEFAULT_STREAM,
     INBOX,
     JUNK,
     Accepted,
@@ -43,7 +44,6 @@ from postroad.ports import JourneyStore, QueueStore
 from postroad.service.errors import Refused
 from postroad.service.links import link_words
 from postroad.service.reading import words_of_reading
-from postroad.service.streams import shown
 
 Classify: TypeAlias = Callable[[Reply, str], Classification]
 """Returns what a reply of a server, whose name may be ``""``, means."""
@@ -87,7 +87,7 @@ class Journey(Struct, frozen=True):
             "sender": str(message.envelope.sender or ""),
             "accepted_at": message.accepted_at,
             "size": message.content.size,
-            "stream": shown(message.stream),
+            "stream": message.stream,
             "origin": to_builtins(message.origin),
             "deliveries": [
                 delivery_to_plain(each, category)
@@ -264,7 +264,7 @@ def _accepted(change: Accepted) -> Iterator[tuple[float, str, str]]:
             "accepted",
             f"from {sender} at {client} by {origin.server.value} ({origin.protocol}{link}{account}), "
             f"{message.content.size} octets, queued as {format_id(message.id)}"
-            + (f", stream {message.stream}" if message.stream else ""),
+            + (f", stream {message.stream}" if message.stream != DEFAULT_STREAM else ""),
         )
     if message.release_at > message.accepted_at:
         yield (

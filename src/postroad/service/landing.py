@@ -29,7 +29,6 @@ from postroad.service import pages
 from postroad.service.departures import Departures
 from postroad.service.mailing import StreamLinks
 from postroad.service.reader import machine_of
-from postroad.service.streams import shown
 from postroad.service.web import WebAnswer, WebRequest
 from postroad.trust.link_token import (
     ClickLink,
@@ -110,7 +109,7 @@ class Landing:
         return WebAnswer(200, _OF_PICTURE, _PICTURE)
 
     async def _leave(self, link: UnsubscribeLink, request: WebRequest) -> WebAnswer:
-        address, stream = str(link.address), shown(link.stream)
+        address, stream = str(link.address), link.stream
         if request.method in ("GET", "HEAD"):
             return pages.ask_to_leave(address, stream)
         if request.method != "POST":

@@ -3,9 +3,9 @@
 The answer is committed in the group of what was asked for, so neither a crash nor a race can part them.
 By SMTP the key is a field of the header, of users who logged in; by HTTP a header of the request.
 
-Whose key it is: the sender's, by its whole address in the envelope, by whatever protocol and with whatever
-key of the API it comes (who may not send in an address's name cannot ask for its keys either); and that
-of who asks (an account, a key of the API), so that one who changes the sender between two requests is told.
+Whose key it is: the sender's, by its whole address in the envelope, by whatever protocol and with
+whatever key of the API it comes (who may not send in an address's name cannot ask for its keys either);
+and that of who asks (an account, a key of the API), so that who changes the sender in between is told.
 """
 
 import hashlib
@@ -46,6 +46,7 @@ _FIELD = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _KEY = re.compile(rf"[!-~]{{1,{MAX_KEY_LETTERS}}}")
+
 
 class TakenOnce(Struct, frozen=True):
     """What is kept of what was done: the ids of the messages (several where each recipient has a copy),
@@ -111,8 +112,8 @@ class KeyedMessage:
 
 
 def message_digest(people: Sequence[str]) -> "hashlib._Hash":
-    """Return the digest of a written message, to be given its bytes without `Idempotency-Key`: the sender
-    and the set of recipients, `people` in this order, are in it already.
+    """Return the digest of a written message, to be given its bytes without `Idempotency-Key`: the
+    sender and the set of recipients, `people` in this order, are in it already.
     """
     recipients = sorted({each.lower() for each in people[1:]})
     return hashlib.sha256("\n".join([people[0].lower(), *recipients, "\n"]).encode())
@@ -136,8 +137,8 @@ def without_key(header: bytes) -> bytes:
 
 
 def scopes_of(asker: str, sender: Address | None) -> tuple[str, ...]:
-    """Return whose key it is: that of the sender, None where nobody has seen that it belongs to who asks,
-    and of who asks.
+    """Return whose key it is: the sender's, None where nobody has seen that it belongs to who asks, and
+    that of who asks.
     """
     return (asker,) if sender is None else (f"sender {sender.folded}", asker)
 
@@ -215,9 +216,7 @@ async def only_once(
         return await _before(once, labels, now()) or (KEY_AGAIN, None)
 
 
-async def _before(
-    once: Once, labels: LabelStore, now: float
-) -> tuple[Reply, KeptAnswer] | None:
+async def _before(once: Once, labels: LabelStore, now: float) -> tuple[Reply, KeptAnswer] | None:
     for scope in once.scopes:
         kept = await labels.answer(scope, once.key, now)
         if kept is not None:

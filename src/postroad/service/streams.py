@@ -8,10 +8,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from postroad.model import Address, Origin, ServerKind
-
-DEFAULT_STREAM = "default"
-"""What the stream ``""`` is called where people see it."""
+from postroad.model import DEFAULT_STREAM, Address, Origin, ServerKind
 
 _OURS = (ServerKind.SUBMISSION, ServerKind.LOCAL, ServerKind.API)
 
@@ -43,22 +40,17 @@ class Streams:
         return bool(self._senders or self._accounts)
 
     def of(self, sender: Address | None, origin: Origin) -> str:
-        """Return the name of the stream, ``""`` for the default."""
+        """Return the name of the stream."""
         if origin.server not in _OURS:
-            return ""
+            return DEFAULT_STREAM
         if origin.account is not None:
             account = origin.account.lower()
             found = _look_up(self._accounts, account, account[account.rfind("@") :])
             if found is not None:
                 return found
         if sender is None:
-            return ""
-        return _look_up(self._senders, sender.folded, f"@{sender.domain}") or ""
-
-
-def shown(stream: str) -> str:
-    """Return the name of a stream as people see it."""
-    return stream or DEFAULT_STREAM
+            return DEFAULT_STREAM
+        return _look_up(self._senders, sender.folded, f"@{sender.domain}") or DEFAULT_STREAM
 
 
 def _look_up(table: dict[str, str], whole: str, domain: str) -> str | None:

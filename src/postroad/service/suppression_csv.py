@@ -12,7 +12,6 @@ from typing import BinaryIO, TextIO
 
 from postroad.model import MAX_EVIDENCE, Address, Suppression, SuppressionReason
 from postroad.service.errors import Refused
-from postroad.service.streams import shown
 
 COLUMNS = ("address", "stream", "reason", "evidence", "since")
 MAX_ROWS = 2_000_000
@@ -60,7 +59,7 @@ def line_of_entry(entry: Suppression) -> str:
     """Return the line of an entry."""
     since = datetime.fromtimestamp(entry.since, UTC).isoformat(timespec="seconds")
     address, evidence = _harmless(str(entry.address)), _harmless(entry.evidence)
-    return line_of((address, shown(entry.stream), entry.reason.value, evidence, since))
+    return line_of((address, entry.stream, entry.reason.value, evidence, since))
 
 
 def _harmless(cell: str) -> str:

@@ -8,6 +8,7 @@ from typing import TextIO
 from msgspec import Struct
 
 from postroad.model import (
+    DEFAULT_STREAM,
     MAX_EVIDENCE,
     Address,
     Group,
@@ -18,7 +19,6 @@ from postroad.model import (
 )
 from postroad.ports import Clock, Ledger, SuppressionStore
 from postroad.service.errors import Refused
-from postroad.service.streams import DEFAULT_STREAM
 from postroad.service.suppression_csv import COLUMNS, line_of, line_of_entry, read_rows
 
 _BATCH = 1_000

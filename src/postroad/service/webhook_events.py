@@ -31,7 +31,6 @@ from postroad.model import (
     format_id,
 )
 from postroad.model.change import Result
-from postroad.service.streams import shown
 
 Told: TypeAlias = tuple[WebhookKind, int, dict[str, Any]]
 """The kind, the delivery (ordinal) and what there is to say of it."""
@@ -86,7 +85,7 @@ def wants(webhook: Webhook, kind: WebhookKind, message: Message) -> bool:
     """Return whether a webhook is to be told: only of mail that came from senders of ours."""
     if message.origin.server not in _OURS or (webhook.kinds and kind not in webhook.kinds):
         return False
-    if webhook.streams and shown(message.stream) not in webhook.streams:
+    if webhook.streams and message.stream not in webhook.streams:
         return False
     sender = message.envelope.sender
     return not webhook.domains or (sender is not None and sender.domain in webhook.domains)
@@ -108,7 +107,7 @@ def body(
         "message_id": message.message_id,
         "sender": str(message.envelope.sender or ""),
         "recipient": "" if delivery is None else str(delivery.original),
-        "stream": shown(message.stream),
+        "stream": message.stream,
         "tags": list(label.tags) if label else [],
         "metadata": dict(label.metadata) if label else {},
         **said,

@@ -1,7 +1,7 @@
 """Webhooks: made, tested, given new secrets, removed; posts that were given up, and sent again."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 from msgspec import Struct
@@ -51,7 +51,7 @@ class WebhookShown(Struct, frozen=True):
 
 
 class Webhooks:
-    """What operators do with webhooks."""
+    """What operators do with webhooks. `streams` are those that there are."""
 
     def __init__(
         self,
@@ -61,12 +61,14 @@ class Webhooks:
         clock: Clock,
         entropy: Entropy,
         secrets: WebhookSecrets,
+        streams: Iterable[str],
     ) -> None:
         self._ledger = ledger
         self._store = store
         self._clock = clock
         self._entropy = entropy
         self.secrets = secrets
+        self.streams = frozenset(streams)
 
     async def add(
         self,
@@ -84,6 +86,10 @@ class Webhooks:
             raise Refused(f"a name has 1 to {MAX_NAME} printable characters, and no slash")
         if len(await self._store.all()) >= MAX_WEBHOOKS:
             raise Refused(f"there are {MAX_WEBHOOKS} webhooks already, and may be no more")
+        for stream in streams:
+            if stream not in self.streams:
+                known = ", ".join(sorted(self.streams))
+                raise Refused(f"there is no stream {stream!r}; those that there are: {known}")
         now = self._clock.now()
         hook = Webhook(
             id=self._entropy.id(),

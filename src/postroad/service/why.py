@@ -10,9 +10,11 @@ from msgspec import Struct
 
 from postroad.message.bounce.classify import Category
 from postroad.model import (
+    DEFAULT_STREAM,
     Accepted,
     Delivery,
     DeliveryState,
+    Dropped,
     Message,
     PutOff,
     Reply,
@@ -33,7 +35,6 @@ from postroad.queue.recovery import without_flight
 from postroad.service.errors import Refused
 from postroad.service.history import Hold, fold
 from postroad.service.journeys import Classify
-from postroad.service.streams import shown
 
 _LATE_SECONDS = 5.0
 _NO_DNS = ("4.4.3", "4.4.4")
@@ -43,7 +44,7 @@ class Standing(Struct, frozen=True):
     """All that bears on one delivery at the moment `now` (seconds since 1970). `looks` are how the
     queues of running processes stand, none where no server runs; `pools` tells whence mail of a stream
     leaves; `put_off` is the last thing that happened, if that was it; `told` is what else than its
-    sender made it wait.
+    sender made it wait; `ended` by whom it was ended, if it was.
     """
 
     now: float
@@ -57,6 +58,7 @@ class Standing(Struct, frozen=True):
     category: Category = Category.UNKNOWN
     pool: str = ""
     told: str = ""
+    ended: str = "dropped by an operator"
 
 
 class Why:
@@ -112,8 +114,9 @@ class Why:
                 put_off=last if isinstance(last, PutOff) and key in last.keys else None,
                 suppression=listed.get(each.recipient.folded),
                 category=told.category if told is not None else Category.UNKNOWN,
-                pool=self._pools.get(found.stream, self._pools.get("", "")),
+                pool=self._pools.get(found.stream, self._pools.get(DEFAULT_STREAM, "")),
                 told=_told(events, key),
+                ended=_ended(events, key),
             )
             answers.append((each, sentence(standing)))
         return answers
@@ -126,11 +129,11 @@ def sentence(standing: Standing) -> str:
         case DeliveryState.DELIVERED:
             return f"It was delivered{_said(delivery.last)}."
         case DeliveryState.DROPPED:
-            return "It was dropped by an operator, for good."
+            return f"It was {standing.ended}, for good."
         case DeliveryState.BOUNCED if standing.category is Category.SUPPRESSED:
             return (
                 f"It was not sent, as {delivery.recipient} is on the suppression list of stream "
-                f"{shown(standing.message.stream)}."
+                f"{standing.message.stream}."
             )
         case DeliveryState.BOUNCED:
             return f"It was refused for good{_said(delivery.last)}{_meant(standing.category)}."
@@ -144,7 +147,7 @@ def sentence(standing: Standing) -> str:
         listed = standing.suppression
         return (
             f"It will not be sent, as {delivery.recipient} is on the suppression list of stream "
-            f"{shown(standing.message.stream)} since {_when(listed.since)} ({listed.reason.value})."
+            f"{standing.message.stream} since {_when(listed.since)} ({listed.reason.value})."
         )
     if delivery.due_at > standing.now:
         return _not_yet(standing)
@@ -212,6 +215,15 @@ def _told(events: Sequence[JourneyEvent], key: tuple[int, int]) -> str:
             quiet = [each.reason for each in change.rulings if each.check == "quiet-hours"]
             return f"because of {quiet[0]}" if quiet else ""
     return ""
+
+
+def _ended(events: Sequence[JourneyEvent], key: tuple[int, int]) -> str:
+    """Who ended a delivery, and how."""
+    for event in reversed(events):
+        change = event.change
+        if isinstance(change, Dropped) and key in change.keys:
+            return f"{'cancelled' if change.cancelled else 'dropped'} by {change.by}"
+    return "dropped by an operator"
 
 
 def _due(standing: Standing) -> str:

@@ -121,14 +121,12 @@ class _Answer:
     async def refuse(self, problem: Problem, receive: Receive) -> None:
         """Answer with a problem, and close. What is still being sent is not read for long."""
         body = problem.encode()
-        headers: Headers = [
-            (b"content-type", MEDIA_TYPE.encode()),
-            (b"content-length", str(len(body)).encode()),
-            (b"connection", b"close"),
-        ]
-        headers += [
-            (name.lower().encode(), value.encode()) for name, value in problem.headers.items()
-        ]
+        named = {name.lower(): value for name, value in problem.headers.items()} | {
+            "content-type": MEDIA_TYPE,
+            "content-length": str(len(body)),
+            "connection": "close",
+        }
+        headers: Headers = [(name.encode(), value.encode()) for name, value in named.items()]
         status = problem.details.status
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body, "more_body": True})

@@ -24,7 +24,6 @@ from postroad.model import (
     SuppressionReason,
     parse_domain,
 )
-from postroad.service.streams import shown
 from postroad.service.suppression_csv import opened
 from postroad.service.suppressions import Suppressions
 from postroad.web.api.moment import rfc3339
@@ -115,7 +114,7 @@ def _reading(lists: Suppressions) -> Sequence[ControllerRouterHandler]:
         entries = [_entry(each) for each in found[:limit]]
         last = found[limit - 1] if more else None
         return SuppressionPage(
-            entries, f"{shown(last.stream)} {last.address.folded}" if last is not None else None
+            entries, f"{last.stream} {last.address.folded}" if last is not None else None
         )
 
     return [list_suppressions]
@@ -224,7 +223,7 @@ def _may(lists: Suppressions, key: ApiKey, stream: str | None) -> None:
 
 def _entry(found: Suppression) -> SuppressionEntry:
     return SuppressionEntry(
-        str(found.address), shown(found.stream), found.reason, found.evidence, rfc3339(found.since)
+        str(found.address), found.stream, found.reason, found.evidence, rfc3339(found.since)
     )
 
 

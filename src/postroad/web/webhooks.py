@@ -19,7 +19,6 @@ from postroad.model import (
     WebhookPost,
     parse_domain,
 )
-from postroad.service.streams import DEFAULT_STREAM
 from postroad.service.webhooks import MAX_NAME, OVERLAP_SECONDS, NoWebhook, Webhooks, WebhookShown
 from postroad.web.api.moment import rfc3339
 from postroad.web.explore import BASE
@@ -134,7 +133,7 @@ def _common(**more: Any) -> dict[str, Any]:
 
 
 def _keeping(services: Services) -> Sequence[ControllerRouterHandler]:
-    webhooks, streams = services.webhooks, {DEFAULT_STREAM, *services.settings.streams}
+    webhooks = services.webhooks
 
     @get(PATH, **_common())
     async def list_webhooks(request: _Asked) -> WebhookList:
@@ -157,7 +156,7 @@ def _keeping(services: Services) -> Sequence[ControllerRouterHandler]:
         if key.domains and not set(domains) <= set(key.domains):
             raise Problem(403, "forbidden", f"the key {key.name!r} is not for all these domains")
         for n, stream in enumerate(data.streams):
-            if stream not in streams:
+            if stream not in webhooks.streams:
                 raise invalid(f"streams[{n}]", f"there is no stream {stream!r}")
         hook, secret = await webhooks.add(
             data.name, data.url, kinds=data.events, streams=data.streams, domains=domains

@@ -30,4 +30,4 @@ def test_what_is_no_answer() -> None:
 def test_a_time_has_a_zone() -> None:
     assert moment("at", None) is None
     with pytest.raises(ValueError, match="at has no zone"):
-        moment("at", datetime(2026, 1, 1))  # noqa: DTZ001
+        moment("at", datetime(2026, 1, 1))

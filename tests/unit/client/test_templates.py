@@ -21,7 +21,8 @@ async def test_from_a_draft_to_a_message(tmp_path: Path) -> None:
     async with running(tmp_path) as site, AsyncClient(site.url, site.token) as client:
         templates = client.templates
         first = await templates.save(
-            "hello", TemplateDraft(subject="Hi {{ who }}", text="Dear {{ who }}", sample={"who": "x"})
+            "hello",
+            TemplateDraft(subject="Hi {{ who }}", text="Dear {{ who }}", sample={"who": "x"}),
         )
         assert (first.version, first.live, first.sample) == (1, True, {"who": "x"})
         assert datetime.now(UTC) - first.saved_at < timedelta(minutes=5)

@@ -100,7 +100,7 @@ async def test_several_share_one() -> None:
 
 
 async def test_other_mail_keeps_its_sender() -> None:
-    others = [job(JO, stream=""), job(JO, stream="codes"), job(JO, sender=None)]
+    others = [job(JO, stream="default"), job(JO, stream="codes"), job(JO, sender=None)]
     senders, attempts = await sent(*others)
     assert senders == [NEWS, NEWS, None]
     assert all(not attempt.steps for attempt in attempts)

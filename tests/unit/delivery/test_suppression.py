@@ -139,8 +139,8 @@ async def test_a_job_of_which_nobody_is_left_asks_no_server() -> None:
 
 async def test_other_streams_are_not_looked_up() -> None:
     inner, lists = Inner(), Lists(LISTED)
-    await attempt(inner, lists, job(JO, stream=""), job(JO, stream="codes"))
-    await around(inner, lists).at_once(job(JO, stream=""))
+    await attempt(inner, lists, job(JO, stream="default"), job(JO, stream="codes"))
+    await around(inner, lists).at_once(job(JO, stream="default"))
     assert inner.made == [[JO], [JO]]
     assert lists.asked == 0
 
@@ -166,7 +166,7 @@ async def test_other_refusals_do_not() -> None:
         outcome = PermanentFailure(reply) if reply.permanent else TemporaryFailure(reply)
         (made,) = await attempt(Inner(outcome), Lists(), job(JO))
         assert made.changes == ()
-    (made,) = await attempt(Inner(GONE), Lists(), job(JO, stream=""))
+    (made,) = await attempt(Inner(GONE), Lists(), job(JO, stream="default"))
     assert made.changes == ()
 
 

@@ -40,6 +40,21 @@ def test_they_end_by_the_clocks_of_the_zone(now: str, then: str) -> None:
     assert quiet.after(at(now, BERLIN)) == at(then, BERLIN)
 
 
+@pytest.mark.parametrize(
+    ("hours", "now", "then"),
+    [
+        # 02:30 does not come in the night in which the clocks go from 02:00 to 03:00.
+        ("22:00-02:30", "2026-03-29T01:00:00", "2026-03-29T03:00:00"),
+        ("03:21-02:36", "2026-03-28T03:21:00", "2026-03-29T03:00:00"),
+        # And 02:30 comes twice in the night in which they go from 03:00 to 02:00.
+        ("22:00-02:30", "2026-10-25T01:00:00", "2026-10-25T02:30:00"),
+        ("02:15-02:45", "2026-10-25T02:20:00", "2026-10-25T02:45:00"),
+    ],
+)
+def test_an_end_in_an_hour_that_is_left_out(hours: str, now: str, then: str) -> None:
+    assert parse_quiet_hours(hours, BERLIN).after(at(now, BERLIN)) == at(then, BERLIN)
+
+
 def test_within_a_day() -> None:
     quiet = parse_quiet_hours("12:00-13:30")
     assert quiet.after(at("2026-11-25T12:10:00")) == at("2026-11-25T13:30:00")
@@ -51,11 +66,19 @@ def test_within_a_day() -> None:
 minutes = st.integers(0, 1439)
 
 
+CHANGES = st.builds(
+    float.__add__,
+    # Nights in which clocks go forward or back, in one zone or another.
+    st.sampled_from([1774746000.0, 1792890000.0, 1772953200.0, 1793512800.0, 1775314800.0]),
+    st.floats(-90_000, 90_000),
+)
+
+
 @given(
     minutes,
     minutes,
     st.sampled_from(["UTC", BERLIN, "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"]),
-    st.floats(1.7e9, 1.9e9),
+    st.floats(1.7e9, 1.9e9) | CHANGES,
 )
 def test_never_earlier_and_soon_outside(begin: int, end: int, zone: str, now: float) -> None:
     if begin == end:
@@ -63,9 +86,16 @@ def test_never_earlier_and_soon_outside(begin: int, end: int, zone: str, now: fl
     quiet = QuietHours(begin, end, zone)
     then = quiet.after(now)
     assert now <= then <= now + 26 * 3600
-    local = datetime.fromtimestamp(then, UTC).astimezone(ZoneInfo(zone))
-    if then != now:
-        assert quiet.after(then) - then <= 2 * 3600, local
+    assert quiet.after(then) == then, "it is over then"
+    # Each minute before is quiet, by the clocks of the zone.
+    clocks = ZoneInfo(zone)
+    for minute in range(int(now), int(then), 60) if then != now else ():
+        local = datetime.fromtimestamp(minute, clocks)
+        there = local.hour * 60 + local.minute
+        if end < begin:
+            assert there >= begin or there < end, local
+        else:
+            assert begin <= there < end, local
 
 
 @pytest.mark.parametrize(

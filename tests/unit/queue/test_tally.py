@@ -28,7 +28,7 @@ ANN = Address.parse("ann@there.test")
 
 
 def job(
-    *outcomes: Outcome, stream: str = "", seconds: float = 2.0
+    *outcomes: Outcome, stream: str = "default", seconds: float = 2.0
 ) -> tuple[LeasedDelivery, Attempt]:
     envelope = Envelope(None)
     message = Message(7, envelope, ContentRef(7, 1), Origin(ServerKind.LOCAL), 100.0, stream=stream)
@@ -50,7 +50,7 @@ def test_outcomes_by_stream_and_provider() -> None:
     tally = Tally()
     assert count(tally, job(OK), job(OK, OK), job(OK, stream="news"))
     assert not count(tally, job(OK, BOUNCE), job(temporary()), job(Unknown(Reply(451, "", "?"))))
-    default, news = tally.outcomes["there.test"][""], tally.outcomes["there.test"]["news"]
+    default, news = tally.outcomes["there.test"]["default"], tally.outcomes["there.test"]["news"]
     assert (default.delivered, default.bounced, default.deferred, default.unknown) == (4, 1, 1, 1)
     assert news.delivered == 1
 
@@ -79,4 +79,4 @@ def test_providers_are_bounded() -> None:
         leased, attempt = job(Delivered(Reply(250, "2.0.0", "ok")))
         tally.count(counts, [leased], [attempt])
     assert len(tally.outcomes) == MAX_PROVIDERS + 1
-    assert tally.outcomes["other"][""].delivered == 50
+    assert tally.outcomes["other"]["default"].delivered == 50

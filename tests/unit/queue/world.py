@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, MutableSequence, Sequence
 from typing import Any
 
 from postroad.model import (
+    DEFAULT_STREAM,
     Address,
     Attempted,
     ContentRef,
@@ -274,7 +275,7 @@ class World:
         ret: Ret | None = None,
         mailbox: int | None = None,
         content: bytes = b"Subject: hello\r\n\r\nbody\r\n",
-        stream: str = "",
+        stream: str = DEFAULT_STREAM,
     ) -> Message:
         number = self.entropy.id()
         ref = ContentRef(number, len(content))

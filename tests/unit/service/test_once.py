@@ -147,7 +147,12 @@ async def test_one_key_across_smtp_and_http(tmp_path: Path) -> None:
         # The field in a message by HTTP is a key as well.
         assert (await site.client.post(raw, content=WRITTEN)).json()["id"] == number
         # What JSON says can never be the same bytes: there is no second message, and that is told.
-        asked = {"from": "ann@here.test", "to": "bob@here.test", "subject": "x", "text": "Hello there"}
+        asked = {
+            "from": "ann@here.test",
+            "to": "bob@here.test",
+            "subject": "x",
+            "text": "Hello there",
+        }
         other = await site.client.post(url, json=asked, headers=key)
         assert (other.status_code, number in other.json()["detail"]) == (409, True)
         # What only HTTP can ask makes it another request.
@@ -177,7 +182,10 @@ async def test_a_key_of_the_api_that_is_replaced_amid_retries(tmp_path: Path) ->
         batch = await site.client.post(
             f"{url}/batch", json=[asked, asked], headers={"Idempotency-Key": "b"}
         )
-        assert [each["receipt"]["id"] == part.json()["id"] for each in batch.json()] == [False, True]
+        assert [each["receipt"]["id"] == part.json()["id"] for each in batch.json()] == [
+            False,
+            True,
+        ]
         # Another sender with the key of a request that went before.
         changed = asked | {"from": "bob@here.test"}
         assert (await site.client.post(url, json=changed, headers=key)).status_code == 409

@@ -3,7 +3,7 @@
 import pytest
 
 from postroad.model import Address, Origin, ServerKind
-from postroad.service.streams import StreamRule, Streams, shown
+from postroad.service.streams import StreamRule, Streams
 
 STREAMS = Streams(
     [
@@ -21,13 +21,13 @@ STREAMS = Streams(
         ("OTP@Shop.Test", None, "codes"),
         ("otp@shop.test", "jo@elsewhere.test", "codes"),
         ("other@shop.test", None, "shop"),
-        ("other@sub.shop.test", None, ""),
+        ("other@sub.shop.test", None, "default"),
         ("otp@shop.test", "ed@news.test", "news"),  # accounts go before senders
         ("x@elsewhere.test", "Robot@shop.test", "codes"),
-        ("x@elsewhere.test", "root", ""),  # the sendmail command knows a user's name
+        ("x@elsewhere.test", "root", "default"),  # the sendmail command knows a user's name
         (None, "ed@news.test", "news"),
-        (None, None, ""),
-        ("x@elsewhere.test", None, ""),
+        (None, None, "default"),
+        ("x@elsewhere.test", None, "default"),
     ],
 )
 def test_of(sender: str | None, account: str | None, stream: str) -> None:
@@ -38,10 +38,9 @@ def test_of(sender: str | None, account: str | None, stream: str) -> None:
 
 @pytest.mark.parametrize("server", [ServerKind.MX, ServerKind.LMTP, ServerKind.DSN])
 def test_strangers_choose_no_stream(server: ServerKind) -> None:
-    assert STREAMS.of(Address.parse("otp@shop.test"), Origin(server)) == ""
+    assert STREAMS.of(Address.parse("otp@shop.test"), Origin(server)) == "default"
 
 
 def test_no_rules() -> None:
     assert not Streams()
     assert Streams([StreamRule("a", ("@a.test",))])
-    assert (shown(""), shown("codes")) == ("default", "codes")

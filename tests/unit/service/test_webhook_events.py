@@ -145,8 +145,8 @@ def test_filters() -> None:
         assert wants(narrow, WebhookKind.OPENED, MESSAGE) is wanted
 
 
-def test_mail_of_no_stream_is_of_the_one_called_default() -> None:
-    plain = replace(MESSAGE, stream="")
+def test_mail_that_no_stream_claims_is_of_the_one_called_default() -> None:
+    plain = replace(MESSAGE, stream="default")
     hook = Webhook(1, "x", "https://a.example/", 1.0, streams=("default",))
     assert wants(hook, WebhookKind.ACCEPTED, plain)
     assert not wants(hook, WebhookKind.ACCEPTED, MESSAGE)

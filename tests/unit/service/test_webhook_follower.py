@@ -151,6 +151,7 @@ async def test_what_is_given_up_can_be_sent_again() -> None:
         clock=scene.clock,
         entropy=None,  # type: ignore[arg-type]
         secrets=WebhookSecrets(b"root"),
+        streams=("default",),
     )
     (dead,) = await desk.dead("shop")
     assert (dead.event, dead.failure) == ("evt_2_0", "HTTP status 500")

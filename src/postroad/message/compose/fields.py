@@ -86,6 +86,8 @@ def field_name(field: str, name: str) -> str:
     if not 0 < len(name) <= MAX_NAME_OCTETS or _NAME.fullmatch(name) is None:
         raise LetterInvalid(field, f"{name[:MAX_NAME_OCTETS]!r} is no name of a header field")
     lower = name.lower()
+    if lower == "idempotency-key":
+        raise LetterInvalid(field, f"{name} belongs to the request: recipients have no use for it")
     if lower in OURS or lower.startswith("content-"):
         raise LetterInvalid(field, f"{name} is not yours to write: it is made of other fields")
     return name

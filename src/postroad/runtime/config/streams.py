@@ -6,10 +6,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
-from postroad.model import Address, InvalidAddress, parse_domain
+from postroad.model import DEFAULT_STREAM, Address, InvalidAddress, parse_domain
 from postroad.queue import QuietHours, UnknownPolicy, parse_quiet_hours
 from postroad.runtime.config.values import OptionalHostname, Seconds, Section, Strings, Switch
-from postroad.service.streams import DEFAULT_STREAM
 from postroad.trust.return_path import MAX_BASE_OCTETS
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")

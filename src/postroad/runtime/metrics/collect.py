@@ -11,7 +11,6 @@ from postroad.ports import Resolver
 from postroad.queue.look import QueueLook
 from postroad.queue.tally import Tally
 from postroad.servers.registry import Registry
-from postroad.service.streams import shown
 
 
 class Point(Struct, frozen=True):
@@ -57,11 +56,11 @@ def collect(sources: Sources, look: QueueLook) -> list[Point]:
 
 def _queue(tally: Tally, look: QueueLook) -> Iterator[Point]:
     for stream, count in tally.accepted.items():
-        yield Point("postroad_messages_accepted", (shown(stream),), count)
+        yield Point("postroad_messages_accepted", (stream,), count)
     for provider, streams in tally.outcomes.items():
         for stream, counts in streams.items():
             for outcome in ("delivered", "deferred", "bounced", "unknown"):
-                labels = (shown(stream), provider, outcome)
+                labels = (stream, provider, outcome)
                 yield Point("postroad_delivery_outcomes", labels, getattr(counts, outcome))
     yield _histogram("postroad_delivery_seconds", tally.seconds)
     yield _histogram("postroad_delivery_attempt_seconds", tally.attempt_seconds)

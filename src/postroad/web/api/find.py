@@ -25,7 +25,6 @@ from postroad.model import (
     tag_mark,
 )
 from postroad.ports import MessageQuery
-from postroad.service.streams import shown
 from postroad.web.api.moment import rfc3339
 from postroad.web.api.shapes import (
     DeliveryOut,
@@ -172,7 +171,7 @@ def shape(message: Message, deliveries: Sequence[Delivery]) -> MessageOut:
         subject=label.subject if label else "",
         tags=list(label.tags) if label else [],
         metadata=dict(label.metadata) if label else {},
-        stream=shown(message.stream),
+        stream=message.stream,
         accepted_at=rfc3339(message.accepted_at),
         send_at=rfc3339(message.release_at) if message.release_at else None,
         deliveries=[

@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from postroad.message.compose import Attachment, Letter, LetterInvalid, Person, compose
-from postroad.model import Address, ApiKey, InvalidAddress, Label
+from postroad.model import DEFAULT_STREAM, Address, ApiKey, InvalidAddress, Label
 from postroad.service.domains import Domains
 from postroad.service.postings import NotTaken
-from postroad.service.streams import DEFAULT_STREAM
 from postroad.web.api.shapes import MAX_TAGS, MessageIn, People, PersonIn, Who
 from postroad.web.problem import FieldProblem, Problem, invalid
 from postroad.web.settings import WebSettings
+
+MAX_LATE_SECONDS = 86_400.0
+"""How long ago a moment to send at may be; then it is now."""
 
 
 def person(field: str, who: Who) -> Person:
@@ -184,12 +186,20 @@ def times(
     """Return when to send and when to give up, 0 where nothing was said. Raises `Problem`."""
     release_at = 0.0
     if send_at is not None:
-        release_at = send_at.timestamp()
-        if release_at > now + settings.max_ahead_seconds:
-            raise invalid("send_at", "is more than a year ahead")
+        release_at = moment_of(send_at, now, settings)
         if release_at <= now:
             release_at = 0.0
     return release_at, (release_at or now) + ttl if ttl is not None else 0.0
+
+
+def moment_of(send_at: datetime, now: float, settings: WebSettings) -> float:
+    """Return when to send. Raises `Problem` where that is a mistake; what has just gone by is none."""
+    at = send_at.timestamp()
+    if at > now + settings.max_ahead_seconds:
+        raise invalid("send_at", "is more than a year ahead")
+    if at < now - MAX_LATE_SECONDS:
+        raise invalid("send_at", "is more than a day ago")
+    return at
 
 
 def not_taken(error: NotTaken, fields: Sequence[str]) -> Problem:

@@ -24,14 +24,15 @@ from postroad.model import (
 from postroad.service.once import Once, is_key, message_digest, scopes_of, without_key
 from postroad.service.postings import NotTaken, Posting
 from postroad.service.wishes import Wishes
-from postroad.trust.dmarc import author_of
+from postroad.trust.dmarc import author_of, read_author
 from postroad.web.api import reading
+from postroad.web.api.half_characters import read_json
 from postroad.web.api.moment import rfc3339
 from postroad.web.api.shapes import BatchItem, MessageIn, Receipt
 from postroad.web.api.templated import filled
 from postroad.web.explore import BASE
 from postroad.web.keys import SECURITY, key_of, needs
-from postroad.web.problem import Problem, invalid, problem_of
+from postroad.web.problem import Gone, Problem, invalid, problem_of
 from postroad.web.services import Services
 
 _decode = msgspec.json.Decoder(MessageIn).decode
@@ -40,7 +41,7 @@ _encode = msgspec.json.Encoder().encode
 _sorted = msgspec.json.Encoder(order="sorted").encode
 
 _KEY_HEADER = "idempotency-key"
-_AT_ONCE = 200  # of a batch: what is in memory twice, and in one commit
+_AT_ONCE = 200  # of all batches: what is in memory twice, and in one commit
 
 
 def routes(services: Services) -> Sequence[ControllerRouterHandler]:
@@ -120,33 +121,35 @@ class Sender:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._settings = services.settings
+        self._turn = asyncio.Semaphore(_AT_ONCE)
         self._hosted = reading.Hosted(services.domains, services.clock.monotonic)
 
     async def one(self, request: Request[Any, Any, Any]) -> bytes:
         """Return the receipt of one message. Raises `Problem`."""
         body = await _body(request)
         key, origin = key_of(request), _origin(request)
-        return await self._send(_decode(body), key, origin, _once_key(request))
+        return await self._send(read_json(_decode, body), key, origin, _once_key(request))
 
     async def many(self, request: Request[Any, Any, Any]) -> bytes:
         """Return what became of each of many. Raises `Problem` where it is no batch."""
         body = await _body(request)
-        items = _decode_batch(body)
+        items = read_json(_decode_batch, body)
         if len(items) > self._settings.max_batch:
             raise invalid(
                 "", f"there are {len(items)} messages, more than {self._settings.max_batch}"
             )
         key, origin = key_of(request), _origin(request)
         whole = _once_key(request)
-        results: list[bytes] = []
-        for start in range(0, len(items), _AT_ONCE):
-            part = items[start : start + _AT_ONCE]
-            results += await asyncio.gather(
+        gone = asyncio.ensure_future(request.receive())  # all is here, so that this is the end
+        try:
+            results = await asyncio.gather(
                 *(
-                    self._item(each, key, origin, whole and f"{whole}/{start + place}")
-                    for place, each in enumerate(part)
+                    self._in_turn(each, key, origin, whole and f"{whole}/{place}", gone)
+                    for place, each in enumerate(items)
                 )
             )
+        finally:
+            gone.cancel()
         return b"[" + b",".join(results) + b"]"
 
     async def raw(
@@ -195,19 +198,42 @@ class Sender:
         return await self._take(posting, [f"to[{place}]" for place in range(len(to))])
 
     async def _check_author(self, head: bytes, key: ApiKey) -> None:
-        """Raises `Problem` where From names whom the key does not send for, or a domain of others."""
-        author = author_of(Header.parse(head))
-        if key.domains and author.problem is not None:
-            reason = f"From: the key {key.name!r} sends for its domains alone; this names none"
-            raise Problem(403, "forbidden", reason)
-        for name in author.domains:
-            await reading.allowed("From", name, key, self._hosted)
+        """Raises `Problem` where From or Sender name whom the key does not send for, or a domain of
+        others.
+        """
+        header = Header.parse(head)
+        senders = [("Sender", read_author(value)) for value in header.get_all("sender")]
+        for field, author in (("From", author_of(header)), *senders):
+            if key.domains and author.problem is not None:
+                reason = (
+                    f"{field}: the key {key.name!r} sends for its domains alone; this names none"
+                )
+                raise Problem(403, "forbidden", reason)
+            for name in author.domains:
+                await reading.allowed(field, name, key, self._hosted)
+
+    async def _in_turn(
+        self,
+        item: msgspec.Raw,
+        key: ApiKey,
+        origin: Origin,
+        given: str | None,
+        gone: "asyncio.Future[Any]",
+    ) -> bytes:
+        """Batches take turns, so that many of them do not hold up single messages. Of one that nobody
+        waits for any longer, the rest is left.
+        """
+        async with self._turn:
+            if gone.done():
+                gone.result()  # raises `Gone`
+                raise Gone("the client is gone")
+            return await self._item(item, key, origin, given)
 
     async def _item(
         self, item: msgspec.Raw, key: ApiKey, origin: Origin, given: str | None
     ) -> bytes:
         try:
-            receipt = await self._send(_decode(item), key, origin, given)
+            receipt = await self._send(read_json(_decode, item), key, origin, given)
         except Exception as error:
             problem = problem_of(error)
             status = problem.details.status

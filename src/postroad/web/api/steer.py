@@ -10,10 +10,11 @@ from litestar.types import ControllerRouterHandler
 from postroad.model import ApiScope
 from postroad.service.desk import Keys
 from postroad.web.api.find import Finder, shape
+from postroad.web.api.reading import moment_of
 from postroad.web.api.shapes import RescheduleIn, Steered
 from postroad.web.explore import BASE
 from postroad.web.keys import SECURITY, key_of, needs
-from postroad.web.problem import Problem, invalid
+from postroad.web.problem import Problem
 from postroad.web.services import Services
 
 _Steer = Callable[[Keys, str], Awaitable[int]]
@@ -63,10 +64,8 @@ def routes(services: Services) -> Sequence[ControllerRouterHandler]:
         request: Request[Any, Any, Any], id_: FromPath[str], data: JSONBody[RescheduleIn]
     ) -> Steered:
         """Put what waits or is held off, or forward, until `send_at`."""
-        due_at = data.send_at.timestamp()
         now = services.clock.now()
-        if due_at > now + services.settings.max_ahead_seconds:
-            raise invalid("send_at", "is more than a year ahead")
+        due_at = moment_of(data.send_at, now, services.settings)
 
         async def act(keys: Keys, by: str) -> int:
             return await desk.reschedule(keys, max(due_at, now), by)

@@ -96,7 +96,7 @@ CREATE INDEX journey_by_operator ON journey (sequence)
 
 -- Who gets nothing of a stream any more. The first reason stays.
 CREATE TABLE suppression (
-    stream   TEXT NOT NULL,                 -- '' is the default
+    stream   TEXT NOT NULL,
     folded   TEXT NOT NULL,
     domain   TEXT NOT NULL,
     address  TEXT NOT NULL,                 -- JSON
