@@ -33,8 +33,8 @@ class TemplateFailed(Exception):
 class Renderer(Protocol):
     """Renders templates without trusting them."""
 
-    async def render(self, job: RenderJob) -> Rendered:
-        """Return the parts of the message.
+    async def render(self, job: RenderJob, owner: str) -> Rendered:
+        """Return the parts of the message. What an `owner` has rendered does not hold up others.
 
         Raises `TemplateFailed`, also where it takes too long or too much; `OSError` where rendering is
         not possible at all at the moment.

@@ -96,7 +96,7 @@ class Templates:
         now = self._clock.now()
         new = versions[0].version + 1 if versions else 1
         template = Template(name, new, live, source, sample, now, by)
-        await self._render(template, sample or _NO_DATA, trying=not sample)
+        await self._render(template, sample or _NO_DATA, by, trying=not sample)
         change = TemplateSaved(now, template, self._settings.keep_versions)
         await self._ledger.commit(Group((change,)))
         return template
@@ -127,23 +127,23 @@ class Templates:
         return await self._store.list()
 
     async def preview(
-        self, name: str, version: int | None = None, data: str | None = None
+        self, name: str, version: int | None = None, data: str | None = None, *, by: str = ""
     ) -> Rendered:
         """Render a version (as `show` finds it) with data, or with its sample. Raises as `save`."""
         template = await self.show(name, version)
         if data is None:
             data = template.sample or _NO_DATA
-        return await self._render(template, data)
+        return await self._render(template, data, by)
 
-    async def render(self, name: str, data: str) -> Rendered:
-        """Render the live version of a template: what messages are made of.
+    async def render(self, name: str, data: str, *, by: str = "") -> Rendered:
+        """Render the live version of a template: what messages are made of. `by` is who asks.
 
         Raises `Refused` (and so `NotRendered`), `StorageError`, and `OSError` as `Renderer`.
         """
         template = await self._store.live(name)
         if template is None:
             raise NoTemplate(f"there is no live template {name!r}; see: postroad template list")
-        return await self._render(template, data)
+        return await self._render(template, data, by)
 
     async def activate(self, name: str, version: int, *, by: str) -> None:
         """Make a version the live one: also the way back. Raises `Conflict`, `StorageError`."""
@@ -159,7 +159,9 @@ class Templates:
             raise Refused(f"{name} is the layout of {', '.join(users[:5])}; change these first")
         await self._ledger.commit(Group((TemplateRemoved(self._clock.now(), name, by),)))
 
-    async def _render(self, template: Template, data: str, *, trying: bool = False) -> Rendered:
+    async def _render(
+        self, template: Template, data: str, by: str, *, trying: bool = False
+    ) -> Rendered:
         source, layout = template.source, None
         if source.layout:
             found = await self._store.live(source.layout)
@@ -178,7 +180,7 @@ class Templates:
         try:
             check_source(source, layout)
             job = RenderJob(source, layout, raw, self._settings.limits)
-            return await self._renderer.render(job)
+            return await self._renderer.render(job, by)
         except TemplateFailed as error:
             if trying and error.fault.variable:
                 return Rendered(

@@ -131,17 +131,17 @@ def routes(services: Services) -> Sequence[ControllerRouterHandler]:
         """Save a new version of a template, live at once unless it says otherwise."""
         source = TemplateSource(data.subject, data.html, data.mjml, data.text, data.layout)
         sample = "" if data.sample is None else msgspec.json.encode(data.sample).decode()
-        saved = await templates.save(
-            name, source, sample=sample, live=data.live, by=f"{key_of(request).name} (API)"
-        )
+        saved = await templates.save(name, source, sample=sample, live=data.live, by=_who(request))
         return await _show(templates, name, saved.version)
 
     @post(f"{_PATH}/{{name:str}}/preview", status_code=200, **common)
-    async def preview_template(name: FromPath[str], data: JSONBody[PreviewBody]) -> Preview:
+    async def preview_template(
+        request: Request[Any, Any, Any], name: FromPath[str], data: JSONBody[PreviewBody]
+    ) -> Preview:
         """Render a template without sending anything."""
         given = None if data.data is None else msgspec.json.encode(data.data).decode()
         try:
-            made: Rendered = await templates.preview(name, data.version, given)
+            made: Rendered = await templates.preview(name, data.version, given, by=_who(request))
         except NoTemplate as error:
             raise _not_found(error) from None
         return Preview(made.subject, made.html, made.text)
@@ -152,14 +152,14 @@ def routes(services: Services) -> Sequence[ControllerRouterHandler]:
     ) -> TemplateDetails:
         """Make a version the live one: a draft, or an earlier one to roll back to."""
         await _show(templates, name, data.version)
-        await templates.activate(name, data.version, by=f"{key_of(request).name} (API)")
+        await templates.activate(name, data.version, by=_who(request))
         return await _show(templates, name, data.version)
 
     @delete(f"{_PATH}/{{name:str}}", status_code=204, **common)
     async def remove_template(request: Request[Any, Any, Any], name: FromPath[str]) -> None:
         """Remove a template with all its versions."""
         await _show(templates, name, None)
-        await templates.remove(name, by=f"{key_of(request).name} (API)")
+        await templates.remove(name, by=_who(request))
 
     return [
         list_templates,
@@ -170,6 +170,10 @@ def routes(services: Services) -> Sequence[ControllerRouterHandler]:
         activate_template,
         remove_template,
     ]
+
+
+def _who(request: Request[Any, Any, Any]) -> str:
+    return f"{key_of(request).name} (API)"
 
 
 def _whole_server(connection: Any, _: Any) -> None:

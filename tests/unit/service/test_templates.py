@@ -14,7 +14,7 @@ from tests.unit.service.fakes import FakeClock
 class HereAndNow:
     """Renders in this process."""
 
-    async def render(self, job: RenderJob) -> Rendered:
+    async def render(self, job: RenderJob, owner: str) -> Rendered:
         return render(job)
 
     async def close(self) -> None:

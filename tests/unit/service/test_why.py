@@ -12,6 +12,7 @@ from postroad.model import (
     ContentRef,
     Delivery,
     DeliveryState,
+    Dropped,
     Envelope,
     Group,
     Held,
@@ -82,6 +83,11 @@ ENDS: list[tuple[Delivery, dict[str, Any], str]] = [
         replace(DELIVERY, state=DeliveryState.DROPPED),
         {},
         "It was dropped by an operator, for good.",
+    ),
+    (
+        replace(DELIVERY, state=DeliveryState.DROPPED),
+        {"ended": "cancelled by key 'shop' (API)"},
+        "It was cancelled by key 'shop' (API), for good.",
     ),
 ]
 HELD = [
@@ -314,3 +320,7 @@ async def test_who_or_what_made_it_wait_is_told() -> None:
     await store.ledger.commit(Group((Retried(NOW - 30, "ann", ((7, 0),), NOW + 900),)))
     ((_, said),) = await why.of(7, ())
     assert said.endswith(" UTC, as ann asked.")
+    by_key = Dropped(NOW - 10, "key 'shop' (API)", ((7, 0),), cancelled=True)
+    await store.ledger.commit(Group((by_key,)))
+    ((_, said),) = await why.of(7, ())
+    assert said == "It was cancelled by key 'shop' (API), for good."

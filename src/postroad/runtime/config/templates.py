@@ -43,11 +43,18 @@ class TemplatesSection(Section):
         le=50,
         description="How long the rendering of one message may take; then its process is killed.",
     )
+    processes: int = Field(
+        default=2,
+        ge=1,
+        le=64,
+        description="How many processes render at most. A key of the API has all but one of them at "
+        "once, so that its slow templates do not hold up others.",
+    )
     max_waiting: int = Field(
         default=1000,
         ge=1,
         le=1_000_000,
-        description="How many messages may wait to be rendered.",
+        description="How many messages may wait to be rendered, half of them of one key.",
     )
     max_templates: int = Field(
         default=1000, ge=1, le=1_000_000, description="How many there may be."

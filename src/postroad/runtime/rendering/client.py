@@ -1,4 +1,4 @@
-"""`ports.Renderer` by a process that is started with the first job, and anew where it was lost.
+"""Renders by a process that is started with the first job, and anew where it was lost.
 
 Jobs go in one after the other. One that takes too long, or that the process dies of, fails alone.
 """
@@ -25,17 +25,13 @@ _answers: msgspec.json.Decoder[Rendered | Fault] = msgspec.json.Decoder(Rendered
 
 
 class RenderingProcess:
-    """See `ports.Renderer`. A job may take `seconds`, and `max_waiting` of them may wait."""
+    """Renders one job after the other. Each may take `seconds`."""
 
-    def __init__(
-        self, *, seconds: float, max_waiting: int = 1000, command: Sequence[str] = COMMAND
-    ) -> None:
+    def __init__(self, *, seconds: float, command: Sequence[str] = COMMAND) -> None:
         self._seconds = seconds
-        self._max_waiting = max_waiting
         self._command = tuple(command)
         self._process: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
-        self._waiting = 0
 
     @property
     def pid(self) -> int | None:
@@ -44,16 +40,10 @@ class RenderingProcess:
 
     async def render(self, job: RenderJob) -> Rendered:
         """Return the parts of the message. Raises `TemplateFailed`, and `OSError` where there is no
-        process to be had or too much waits for it.
+        process to be had.
         """
-        if self._waiting >= self._max_waiting:
-            raise BlockingIOError(f"{self._waiting} templates wait to be rendered already")
-        self._waiting += 1
-        try:
-            async with self._turn:
-                found = await self._ask(msgspec.json.encode(job))
-        finally:
-            self._waiting -= 1
+        async with self._turn:
+            found = await self._ask(msgspec.json.encode(job))
         if isinstance(found, Fault):
             raise TemplateFailed(found)
         return found

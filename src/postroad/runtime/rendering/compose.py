@@ -1,16 +1,20 @@
 """Makes what templates need of a configuration. Nothing runs before the first is rendered."""
 
+from functools import partial
+
 from postroad.model import RenderLimits
-from postroad.ports import Clock, Ledger, TemplateStore
+from postroad.ports import Clock, Ledger, Renderer, TemplateStore
 from postroad.runtime.config import Config
 from postroad.runtime.rendering.client import RenderingProcess
+from postroad.runtime.rendering.pool import RenderingPool
 from postroad.service.templates import Templates, TemplateSettings
 
 
-def make_renderer(config: Config) -> RenderingProcess:
+def make_renderer(config: Config) -> RenderingPool:
     """Return what renders."""
     section = config.templates
-    return RenderingProcess(seconds=section.render_seconds, max_waiting=section.max_waiting)
+    make = partial(RenderingProcess, seconds=section.render_seconds)
+    return RenderingPool(make, processes=section.processes, max_waiting=section.max_waiting)
 
 
 def make_templates(
@@ -19,7 +23,7 @@ def make_templates(
     ledger: Ledger,
     store: TemplateStore,
     clock: Clock,
-    renderer: RenderingProcess,
+    renderer: Renderer,
 ) -> Templates:
     """Return the use cases of templates."""
     section = config.templates

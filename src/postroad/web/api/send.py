@@ -245,7 +245,7 @@ class Sender:
     ) -> bytes:
         settings, asked = self._settings, given
         if given.template is not None or given.data is not None:
-            given = await filled(given, self._services.templates)
+            given = await filled(given, self._services.templates, f"{key.name} (API)")
         letter, found = reading.letter(given)
         reading.enough(found, settings.max_recipients)
         sender = letter.author.address

@@ -8,8 +8,8 @@ from postroad.web.api.shapes import MessageIn
 from postroad.web.problem import FieldProblem, Problem, invalid
 
 
-async def filled(given: MessageIn, templates: Templates) -> MessageIn:
-    """Return the message with subject, text and HTML of its template, if it has one.
+async def filled(given: MessageIn, templates: Templates, by: str) -> MessageIn:
+    """Return the message with subject, text and HTML of its template, if it has one. `by` is who asks.
 
     Raises `Problem`, and `NotRendered` (422) that names the variable that is missing.
     """
@@ -22,7 +22,7 @@ async def filled(given: MessageIn, templates: Templates) -> MessageIn:
             raise invalid(field, "comes from the template")
     try:
         data = msgspec.json.encode(given.data or {}).decode()
-        made = await templates.render(given.template, data)
+        made = await templates.render(given.template, data, by=by)
     except NoTemplate as error:
         told = [FieldProblem("template", "there is no live template of that name")]
         raise Problem(422, "template", str(error), errors=told) from None

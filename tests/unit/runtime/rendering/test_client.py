@@ -99,14 +99,6 @@ async def test_what_takes_too_long_is_killed(monkeypatch: pytest.MonkeyPatch) ->
         assert renderer.pid is None
 
 
-async def test_so_many_may_wait() -> None:
-    async with process(max_waiting=2) as renderer:
-        jobs = [renderer.render(job("x")) for _ in range(3)]
-        *made, last = await asyncio.gather(*jobs, return_exceptions=True)
-        assert not any(isinstance(each, BaseException) for each in made)
-        assert isinstance(last, BlockingIOError)
-
-
 async def test_who_gives_up_leaves_no_answer_behind() -> None:
     async with process() as renderer:
         await renderer.render(job("warm"))

@@ -26,12 +26,12 @@ async def test_the_limits_of_the_configuration_hold(tmp_path: Path) -> None:
         await save("a", TemplateSource(text="x"), by="op")
         with pytest.raises(Refused, match="max_templates"):
             await save("b", TemplateSource(text="x"), by="op")
-        assert office.renderer.pid is not None
-    assert office.renderer.pid is None
+        assert office.renderer.processes[0].pid is not None
+    assert [each.pid for each in office.renderer.processes] == [None, None]
 
 
 async def test_no_process_runs_for_who_uses_none(tmp_path: Path) -> None:
     server = {"hostname": "mail.here.test", "data_dir": tmp_path}
     async with Office.open(Config.model_validate({"server": server})) as office:
         assert await office.templates.list() == []
-        assert office.renderer.pid is None
+        assert [each.pid for each in office.renderer.processes] == [None, None]
