@@ -399,7 +399,7 @@ class SendNewsletters(Scene):
         ]
         self.excerpts["journey"] = only("clicked", "unsubscribed", "delivered")
         self.excerpts["curl"] = lambda output: re.sub(
-            r"(?<=,since\n)(.*\n?)+", "…", output.replace("\r", "")
+            r'(?<=,since\n)(.*\n?)+|(?<="suppressions":\[).+(?=\])', "…", output.replace("\r", "")
         )
 
     def run(self, *words: str) -> str:

@@ -10,7 +10,7 @@ def test_each_is_told_in_a_word_and_a_sentence() -> None:
         "clicked",
         "b@x.test: https://x.test/, as it seems by a machine (a scanner)",
     )
-    assert words_of_reading(Unsubscribed(1.0, 7, 0, "", "mail"), "b@x.test") == (
+    assert words_of_reading(Unsubscribed(1.0, 7, 0, "default", "mail"), "b@x.test") == (
         "unsubscribed",
         "b@x.test: wants nothing of default any more (mail)",
     )

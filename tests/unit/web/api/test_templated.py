@@ -49,18 +49,18 @@ async def test_a_message_is_made_of_its_template(tmp_path: Path) -> None:
 async def test_the_page_says_how(tmp_path: Path) -> None:
     page = (Path(__file__).parents[4] / "docs/howto/send-from-templates.md").read_text()
     files = dict(re.findall(r"`([a-z]+\.[a-z]+)`[^`]*?:\n\n```\w+\n(.*?)```", page, re.S))
-    (asked,) = re.findall(r"```json\n(\{\"from.*?)```", page, re.S)
     async with running(tmp_path) as site:
         template = {"subject": "Your order", "html": files["welcome.html"]}
         assert (await site.client.put("/api/v1/templates/welcome", json=template)).is_success
-        body = asked.replace("shop.example", "here.test")
-        json = {"Content-Type": "application/json"}
-        taken = await site.client.post(URL, content=body, headers=json)
+        item = {"count": 1, "title": "Tea"}
+        data = {"name": "Ann", "url": "https://shop.example/o/18", "items": [item]}
+        asked = {"from": "ann@here.test", "to": "bob@here.test", "template": "welcome"}
+        taken = await site.client.post(URL, json=asked | {"data": data})
         assert taken.status_code == 202, taken.text
         message = await stored(site, taken.json()["id"])
         assert message.text("subject") == "Your order"
         (missing,) = re.findall(r"```json\n(\{\"type.*?)```", page, re.S)
-        lacking = msgspec.json.decode(body) | {"data": {"name": "Ann", "items": []}}
+        lacking = asked | {"data": {"name": "Ann", "items": []}}
         refused = await site.client.post(URL, json=lacking)
         assert refused.json() == msgspec.json.decode(missing)
 
