@@ -9,7 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-CLIENT = Path(__file__).resolve().parents[1] / "src/postroad/client"
+ROOT = Path(__file__).resolve().parents[1]
+CLIENT = ROOT / "src/postroad/client"
 
 _WORDS = (
     (
@@ -32,16 +33,17 @@ def without_asyncio(source: str) -> str:
     source = re.sub(r"\b(?:async|await) ", "", source)
     source = re.sub(r"\bAsync([A-Z])", r"\1", source)
     source = re.sub(r"for (\w+) in ([\w.]+):\n +yield \1\n", r"yield from \2\n", source)
-    ruff = [
-        str(Path(sys.executable).with_name("ruff")),
+    ruff = str(Path(sys.executable).with_name("ruff"))
+    words = [
+        ruff,
         "format",
+        "--config",
+        str(ROOT / "pyproject.toml"),
         "--stdin-filename",
         "sync.py",
         "-",
     ]
-    done = subprocess.run(
-        ruff, input=source, capture_output=True, text=True, check=True, cwd=CLIENT
-    )
+    done = subprocess.run(words, input=source, capture_output=True, text=True, check=True)
     return done.stdout
 
 

@@ -182,11 +182,7 @@ class Templates:
         return self._do(templates.save(name, draft))
 
     def preview(
-        self,
-        name: str,
-        data: Mapping[str, Any] | None = None,
-        *,
-        version: int | None = None,
+        self, name: str, data: Mapping[str, Any] | None = None, *, version: int | None = None
     ) -> Rendered:
         """Render one without sending anything: with its sample, unless there is data."""
         return self._do(templates.preview(name, data, version))
@@ -207,11 +203,7 @@ class Suppressions:
         self._do = do
 
     def find(
-        self,
-        stream: str | None = None,
-        *,
-        address: str | None = None,
-        page_size: int = 100,
+        self, stream: str | None = None, *, address: str | None = None, page_size: int = 100
     ) -> Iterator[Suppression]:
         """Find entries of a stream, for an address or ``@domain``. Pages are asked for as they are
         needed.
