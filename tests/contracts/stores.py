@@ -47,6 +47,7 @@ from postroad.ports import (
     LoginStore,
     MailboxLocks,
     MailboxStore,
+    OwnerStore,
     QueueStore,
     SecurityStore,
     SessionStore,
@@ -94,6 +95,7 @@ class Store(Protocol):
     def api_keys(self) -> ApiKeyStore: ...
     @property
     def sessions(self) -> SessionStore: ...
+    def owners(self) -> OwnerStore: ...
     @property
     def webhooks(self) -> WebhookStore: ...
     @property

@@ -68,6 +68,8 @@ from postroad.model import (
     PasswordSet,
     PolicyType,
     PutOff,
+    Quota,
+    QuotaSet,
     Released,
     Reply,
     Retried,
@@ -98,6 +100,9 @@ from postroad.model import (
     TlsResult,
     Unsubscribed,
     Unsuppressed,
+    Vacation,
+    VacationAnswered,
+    VacationSet,
     Webhook,
     WebhookAdded,
     WebhookChanged,
@@ -333,6 +338,14 @@ CHANGES = st.one_of(
         TIMES,
     ),
     st.builds(GrantEnded, TIMES, ACCOUNTS, st.integers(0, 4)),
+    st.builds(QuotaSet, TIMES, ACCOUNTS, st.sampled_from([Quota(), Quota(9), Quota(0, 7)])),
+    st.builds(VacationSet, TIMES, ACCOUNTS, st.builds(Vacation, st.booleans(), TIMES)),
+    st.builds(
+        lambda at, account, sender: VacationAnswered(at, account, sender, at - 9),
+        TIMES,
+        ACCOUNTS,
+        st.sampled_from(["a@x", "b@x"]),
+    ),
     st.builds(
         AppPasswordAdded,
         TIMES,
@@ -523,6 +536,12 @@ class StoresAgree(RuleBasedStateMachine):
             self.both(lambda store, number=account: store.sessions.factor(number))
             self.both(lambda store, number=account: store.sessions.passkeys(number))
             self.both(lambda store, number=account: store.sessions.grants(number))
+        self.both(lambda store: store.owners.quotas(120.0))
+        for account in (1, 2, 3):
+            self.both(lambda store, number=account: store.owners.quota(number))
+            self.both(lambda store, number=account: store.owners.vacation(number))
+            self.both(lambda store, number=account: store.owners.answers(number, 120.0))
+            self.both(lambda store, number=account: store.owners.answered(number, "a@x"))
         self.both(lambda store: store.webhooks.all())
         for hook in (1, 2):
             self.both(lambda store, hook=hook: store.webhooks.cursor(hook))

@@ -134,6 +134,8 @@ from postroad.model.outcome import (
     Unknown,
     outcome_of,
 )
+from postroad.model.owner import Quota, Vacation
+from postroad.model.owner_change import QuotaSet, VacationAnswered, VacationSet
 from postroad.model.reading import Clicked, Opened, Unsubscribed
 from postroad.model.reply import InvalidReply, Reply
 from postroad.model.route import Host, Route, RouteKind, RouteTaken, Step, TlsPolicy
@@ -289,6 +291,8 @@ __all__ = [
     "PermanentFailure",
     "PolicyType",
     "PutOff",
+    "Quota",
+    "QuotaSet",
     "Recipient",
     "Released",
     "RenderJob",
@@ -345,6 +349,9 @@ __all__ = [
     "Unsuppressed",
     "Upload",
     "Uploaded",
+    "Vacation",
+    "VacationAnswered",
+    "VacationSet",
     "WebSession",
     "Webhook",
     "WebhookAdded",

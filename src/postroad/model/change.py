@@ -42,6 +42,7 @@ from postroad.model.label import KeptAnswer
 from postroad.model.login import Login
 from postroad.model.message import ContentRef, Message, Staged
 from postroad.model.outcome import Outcome
+from postroad.model.owner_change import OwnerChange
 from postroad.model.reading import Clicked, Opened, Unsubscribed
 from postroad.model.reply import Reply
 from postroad.model.route import RouteTaken, Step
@@ -400,6 +401,7 @@ Change: TypeAlias = (
     | AccountRemoved
     | PasswordSet
     | OperatorSet
+    | OwnerChange
     | AppPasswordAdded
     | AppPasswordRemoved
     | LoggedIn

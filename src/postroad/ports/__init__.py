@@ -37,6 +37,7 @@ from postroad.ports.mailbox import (
 )
 from postroad.ports.moments import Moments
 from postroad.ports.network import ConnectFailed, Network, Stream, TlsFailed
+from postroad.ports.owners import OwnerStore
 from postroad.ports.queue import Lease, QueueFilter, QueueItem, QueueStore
 from postroad.ports.resolver import Answer, AnswerStatus, Resolver
 from postroad.ports.security import SecurityStore
@@ -92,6 +93,7 @@ __all__ = [
     "Moments",
     "Network",
     "NotNow",
+    "OwnerStore",
     "QueueFilter",
     "QueueItem",
     "QueueStore",

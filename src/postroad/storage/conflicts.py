@@ -53,6 +53,11 @@ def no_domain(name: str) -> Conflict:
     return Conflict(f"There is no local domain {name}. See: postroad domain list")
 
 
+def answered_already() -> Conflict:
+    """Return the conflict of a sender who was answered a while ago."""
+    return Conflict("That sender was answered already, a while ago. Nothing has to be done.")
+
+
 def no_account(account: int) -> Conflict:
     """Return the conflict of changing an account that is not there."""
     return Conflict(

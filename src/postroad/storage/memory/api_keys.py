@@ -1,8 +1,13 @@
 """`ports.ApiKeyStore` in memory, and how its changes are applied."""
 
+from typing import TYPE_CHECKING, Any
+
 from postroad.model import ApiKey, ApiKeyAdded, ApiKeyRemoved
 from postroad.storage.conflicts import api_key_exists, no_api_key
-from postroad.storage.memory.state import State, Undo
+from postroad.storage.memory.state import State
+
+if TYPE_CHECKING:
+    from postroad.storage.memory.apply import Application
 
 
 class MemoryApiKeys:
@@ -20,16 +25,19 @@ class MemoryApiKeys:
         return [key for _, key in sorted(self._state.api_keys.items())]
 
 
-def add(state: State, undo: Undo, change: ApiKeyAdded) -> None:
-    """Raises `Conflict` where name or id is taken."""
-    key = change.key
-    if key.name in state.api_keys or any(key.id == each.id for each in state.api_keys.values()):
+def _added(do: "Application", change: ApiKeyAdded) -> None:
+    api_keys, key = do.state.api_keys, change.key
+    if key.name in api_keys or any(key.id == each.id for each in api_keys.values()):
         raise api_key_exists(key.name)
-    undo.put(state.api_keys, key.name, key)
+    do.undo.put(api_keys, key.name, key)
+    do.note(change)
 
 
-def remove(state: State, undo: Undo, change: ApiKeyRemoved) -> None:
-    """Raises `Conflict` where there is none."""
-    if change.name not in state.api_keys:
+def _removed(do: "Application", change: ApiKeyRemoved) -> None:
+    if change.name not in do.state.api_keys:
         raise no_api_key(change.name)
-    undo.delete(state.api_keys, change.name)
+    do.undo.delete(do.state.api_keys, change.name)
+    do.note(change)
+
+
+APPLY: dict[type, Any] = {ApiKeyAdded: _added, ApiKeyRemoved: _removed}

@@ -8,8 +8,6 @@ from postroad.model import (
     Accepted,
     AccountRemoved,
     AnswerKept,
-    ApiKeyAdded,
-    ApiKeyRemoved,
     Attempted,
     Bounced,
     Change,
@@ -50,6 +48,7 @@ from postroad.storage.memory import (
     email_state,
     junk,
     labels,
+    owners,
     sessions,
     templates,
     webhooks,
@@ -245,6 +244,7 @@ def _account_removed(do: Application, change: AccountRemoved) -> None:
     junk.forget(do, change.account)
     email_state.account_removed(do, change.account)
     sessions.account_removed(do, change.account)
+    owners.account_removed(do, change.account)
     for key in [key for key in state.app_passwords if key[0] == change.account]:
         do.undo.delete(state.app_passwords, key)
     for number, stored in list(state.mailboxes.items()):
@@ -313,16 +313,6 @@ def _unsuppressed(do: Application, change: Unsuppressed) -> None:
         do.note(replace(change, addresses=tuple(gone)))
 
 
-def _api_key_added(do: Application, change: ApiKeyAdded) -> None:
-    api_keys.add(do.state, do.undo, change)
-    do.note(change)
-
-
-def _api_key_removed(do: Application, change: ApiKeyRemoved) -> None:
-    api_keys.remove(do.state, do.undo, change)
-    do.note(change)
-
-
 def _answer_kept(do: Application, change: AnswerKept) -> None:
     labels.keep(do.state, do.undo, change)
 
@@ -373,8 +363,7 @@ _APPLY: dict[type, Any] = {
     Unsubscribed: _came_back,
     Suppressed: _suppressed,
     Unsuppressed: _unsuppressed,
-    ApiKeyAdded: _api_key_added,
-    ApiKeyRemoved: _api_key_removed,
+    **api_keys.APPLY,
     AnswerKept: _answer_kept,
     StsPolicyKept: _sts_policy_kept,
     TlsCounted: _tls_counted,
@@ -384,4 +373,5 @@ _APPLY: dict[type, Any] = {
     **webhooks.APPLY,
     **directory.APPLY,
     **sessions.APPLY,
+    **owners.APPLY,
 }

@@ -26,11 +26,13 @@ from postroad.model import (
     Mailbox,
     Message,
     Passkey,
+    Quota,
     SecondFactor,
     StsPolicy,
     Suppression,
     Template,
     TlsResult,
+    Vacation,
     Webhook,
     WebhookPost,
     WebSession,
@@ -72,6 +74,9 @@ class State:
         self.factors: dict[int, SecondFactor] = {}
         self.passkeys: dict[bytes, Passkey] = {}
         self.grants: dict[int, Grant] = {}
+        self.quotas: dict[int, tuple[Quota, float]] = {}
+        self.vacations: dict[int, Vacation] = {}
+        self.vacation_answers: dict[tuple[int, str], float] = {}
         self.webhooks: dict[str, Webhook] = {}
         self.webhook_cursors: dict[int, int] = {}
         self.webhook_posts: dict[tuple[int, int, int], WebhookPost] = {}

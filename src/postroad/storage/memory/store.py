@@ -4,6 +4,7 @@ from postroad.storage.memory.api_keys import MemoryApiKeys
 from postroad.storage.memory.emails import MemoryEmails
 from postroad.storage.memory.junk import MemoryJunk
 from postroad.storage.memory.labels import MemoryLabels
+from postroad.storage.memory.owners import MemoryOwners
 from postroad.storage.memory.ports import (
     BeforeCommit,
     MemoryContents,
@@ -51,6 +52,7 @@ class MemoryStore:
         self.junk = MemoryJunk(self.state)
         self.api_keys = MemoryApiKeys(self.state)
         self.sessions = MemorySessions(self.state)
+        self.owners = MemoryOwners(self.state)
         self.templates = MemoryTemplates(self.state)
         self.webhooks = MemoryWebhooks(self.state)
         self.labels = MemoryLabels(self.state)

@@ -19,6 +19,7 @@ from postroad.ports import (
     LabelStore,
     LoginStore,
     MailboxStore,
+    OwnerStore,
     QueueStore,
     SecurityStore,
     SessionStore,
@@ -46,6 +47,7 @@ from postroad.storage.sql.labels import SqlLabels
 from postroad.storage.sql.ledger import SqlLedger
 from postroad.storage.sql.logins import SqlLogins
 from postroad.storage.sql.mailboxes import SqlMailboxes
+from postroad.storage.sql.owners import SqlOwners
 from postroad.storage.sql.queue import SqlQueue
 from postroad.storage.sql.security import SqlSecurity
 from postroad.storage.sql.sessions import SqlSessions
@@ -97,6 +99,7 @@ class PostgresStore:
         self.junk: JunkStore = threaded(database, SqlJunk(here))
         self.api_keys: ApiKeyStore = threaded(database, SqlApiKeys(here))
         self.sessions: SessionStore = threaded(database, SqlSessions(here))
+        self.owners: OwnerStore = threaded(database, SqlOwners(here))
         self.templates: TemplateStore = threaded(database, SqlTemplates(here))
         self.labels: LabelStore = threaded(database, SqlLabels(here))
         self.suppressions: SuppressionStore = threaded(database, SqlSuppressions(here))

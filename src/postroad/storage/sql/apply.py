@@ -45,7 +45,16 @@ from postroad.model import (
     encode_changes,
 )
 from postroad.storage import conflicts
-from postroad.storage.sql import api_keys, junk, labels, security, sessions, templates, webhooks
+from postroad.storage.sql import (
+    api_keys,
+    junk,
+    labels,
+    owners,
+    security,
+    sessions,
+    templates,
+    webhooks,
+)
 from postroad.storage.sql import apply_directory as directory
 from postroad.storage.sql import apply_emails as emails
 from postroad.storage.sql import apply_logins as logins
@@ -156,6 +165,7 @@ def _moved(connection: Connection, change: Moved) -> None:
 def _account_removed(connection: Connection, change: AccountRemoved) -> None:
     mailboxes = directory.account_removed(connection, change)
     junk.forget(connection, change.account)
+    owners.account_removed(connection, change.account)
     uploads = emails.account_removed(connection, change.account)
     contents = [
         row
@@ -227,6 +237,7 @@ def _directory(connection: Connection, change: Any) -> None:
 _DIRECTORY: dict[type, Any] = {
     **directory.APPLY,
     **api_keys.APPLY,
+    **owners.APPLY,
     **templates.APPLY,
     **webhooks.APPLY,
 }

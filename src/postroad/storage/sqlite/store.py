@@ -19,6 +19,7 @@ from postroad.storage.sql.labels import SqlLabels
 from postroad.storage.sql.ledger import SqlLedger
 from postroad.storage.sql.logins import SqlLogins
 from postroad.storage.sql.mailboxes import SqlMailboxes
+from postroad.storage.sql.owners import SqlOwners
 from postroad.storage.sql.queue import SqlQueue
 from postroad.storage.sql.security import SqlSecurity
 from postroad.storage.sql.sessions import SqlSessions
@@ -74,6 +75,7 @@ class SqliteStore:
         self.junk = SqlJunk(database)
         self.api_keys = SqlApiKeys(database)
         self.sessions = SqlSessions(database)
+        self.owners = SqlOwners(database)
         self.templates = SqlTemplates(database)
         self.webhooks = SqlWebhooks(database)
         self.labels = SqlLabels(database)

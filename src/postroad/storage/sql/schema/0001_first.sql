@@ -224,6 +224,28 @@ CREATE TABLE oauth_grant (
 );
 CREATE INDEX oauth_grant_by_account ON oauth_grant (account, used_at);
 
+-- How much mail accounts may have, where an operator said so for them.
+CREATE TABLE quota (
+    account  INTEGER PRIMARY KEY,
+    octets   INTEGER,                       -- 0: no limit; null: as configured
+    messages INTEGER,
+    set_at   REAL    NOT NULL
+);
+CREATE INDEX quota_by_set_at ON quota (set_at, account);
+
+-- What accounts answer while their owners are away, and whom they answered of late.
+CREATE TABLE vacation (
+    account  INTEGER PRIMARY KEY,
+    vacation TEXT    NOT NULL               -- Vacation, JSON
+);
+CREATE TABLE vacation_answer (
+    account INTEGER NOT NULL,
+    sender  TEXT    NOT NULL,               -- folded
+    at      REAL    NOT NULL,
+    PRIMARY KEY (account, sender)
+) WITHOUT ROWID;
+CREATE INDEX vacation_answer_by_at ON vacation_answer (account, at);
+
 -- Who logged in, or tried to; written in batches, and only the newest are kept (LoggedIn).
 CREATE TABLE login (
     sequence     INTEGER PRIMARY KEY,
