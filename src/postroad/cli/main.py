@@ -24,6 +24,7 @@ from postroad.cli import (
     plan,
     queue,
     quickstart,
+    quota,
     reports,
     route,
     schedule,
@@ -59,6 +60,7 @@ queue.app.command("cancel")(schedule.cancel)
 app.add_typer(queue.app, name="queue")
 app.command("journey")(journey.journey)
 app.command("top")(top.top)
+account.app.command("quota")(quota.quota)
 app.add_typer(account.app, name="account")
 app.add_typer(api_key.app, name="api-key")
 app.add_typer(webhook.app, name="webhook")

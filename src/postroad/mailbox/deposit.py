@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from postroad.mailbox.folders import Folders
 from postroad.mailbox.junk import JunkFilter
+from postroad.mailbox.quota import Quotas
 from postroad.message.trace import return_path
 from postroad.model import (
     JUNK,
@@ -67,6 +68,7 @@ class LocalDeliverer:
         clock: Clock,
         entropy: Entropy,
         junk: JunkFilter | None = None,
+        quotas: Quotas | None = None,
         batch: int = BATCH,
     ) -> None:
         self._mailboxes = mailboxes
@@ -75,6 +77,7 @@ class LocalDeliverer:
         self._batch = batch
         self._usable: dict[int, float] = {}
         self._junk = junk
+        self._quotas = quotas
         self._taught: dict[int, int] = {}  # mailboxes whose owner taught what is junk: the account
         self._folders = Folders(mailboxes, clock, entropy)
 
@@ -109,6 +112,7 @@ class LocalDeliverer:
         made: list[MailboxAdded] = []
         steps: list[Step] = []
         tokens: list[tuple[str, ...]] = []
+        quotas = self._quotas
         for delivery in job.deliveries:
             problem = await self._problem(delivery)
             if problem is not None:
@@ -116,7 +120,15 @@ class LocalDeliverer:
                 continue
             mailbox, folder = delivery.mailbox, delivery.folder
             assert mailbox is not None, "a delivery without a mailbox is a problem"
+            fields = prefix + delivered_to(delivery.recipient)
+            size = len(fields) + message.content.size
             try:
+                if quotas is not None and quotas.active:
+                    full = await quotas.problem(mailbox, size)
+                    if full is not None:
+                        outcomes.append((delivery.ordinal, _failed(full)))
+                        continue
+                    quotas.took(mailbox, size)
                 if self._taught and mailbox in self._taught and not folder:
                     if not stored:
                         return None
@@ -129,7 +141,6 @@ class LocalDeliverer:
             except Exception as error:
                 outcomes.append((delivery.ordinal, _not_judged(error)))
                 continue
-            fields = prefix + delivered_to(delivery.recipient)
             outcomes.append((delivery.ordinal, _DELIVERED))
             changes.append(
                 Deposited(
@@ -139,7 +150,7 @@ class LocalDeliverer:
                     mailbox=mailbox,
                     content=message.content,
                     prefix=fields,
-                    size=len(fields) + message.content.size,
+                    size=size,
                 )
             )
         return Attempt(
@@ -238,6 +249,10 @@ class LocalSession:
 def delivered_to(recipient: Address) -> bytes:
     """Return the Delivered-To field (RFC 9228 §3): where aliases led, and what tells a loop."""
     return f"Delivered-To: {recipient}\r\n".encode()
+
+
+def _failed(reply: Reply) -> Outcome:
+    return PermanentFailure(reply) if reply.permanent else TemporaryFailure(reply)
 
 
 def _unreadable(error: StorageError) -> Outcome:

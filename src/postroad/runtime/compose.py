@@ -96,6 +96,7 @@ class System:
             clock=office.clock,
             entropy=office.entropy,
             junk=office.junk_filter,
+            quotas=office.quotas,
         )
         self._deliverer = LocalOrRemote(
             local, self._maker.remote(current, {}), make_returns(office)
@@ -122,6 +123,7 @@ class System:
             signing=current.signing,
             mailings=office.mailings,
             labels=store.labels,
+            quotas=office.quotas,
         )
         self.book = LoginBook(
             ledger=store.ledger, clock=office.clock, settings=settings.login_book(config)
@@ -236,6 +238,7 @@ class System:
         self._deliverer.remote = self._maker.remote(self._in_force, self.listening)
         if self._in_force.signing is not None:
             self._maker.start_signers()
+        await self.office.quotas.refresh()
         await self._serve()
         self._chores.keep(self._wanted_chores())
         self._started = True
@@ -279,6 +282,7 @@ class System:
         self._deliverer.remote = self._maker.remote(fresh, self.listening)
         self.intake.policy, self.intake.settings = fresh.policy, fresh.intake
         self.intake.signing = fresh.signing
+        self.office.quotas.configure(settings.quotas(fresh.config))
         self._doors.configure(fresh.config, fresh.tls)
         await self._serve()
         if self._started:
@@ -304,6 +308,7 @@ class System:
         yield Chore("queue", None, self.queue.run)
         yield Chore("logins", None, self.book.run)
         yield Chore("live", None, self.metrics.live.run)
+        yield Chore("quotas", None, self.office.quotas.run)
         yield Chore("standings", config.abuse.standing_write_seconds, self._write_standings)
         if config.tls.watch_seconds:
             yield Chore("watch certificate", config.tls.watch_seconds, self._watch_certificate)

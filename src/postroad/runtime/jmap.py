@@ -37,6 +37,7 @@ def make_jmap(office: Office, intake: Intake) -> Jmap:
             settings=settings,
             noticing=noticing,
             counts=KnownCounts(store.emails),
+            quotas=office.quotas,
             lessons=office.junk if office.config.junk.learn else None,
         )
     )

@@ -11,6 +11,7 @@ from postroad.delivery.above import ContentAbove
 from postroad.delivery.forward import Forwarding, Seal
 from postroad.delivery.return_path import ReturningToUs
 from postroad.mailbox.junk import JunkFilter
+from postroad.mailbox.quota import Quotas
 from postroad.message.bounce.classify import Classification, Classifier
 from postroad.model import DEFAULT_STREAM, Address, Reply
 from postroad.network import SystemClock, SystemEntropy
@@ -41,6 +42,7 @@ from postroad.service.keys import Keys
 from postroad.service.mail import Mail
 from postroad.service.mailing import Mailings
 from postroad.service.passwords import Passwords
+from postroad.service.quotas import QuotaDesk
 from postroad.service.recipients import Recipients
 from postroad.service.reports import Reports
 from postroad.service.returns import ReturnAddresses
@@ -162,6 +164,19 @@ class Office:
         self.junk_filter: JunkFilter | None = None
         if config.junk.learn:
             self.junk_filter = JunkFilter(store=store.junk, content=store.content, settings=junk)
+        self.quotas = Quotas(
+            owners=store.owners,
+            mailboxes=store.mailboxes,
+            clock=clock,
+            settings=settings.quotas(config),
+        )
+        self.quota_desk = QuotaDesk(
+            ledger=ledger,
+            directory=directory,
+            owners=store.owners,
+            quotas=self.quotas,
+            clock=clock,
+        )
         self.mail = Mail(
             ledger=ledger,
             directory=directory,

@@ -12,7 +12,8 @@ from postroad.delivery.https import Fetcher, FetchSettings
 from postroad.delivery.settings import DeliverySettings, Provider, RelayHost, Source
 from postroad.mailbox import ReadAhead
 from postroad.mailbox.junk import JunkSettings
-from postroad.model import Address, ServerKind
+from postroad.mailbox.quota import QuotaSettings
+from postroad.model import Address, Quota, ServerKind
 from postroad.network import ResolverSettings, SystemClock, parse_nameserver
 from postroad.network.acme import (
     AcmeSettings,
@@ -29,6 +30,7 @@ from postroad.policy.checks.recognition import Recognition
 from postroad.ports import Clock, Network, Resolver, TokenVerifier
 from postroad.queue import ProviderLimit, QueueSettings, StreamPolicy
 from postroad.runtime.config import AcmeMode, Config
+from postroad.runtime.config.quota import WhenFull
 from postroad.runtime.config.sources import read_source, read_step
 from postroad.servers.smtp import SMTPLimits
 from postroad.service.authenticate import AuthenticatorSettings
@@ -154,6 +156,13 @@ def junk(config: Config) -> JunkSettings:
         max_lessons=section.max_lessons,
         message_tokens=section.max_message_tokens,
     )
+
+
+def quotas(config: Config) -> QuotaSettings:
+    """How much mail accounts may have."""
+    section = config.quota
+    default = Quota(section.octets, section.messages)
+    return QuotaSettings(default, refuse=section.when_full is WhenFull.REFUSE)
 
 
 def _is_of_more_workers(name: str, workers: int, node: str) -> bool:

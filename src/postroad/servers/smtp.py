@@ -225,7 +225,12 @@ class SMTPConnection(Connection[SMTPServer]):
         recipient = event.recipient
         service = self._service
         targets = service.intake.recipients.remembered(recipient.address)
-        if targets is None or service.policy.has(RcptTo) or not self._takes(recipient, targets):
+        if (
+            targets is None
+            or service.intake.quotas.active
+            or service.policy.has(RcptTo)
+            or not self._takes(recipient, targets)
+        ):
             return self._reply(self._rcpt(recipient))
         self._accepted.append(Accepted(recipient, targets))
         self.machine.reply(_RECIPIENT_OK)
@@ -261,6 +266,10 @@ class SMTPConnection(Connection[SMTPServer]):
                 if reply is not None:
                     self._note_refusal("recipient refused", decision, recipient=str(address))
                     return await self._refuse_recipient(reply)
+        if service.intake.quotas.active:
+            full = await service.intake.too_much(targets, self._envelope().size or 0)
+            if full is not None:
+                return await self._refuse_recipient(full)
         self._accepted.append(Accepted(recipient, targets, quarantined))
         return _RECIPIENT_OK
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from postroad.mailbox.quota import NoQuotas, Quotas
 from postroad.model import (
     Envelope,
     Origin,
@@ -22,10 +23,12 @@ from postroad.queue import Queue
 from postroad.service.incoming import Incoming as Incoming
 from postroad.service.intake_settings import IntakeSettings as IntakeSettings
 from postroad.service.mailing import Mailings
-from postroad.service.recipients import Accepted, Recipients
+from postroad.service.recipients import Accepted, Recipients, Target
 from postroad.service.signing import Signing
 from postroad.service.suspected import refusal_of
 from postroad.service.wishes import NO_WISHES, Wishes
+
+_NO_QUOTAS = NoQuotas()
 
 
 class Intake:
@@ -44,9 +47,11 @@ class Intake:
         signing: Signing | None = None,
         mailings: Mailings | None = None,
         labels: LabelStore | None = None,
+        quotas: Quotas | NoQuotas = _NO_QUOTAS,
     ) -> None:
         self.mailings = mailings
         self.labels = labels
+        self.quotas = quotas
         self.queue = queue
         self.content = content
         self.recipients = recipients
@@ -73,6 +78,12 @@ class Intake:
     def refuses(self, accepted: Accepted, origin: Origin) -> Reply | None:
         """Return the refusal of a recipient of suspected mail, see `service.suspected`."""
         return refusal_of(accepted, origin, pass_on=self.settings.pass_on_quarantined)
+
+    async def too_much(self, targets: Sequence[Target], size: int) -> Reply | None:
+        """Return why a message of `size` octets (0: not known yet) is not taken for a recipient that
+        leads to full mailboxes alone. Asked where `quotas.active`. Raises `StorageError`.
+        """
+        return await self.quotas.refusal([each.mailbox for each in targets], size)
 
     async def submit(self, envelope: Envelope, data: bytes, origin: Origin) -> Reply:
         """Take a whole message (CRLF line ends) for all recipients of the envelope.

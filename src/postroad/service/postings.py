@@ -96,6 +96,11 @@ class Postings:
             if isinstance(targets, Reply):
                 refused.append((place, targets))
                 continue
+            if intake.quotas.active:
+                full = await intake.too_much(targets, len(posting.data))
+                if full is not None:
+                    refused.append((place, full))
+                    continue
             taken = Accepted(Recipient(address), targets)
             if asks:
                 ruled = await self._rcpt(policy, posting, address, decision, taken)

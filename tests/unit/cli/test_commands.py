@@ -76,6 +76,26 @@ def submit(config: Path, sender: str, *recipients: str) -> None:
     run(put())
 
 
+def test_quotas_of_accounts(cli: Cli) -> None:
+    cli("domain", "add", "here.test")
+    cli("account", "add", "ann@here.test")
+    assert cli.json("account", "quota", "ann@here.test") == {
+        "address": "ann@here.test",
+        "octets": {"used": 0, "limit": None},
+        "messages": {"used": 0, "limit": None},
+    }
+    shown = cli("account", "quota", "ann@here.test", "--octets", "2 KiB", "--messages", "0")
+    assert re.search(r"octets +0 +2048\n", shown)
+    assert re.search(r"messages +0 +none\n", shown)
+    shown = cli("account", "quota", "ann@here.test", "--octets", "default")
+    assert re.search(r"octets +0 +none \(default\)\n", shown)
+    assert cli.json("account", "quota", "ann@here.test", "--octets", "9")["octets"]["limit"] == 9
+    cli("account", "quota", "ann@here.test", "--octets", "much", code=64)
+    assert "--octets" in cli.error
+    cli("account", "quota", "ann@here.test", "--octets", str(2**60), code=65)
+    cli("account", "quota", "eve@here.test", code=67)
+
+
 def test_domains_accounts_and_aliases(cli: Cli) -> None:
     cli("domain", "add", "Here.Test")
     cli("domain", "add", "other.test", "--catch-all", "jo@here.test", "--subaddress", "-")

@@ -18,6 +18,7 @@ from postroad.runtime.config.mail import Pop3Section, QueueSection, StorageSecti
 from postroad.runtime.config.mta_sts import MtaStsSection
 from postroad.runtime.config.oauth import OauthSection
 from postroad.runtime.config.policy import PolicySection
+from postroad.runtime.config.quota import QuotaSection
 from postroad.runtime.config.reports import DmarcReportsSection, TlsReportsSection
 from postroad.runtime.config.server import (
     AcmeMode,
@@ -54,6 +55,7 @@ class Config(Section):
     trust: TrustSection = Field(default_factory=TrustSection)
     abuse: AbuseSection = Field(default_factory=AbuseSection)
     junk: JunkSection = Field(default_factory=JunkSection)
+    quota: QuotaSection = Field(default_factory=QuotaSection)
     policy: PolicySection = Field(default_factory=PolicySection)
     pop3: Pop3Section = Field(default_factory=Pop3Section)
     auth: AuthSection = Field(default_factory=AuthSection)

@@ -90,8 +90,11 @@ def _split(text: str) -> tuple[str, int | None]:
 
 def _to_octets(value: Any) -> Any:
     """``"50 MiB"`` is easier to read than 52428800; both are taken."""
-    if not isinstance(value, str):
-        return value
+    return parse_octets(value) if isinstance(value, str) else value
+
+
+def parse_octets(value: str) -> int:
+    """Read ``65536``, ``64 KiB`` or ``50 MiB``. Raises `ValueError` in words."""
     match = _OCTETS.fullmatch(value.strip())
     unit = _OCTET_UNITS.get(match[2].lower()) if match else None
     if match is None or unit is None:

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from msgspec import Struct, field
 
+from postroad.mailbox.quota import Quotas
 from postroad.model import Account, Address, Change, Group
 from postroad.ports import (
     Clock,
@@ -68,6 +69,7 @@ class Desk(Struct):
     noticing: Noticing
     counts: KnownCounts
     lessons: Lessons | None = None
+    quotas: Quotas | None = None
     lists: KnownLists = field(default_factory=KnownLists)
 
     async def commit(self, *changes: Change) -> None:

@@ -24,6 +24,7 @@ async def file_message(context: Context, filing: Filing, data: bytes, number: in
     """File a message; `number` becomes the id of its content. Raises `SetError`, `StorageError`."""
     writer = context.desk.content.stage(number)
     try:
+        await _has_room(context, len(data))
         writer.write(data)
         staged = await writer.finish()
         return await _commit(context, filing, staged)
@@ -38,6 +39,7 @@ async def file_blob(context: Context, filing: Filing, blob: Blob) -> Email:
     part = blob.part
     first, last = (0, blob.whole_size) if part is None else (part.begin, part.end)
     try:
+        await _has_room(context, last - first)
         before = b""
         for begin in range(first, last, PIECE_OCTETS):
             piece = await read_raw(context, blob, begin, min(begin + PIECE_OCTETS, last))
@@ -50,6 +52,17 @@ async def file_blob(context: Context, filing: Filing, blob: Blob) -> Email:
     except BaseException:
         writer.discard()
         raise
+
+
+async def _has_room(context: Context, size: int) -> None:
+    """Raise `SetError` where the account's mailboxes are too full for a message of that size."""
+    quotas, inbox = context.desk.quotas, context.account.inbox
+    if quotas is None:
+        return
+    full = await quotas.problem(inbox, size)
+    if full is not None:
+        raise SetError("overQuota", full.text)
+    quotas.took(inbox, size)
 
 
 def _lines_end_well(piece: bytes, last: bool) -> bool:

@@ -31,6 +31,12 @@ from postroad.service.jmap.mailbox_get import (
     mailbox_query_changes,
 )
 from postroad.service.jmap.mailbox_set import mailbox_set
+from postroad.service.jmap.quota import (
+    quota_changes,
+    quota_get,
+    quota_query,
+    quota_query_changes,
+)
 from postroad.service.jmap.search import search_snippet_get
 from postroad.service.jmap.submission import (
     submission_changes,
@@ -55,7 +61,8 @@ log = structlog.get_logger("postroad.jmap")
 CORE = "urn:ietf:params:jmap:core"
 MAIL = "urn:ietf:params:jmap:mail"
 SUBMISSION = "urn:ietf:params:jmap:submission"
-_ALL = (CORE, MAIL, SUBMISSION)
+QUOTA = "urn:ietf:params:jmap:quota"
+_ALL = (CORE, MAIL, SUBMISSION, QUOTA)
 
 Method = Callable[[Context, Arguments], Awaitable[Any]]
 
@@ -84,6 +91,10 @@ METHODS: dict[str, tuple[str, Method]] = {
     "EmailSubmission/changes": (SUBMISSION, submission_changes),
     "EmailSubmission/query": (SUBMISSION, submission_query),
     "EmailSubmission/set": (SUBMISSION, submission_set),
+    "Quota/get": (QUOTA, quota_get),
+    "Quota/changes": (QUOTA, quota_changes),
+    "Quota/query": (QUOTA, quota_query),
+    "Quota/queryChanges": (QUOTA, quota_query_changes),
 }
 """Methods by name, each with the capability that a request has to use for it."""
 
@@ -166,6 +177,7 @@ class Jmap:
                 "mayCreateTopLevelMailbox": True,
             },
             SUBMISSION: self._submission(),
+            QUOTA: {},
         }
 
     def _submission(self) -> dict[str, Any]:

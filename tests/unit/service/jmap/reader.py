@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from postroad.mailbox.quota import Quotas, QuotaSettings
 from postroad.model import (
     Accepted as AcceptedChange,
 )
@@ -27,7 +28,7 @@ from postroad.policy import Policy
 from postroad.service.intake import Intake, IntakeSettings
 from postroad.service.jmap import Desk, Jmap, JmapSettings
 from postroad.service.jmap.counting import KnownCounts
-from postroad.service.jmap.jmap import CORE, MAIL, SUBMISSION, Visitor
+from postroad.service.jmap.jmap import CORE, MAIL, QUOTA, SUBMISSION, Visitor
 from postroad.service.jmap.noticing import Noticing
 from postroad.service.postings import Postings
 from postroad.service.recipients import Recipients
@@ -81,7 +82,13 @@ class MethodRefused(Exception):
 class Reader:
     """Ann's mail client."""
 
-    def __init__(self, store: Store, policy: Policy | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        store: Store,
+        policy: Policy | None = None,
+        quotas: QuotaSettings | None = None,
+        **settings: Any,
+    ) -> None:
         self.store = store
         self.clock = FakeClock()
         entropy: Any = SystemEntropy()
@@ -96,6 +103,9 @@ class Reader:
             entropy=entropy,
             policy=policy or Policy(()),
             settings=IntakeSettings("mx.example.org"),
+        )
+        self.quotas = Quotas(
+            owners=store.owners, mailboxes=store.mailboxes, clock=self.clock, settings=quotas
         )
         noticing = Noticing(
             ledger=store.ledger,
@@ -119,6 +129,7 @@ class Reader:
                 settings=JmapSettings(hostname="mx.example.org", **settings),
                 noticing=noticing,
                 counts=KnownCounts(store.emails),
+                quotas=self.quotas,
             )
         )
         self.account_id = self.jmap.session(ACCOUNT, "")["primaryAccounts"][MAIL]
@@ -135,7 +146,7 @@ class Reader:
 
     async def request(self, *calls: Any, **more: Any) -> dict[str, Any]:
         """Send calls (name, arguments, id) and return the whole answer."""
-        data = {"using": [CORE, MAIL, SUBMISSION], "methodCalls": calls, **more}
+        data = {"using": [CORE, MAIL, SUBMISSION, QUOTA], "methodCalls": calls, **more}
         answer = await self.jmap.handle(ACCOUNT, json.dumps(data).encode(), Visitor("192.0.2.1"))
         found: dict[str, Any] = json.loads(answer)
         return found
