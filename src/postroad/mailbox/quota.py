@@ -2,7 +2,8 @@
 
 What an account has is looked up now and then, and what comes meanwhile is added; so a process may be
 wrong for `REMEMBER_SECONDS` about what others deposit or delete. Before it says that an account is full,
-it looks again. Where there are no quotas, `active` is False and nothing is asked.
+it looks again. Where there are no quotas, `active` is False and nothing is asked. JMAP shows them
+(RFC 9425).
 """
 
 import asyncio
