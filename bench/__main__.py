@@ -17,6 +17,7 @@ from bench import (
     latency_rows,
     memory_rows,
     pop3_rows,
+    search_rows,
     smtp_rows,
     trust_rows,
     webhook_rows,
@@ -47,6 +48,7 @@ def all_contests() -> list[Contest]:
         *latency_rows.contests(),
         *worker_rows.contests(),
         *webhook_rows.contests(),
+        *search_rows.contests(),
         *memory_rows.contests(),
         *growth_rows.contests(),
     ]

@@ -193,7 +193,7 @@ class Postroad:
                 account, _ = await office.accounts.add(Address(user, DOMAIN), PASSWORD)
                 self._inboxes[user] = account.inbox
             if self.http_port:
-                self.token = await office.api_keys.add("bench", (ApiScope.SEND,))
+                self.token = await office.api_keys.add("bench", (ApiScope.SEND, ApiScope.READ))
             if self._webhook:
                 await office.webhooks.add("dead", f"https://{LOOPBACK}:{free_port()}/")
             if self._keys:
