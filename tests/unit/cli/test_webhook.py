@@ -62,6 +62,9 @@ def test_what_is_wrong_is_said(cli: Cli) -> None:
     assert "https://HOST/PATH" in cli.error
     cli("add", "shop", "https://a.test/", "--event", "nonsense", code=64)
     assert "there are only accepted, delivered" in cli.error
+    cli("add", "shop", "https://a.test/", "--stream", "nwes", code=65)
+    assert "there is no stream 'nwes'; those that there are: default" in cli.error
+    cli("add", "news", "https://a.test/", "--stream", "default")
     cli("add", "shop", "https://a.test/")
     cli("add", "shop", "https://a.test/", code=65)
     assert "already" in cli.error

@@ -26,6 +26,12 @@ async def test_a_large_body_is_refused_before_it_comes(tmp_path: Path) -> None:
             "POST /livez HTTP/1.1\nHost: x\nExpect: 100-continue\nContent-Length: 1000000000\n",
         )
         assert waiting.startswith(b"HTTP/1.1 413")
+        chunked = "POST /api/v1/messages HTTP/1.1\nHost: x\nTransfer-Encoding: chunked\n"
+        head = f"{chunked}Authorization: Bearer {site.token}\n"
+        unknown = await raw(site, head, b"bb8\r\n" + b"x" * 3000 + b"\r\n0\r\n\r\n")
+        for answer in (announced, waiting, unknown):
+            assert answer.startswith(b"HTTP/1.1 413")
+            assert answer.lower().count(b"\r\nconnection: close\r\n") == 1
 
 
 async def test_requests_are_counted(tmp_path: Path) -> None:

@@ -149,7 +149,8 @@ class Sender:
                 )
             )
         finally:
-            gone.cancel()
+            if not gone.cancel():
+                gone.exception()  # it is known, and nobody's trouble
         return b"[" + b",".join(results) + b"]"
 
     async def raw(

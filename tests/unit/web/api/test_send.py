@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,8 @@ CASES: list[tuple[dict[str, Any], int, str]] = [
     ({"tags": ["a\n"]}, 400, "tags[0]"),
     ({"metadata": {"a": "b\r\n"}}, 400, "metadata.a"),
     ({"headers": {"Bcc": "x@y.test"}}, 400, "headers"),
+    ({"headers": {"idempotency-Key": "a"}}, 400, "headers"),
+    ({"send_at": "0001-01-01T00:00:00Z"}, 400, "send_at"),
     ({"headers": {"X-A": "a\r\nBcc: x@y.test"}}, 400, "headers.X-A"),
     ({"headers": {"X\r\nBcc": "a"}}, 400, "headers"),
     ({"subject": "a\r\nBcc: x@y.test"}, 400, "subject"),
@@ -186,6 +189,12 @@ async def test_a_message_that_is_written_already(tmp_path: Path) -> None:
         forged = written.replace(b"ann@here", b"boss@there")
         assert (await site.anyone.post(url, content=forged, headers=only)).status_code == 403
         assert (await site.client.post(url, content=forged)).status_code == 403  # not ours at all
+        for who in ("boss@there.test", "nobody"):
+            sent_by = f"Sender: {who}\r\n".encode() + written
+            refused = await site.anyone.post(url, content=sent_by, headers=only)
+            assert (refused.status_code, refused.json()["detail"][:7]) == (403, "Sender:")
+        agent = b"Sender: bob@here.test\r\n" + written
+        assert (await site.anyone.post(url, content=agent, headers=only)).status_code == 202
         assert (await site.anyone.post(url, content=written, headers=only)).status_code == 202
 
 
@@ -290,3 +299,37 @@ async def test_a_batch_with_a_key_is_sent_once(tmp_path: Path) -> None:
         assert [each["status"] for each in third.json()] == [202, 202, 409]
         assert third.json()[0] == first.json()[0]
         assert await count(site) == 3
+
+
+async def test_the_rest_of_a_batch_that_nobody_waits_for_is_left(tmp_path: Path) -> None:
+    async with running(tmp_path) as site:
+        body = json.dumps([HELLO] * 1000).encode()
+        head = (
+            f"POST /api/v1/messages/batch HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {site.token}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        port = int(site.url.rpartition(":")[2])
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head.encode() + body)
+        await writer.drain()
+        writer.close()
+        before = -1
+        while (now := await count(site)) != before or not now:
+            before = now
+            for _ in range(5):  # what was begun meanwhile is done
+                await site.client.get("/livez")
+        assert 0 < now < 1000
+
+
+async def test_many_batches_at_once_and_single_messages_between(tmp_path: Path) -> None:
+    async with running(tmp_path, http={"max_batch": 300}) as site:
+        url = "/api/v1/messages"
+        batches = [
+            asyncio.ensure_future(site.client.post(f"{url}/batch", json=[HELLO] * 300))
+            for _ in range(4)
+        ]
+        single = await site.client.post(url, json=HELLO)
+        assert single.status_code == 202
+        answers = await asyncio.gather(*batches)
+        assert all(each["status"] == 202 for answer in answers for each in answer.json())
+        assert await count(site) == 1201
