@@ -1,14 +1,19 @@
 """Find programs, pick free loopback ports, and run processes that are always stopped again.
 
+A port that was picked stays ours until this process ends, also against other processes that pick here:
+tests run in several at once.
+
 A process is started in a session of its own and stopped by its group id, so that what it forked
 goes with it, and nothing else does. Failures say which program, why, and show the end of its log.
 """
 
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +23,9 @@ from types import TracebackType
 from typing import Self
 
 LOOPBACK = "127.0.0.1"
+# Below those that Linux takes for outgoing connections and port 0 (ip_local_port_range).
+_PORTS = range(12_000, 32_000)
+_reserved: list[int] = []
 
 # Daemons live outside the PATH of an ordinary user, and Postfix's outside anyone's.
 _FURTHER_DIRECTORIES = (
@@ -85,20 +93,36 @@ def find(program: str) -> Path:
 
 
 def free_port(address: str = LOOPBACK) -> int:
-    """Return a port that is free for both TCP and UDP on a loopback address."""
+    """Return a port that is free for both TCP and UDP on a loopback address, and stays it.
+
+    It is none that the kernel hands out itself, to connections and to who binds port 0, and nobody
+    else gets it from here as long as this process runs, on whatever address.
+    """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    for _ in range(50):
+    for port in random.SystemRandom().sample(_PORTS, 200):
         with ExitStack() as stack:
-            stream = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
-            stream.bind((address, 0))
-            port = int(stream.getsockname()[1])
-            datagram = stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
             try:
-                datagram.bind((address, port))
+                for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                    stack.enter_context(socket.socket(family, kind)).bind((address, port))
             except OSError:
                 continue
-            return port
+            if _reserve(port):
+                return port
     raise PeerFailed(f"no port of {address} is free for both TCP and UDP")
+
+
+def _reserve(port: int) -> bool:
+    """Take the port among all processes of ours: by a name that the kernel frees when we end."""
+    if sys.platform != "linux":
+        return True
+    name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        name.bind(f"\0postroad-port-{port}")
+    except OSError:
+        name.close()
+        return False
+    _reserved.append(name.detach())  # a descriptor that nobody closes: not even the end's collector
+    return True
 
 
 def choose_port(address: str, port: int | None) -> int:

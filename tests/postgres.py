@@ -1,4 +1,8 @@
-"""A real PostgreSQL for tests: a cluster of Debian's package, of our own, on a free port of loopback."""
+"""A real PostgreSQL for tests: a cluster of Debian's package, of our own, on a free port of loopback.
+
+Its server dies with the process that started it, however that ends; the files that a killed process
+leaves are removed by the next one that makes a cluster.
+"""
 
 import atexit
 import itertools
@@ -11,9 +15,10 @@ from pathlib import Path
 
 import psycopg
 
-from peers.tools import free_port
+from peers.tools import free_port, wait_until
 
 _BIN = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+_FILES = "postroad-postgres-"
 _numbers = itertools.count(1)
 
 
@@ -24,15 +29,16 @@ class Cluster:
         if not _BIN:
             raise RuntimeError("Debian's postgresql is missing: tests/interop/debian-packages.txt")
         self._bin = _BIN[-1]
-        self.root = Path(tempfile.mkdtemp(prefix="postroad-postgres-"))
+        _remove_what_the_dead_left()
+        self.root = Path(tempfile.mkdtemp(prefix=f"{_FILES}{os.getpid()}-"))
+        self._server: subprocess.Popen[bytes] | None = None
         self.port = free_port()
         self.data = self.root / "data"
         # initdb refuses root.
-        self._as = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+        self._as: list[str] = []
         if os.getuid() == 0:
             shutil.chown(self.root, "postgres", "postgres")
-        else:
-            self._as = []
+            self._as = ["--reuid=postgres", "--regid=postgres", "--clear-groups"]
         self._run("initdb", "-D", self.data, "-A", "trust", "-U", "postroad", "-E", "UTF8",
                   "--no-locale", "--no-sync")  # fmt: skip
         self.start()
@@ -40,11 +46,30 @@ class Cluster:
     def start(self) -> None:
         """Start it and wait until it answers."""
         options = f"-p {self.port} -h 127.0.0.1 -k {self.root} -c shared_buffers=32MB -c fsync=off"
-        self._run("pg_ctl", "-D", self.data, "-o", options, "-l", self.root / "log", "-w", "start")
+        with (self.root / "log").open("ab") as log:
+            # Its parent's death is an immediate shutdown for it: that is what SIGQUIT asks for.
+            self._server = subprocess.Popen(
+                [*self._command("postgres", "--pdeathsig", "QUIT"), "-D", self.data, *options.split()],
+                cwd=self.root, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        wait_until(self._answers, 60, f"PostgreSQL; see {self.root}/log")
 
     def stop(self, mode: str = "immediate") -> None:
         """End it; ``immediate`` as if the machine had gone."""
-        self._run("pg_ctl", "-D", self.data, "-m", mode, "-w", "stop")
+        if self._server is not None:
+            self._run("pg_ctl", "-D", self.data, "-m", mode, "-w", "stop")
+            self._server.wait(60)
+            self._server = None
+
+    def _answers(self) -> bool:
+        assert self._server is not None
+        if self._server.poll() is not None:
+            raise RuntimeError(f"PostgreSQL ended; see {self.root}/log")
+        try:
+            psycopg.connect(self.url("postgres")).close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def remove(self) -> None:
         """End it and remove its files."""
@@ -75,14 +100,26 @@ class Cluster:
             connection.execute(f"CREATE DATABASE {name}")
         return f"postgresql://postroad@{address}/{name}"
 
+    def _command(self, program: str, *options: str) -> list[str]:
+        prefix = ["setpriv", *self._as, *options] if self._as or options else []
+        return [*prefix, str(self._bin / program)]
+
     def _run(self, program: str, *arguments: object) -> None:
-        command = [*self._as, str(self._bin / program), *map(str, arguments)]
+        command = [*self._command(program), *map(str, arguments)]
         done = subprocess.run(
             command, cwd=self.root, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.STDOUT, timeout=60, check=False,
         )  # fmt: skip
         if done.returncode:
             raise RuntimeError(f"{program} ended with {done.returncode}; see {self.root}/log")
+
+
+def _remove_what_the_dead_left() -> None:
+    """Remove clusters of processes that have ended: theirs was killed, or they would be gone."""
+    for root in Path(tempfile.gettempdir()).glob(f"{_FILES}*-*"):
+        owner = root.name.removeprefix(_FILES).partition("-")[0]
+        if owner.isdigit() and not Path("/proc", owner).exists():
+            shutil.rmtree(root, ignore_errors=True)
 
 
 @cache

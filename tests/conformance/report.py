@@ -1,5 +1,6 @@
 """Collects what the conformance tests found into ``build/conformance.json``."""
 
+import fcntl
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,10 +18,16 @@ def record(
 ) -> None:
     """Add a suite: how many cases agree, and each that does not with the reason. `restated` are cases
     that were held against something else than the suite says, with what and why.
+
+    Tests run in several processes, which take turns at the file.
     """
-    known = json.loads(PATH.read_text()) if PATH.exists() else {}
-    known[name] = {"passed": passed, "total": total, "differences": differences}
+    found: dict[str, object] = {"passed": passed, "total": total, "differences": differences}
     if restated:
-        known[name]["restated"] = list(restated)
+        found["restated"] = list(restated)
     PATH.parent.mkdir(exist_ok=True)
-    PATH.write_text(json.dumps(dict(sorted(known.items())), indent=2) + "\n")
+    with PATH.open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        known = json.loads(file.read() or "{}") | {name: found}
+        file.truncate(0)
+        file.write(json.dumps(dict(sorted(known.items())), indent=2) + "\n")

@@ -4,13 +4,14 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+
+from peers.tools import free_port
 
 DOCS = Path(__file__).resolve().parents[2] / "docs/howto"
 _SERVICES = ("MX", "SUBMISSION", "SUBMISSIONS", "POP3", "POP3S")
@@ -25,14 +26,6 @@ class Played(Struct, frozen=True):
 
     codes: list[str]
     answers: list[Any]
-
-
-def free_port() -> int:
-    """Return a port that nobody has."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def blocks(page: str, section: str) -> str:

@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from tests.howto.shell import DOCS, free_port, play
+from peers.tools import free_port
+from tests.howto.shell import DOCS, play
 
 PAGE = DOCS / "send-by-http.md"
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from peers.tools import free_port
 from postroad.trust.dkim import SigningKey
 
 _VERIFIED = re.compile(r"^opendkim: \S*?(\d+)\.eml: verification \(.*\) succeeded$", re.MULTILINE)
@@ -68,8 +69,7 @@ def milter(
     directory: Path, address: str, keys: list[SigningKey], authserv_id: str
 ) -> Iterator[str]:
     """Run OpenDKIM as a milter that verifies; yield where, in Postfix's words."""
-    with socket.create_server((address, 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port(address)
     # Its resolver, libunbound, holds the names of laboratories (.test) for void: records from a file.
     (directory / "dns").write_text("".join(f"{key.name} {key.record()}\n" for key in keys))
     file = directory / "milter.conf"

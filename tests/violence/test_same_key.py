@@ -2,11 +2,11 @@
 
 import asyncio
 import random
-import socket
 from pathlib import Path
 
 import httpx
 
+from peers.tools import free_port
 from postroad.model import Address, ApiScope
 from postroad.ports import MessageQuery
 from postroad.runtime.config import load_config
@@ -15,13 +15,6 @@ from tests.unit.runtime.served import Served, environment, write_config
 
 ROUNDS = 4
 AT_ONCE = 100
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def ask(client: httpx.AsyncClient, key: str, far: bool) -> str | None:

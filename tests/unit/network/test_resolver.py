@@ -1,7 +1,6 @@
 """The resolver against a name server on loopback that misbehaves by script."""
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable
 
 import dns.flags
@@ -10,6 +9,7 @@ import dns.rcode
 import pytest
 import uvloop
 
+from peers.tools import free_port
 from postroad.network import DnsResolver, Nameserver, ResolverSettings
 from postroad.network.answers import Bounds
 from postroad.ports import Answer, AnswerStatus
@@ -182,10 +182,7 @@ def test_silence_is_failed_in_time(run: Run) -> None:
 
 def test_nobody_there(run: Run) -> None:
     async def main() -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        answer = await DnsResolver(settings(port)).lookup("a.test", "A")
+        answer = await DnsResolver(settings(free_port())).lookup("a.test", "A")
         assert answer.status is AnswerStatus.FAILED
         assert "connection refused" in answer.detail
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from peers.tools import free_port
 from postroad.model import TlsFailure, TlsPolicy
 from postroad.network import AsyncNetwork, ClientTls, ServerTls
 from postroad.ports import ConnectFailed, Stream, TlsFailed
@@ -230,9 +231,7 @@ def test_what_is_not_read_is_bounded(run: Run) -> None:
 
 def test_reasons_are_an_operators_words(run: Run) -> None:
     async def main() -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         with pytest.raises(ConnectFailed) as failed:
             await connect(port)
         assert failed.value.reason == "connection refused"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from peers.tools import free_port
 from postroad.runtime.config import Config
 from postroad.runtime.listeners import CannotListen, Listeners, _explain
 
@@ -39,9 +40,7 @@ def test_one_that_fails_leaves_none_bound() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            free = probe.getsockname()[1]
+        free = free_port()
         busy = taken.getsockname()[1]
         config = make_config(mx=[f"127.0.0.1:{free}"], pop3=[f"127.0.0.1:{busy}"])
         with pytest.raises(CannotListen) as error:

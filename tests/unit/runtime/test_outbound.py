@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from peers.tools import free_port
 from postroad.lab.faults import Behaviour, FaultStage, FaultyServer, Script
 from postroad.model import Address, DeliveryState, Envelope, Origin, Recipient, Reply, ServerKind
 from postroad.ports import QueueFilter
@@ -47,7 +48,7 @@ async def hosts(*scripts: Script) -> AsyncIterator[list[FaultyServer]]:
     async with AsyncExitStack() as stack:
         found: list[FaultyServer] = []
         for script, address in zip(scripts, ("127.0.0.31", "::1"), strict=False):
-            port = found[0].port if found else 0
+            port = found[0].port if found else free_port("127.0.0.31")
             server = FaultyServer("mx.there.test", script, address=address, port=port)
             found.append(await stack.enter_async_context(server))
         yield found
