@@ -1,6 +1,6 @@
 # Postroad. Every target makes its own .venv; nothing has to be installed by hand first.
 #   make run ARGS=--once    one message along the whole road, on a private internet (postroad lab)
-#   make test               the whole gate: lint, types, floors, tests, conformance table
+#   make test               the whole gate: lint, types, floors, tests, conformance table (JOBS=4 processes; ARGS="-k postfix")
 #   make webapp             the web app, built into src/postroad/web/app/ (where its sources are newer)
 #   make bench              side by side with Postfix and Dovecot (ONLY=name runs one row)
 #   make sim SEED=1 COUNT=1000   the simulator: seeds in which the promises must hold (ARGS=--verbose tells all)
@@ -15,6 +15,7 @@ ARGS   ?=
 ONLY   ?=
 SEED   ?= 1
 COUNT  ?= 1
+JOBS   ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 2 ? n : 2)))
 
 .PHONY: run test lint webapp unit bench sim soak clean
 
@@ -23,8 +24,8 @@ run: $(STAMP)
 
 test: lint webapp
 	@rm -f build/conformance.json
-	$(BIN)/python -m pytest -m "not soak" $(ARGS)
-	@$(BIN)/python -m tests.conformance.table build/conformance.json
+	$(BIN)/python -m pytest -m "not soak" -n $(JOBS) --dist loadgroup $(ARGS)
+	@$(if $(ARGS),test ! -e build/conformance.json ||) $(BIN)/python -m tests.conformance.table build/conformance.json
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

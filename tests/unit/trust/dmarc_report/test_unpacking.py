@@ -45,6 +45,7 @@ def test_a_checksum_that_is_cut_off() -> None:
         zipped(**{f"d{number}/": b"" for number in range(200)}, b_xml=b"<x/>"),
         b"x" * (MAX_PACKED_OCTETS + 1),
     ],
+    ids=("gzip", "no zip", "many", "none", "bzip2", "lzma", "directories", "large"),
 )
 def test_what_cannot_be_unpacked(data: bytes) -> None:
     if data[:4] == b"PK\x05\x06":
