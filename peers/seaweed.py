@@ -74,6 +74,10 @@ class Seaweed:
         ]
         words += [f"-ip.bind={LOOPBACK}", "-filer", "-s3", f"-s3.config={self._directory}/s3.json"]
         words += ["-master.telemetry=false", "-master.volumeSizeLimitMB=64", "-volume.max=50"]
+        words += [
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+        ]  # else they have ports that never change
         words += [f"{name}={port}" for name, port in self._ports.items()]
         self._process = Process(words, self._directory / "weed.log")
         self._process.wait_for_port(LOOPBACK, self.port, _START_SECONDS)

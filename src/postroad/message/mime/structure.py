@@ -65,10 +65,12 @@ class _Open:
 
     def closed(self, end: int) -> Part:
         fields = self.fields
+        # The header of one inside that lacks its blank line goes up to the delimiter itself.
+        inside = self.children[-1].end if self.children else 0
         return Part(
             header=self.header,
             body=self.body,
-            end=max(self.body, end),
+            end=max(self.body, end, inside),
             media_type=self.media_type,
             parameters=fields.type,
             disposition=fields.disposition,

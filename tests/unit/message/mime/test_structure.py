@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from postroad.message.mime.part import Part
@@ -167,6 +167,9 @@ MESSAGES = st.builds(
 )
 
 
+@example(
+    b"Content-Type: multipart/digest; boundary=c\r\n\r\n--c\r\n\r\n--b\r\n--c"
+)  # a message of a header alone, without a blank line
 @given(MESSAGES | st.binary(max_size=200))
 def test_parts_lie_in_each_other_and_beside_each_other(data: bytes) -> None:
     root = read_structure(data)

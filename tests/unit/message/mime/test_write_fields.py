@@ -83,7 +83,9 @@ WRONG: list[tuple[Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("write", "value"), WRONG, ids=lambda value: getattr(value, "__name__", str(value)[:30]))
+@pytest.mark.parametrize(
+    ("write", "value"), WRONG, ids=lambda value: getattr(value, "__name__", str(value)[:30])
+)
 def test_what_cannot_be_said(write: Any, value: Any) -> None:
     with pytest.raises(ValueError, match=r"."):
         write(value)
