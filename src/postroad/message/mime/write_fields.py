@@ -94,7 +94,11 @@ def raw_value(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("it has to be a text")
     lines = value.replace("\r\n", "\n").split("\n")
-    if _CONTROL.search(value) or any(not line.startswith((" ", "\t")) for line in lines[1:]):
+    if (
+        "\r" in "".join(lines)
+        or _CONTROL.search(value)
+        or any(not line.startswith((" ", "\t")) for line in lines[1:])
+    ):
         raise ValueError("it has a line that would be another field, or control characters")
     if any(not line.strip() for line in lines[1:]) or any(len(line) > 900 for line in lines):
         raise ValueError("it has a line that is empty, or too long")

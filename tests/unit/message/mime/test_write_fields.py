@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from postroad.message.header import Header
@@ -96,6 +96,8 @@ def test_raw_values_are_as_they_were() -> None:
     assert text_of(one_field(raw_value("ä"))) == "ä"
 
 
+@example("a\rb")
+@example("a\n\rb")
 @given(st.text(max_size=60))
 def test_line_ends_of_strangers_begin_no_field(text: str) -> None:
     for write in (text_value, raw_value):
