@@ -5,6 +5,7 @@ from collections import Counter
 
 from postroad.message.dsn import Action
 from postroad.model import (
+    DEFAULT_STREAM,
     Accepted,
     Address,
     Attempted,
@@ -222,7 +223,7 @@ class _Audit:
             message.envelope.sender is not None
             and message.envelope.sender.local_part == CODES_SENDER
         )
-        if message.stream != (CODES if of_codes else ""):
+        if message.stream != (CODES if of_codes else DEFAULT_STREAM):
             self.complain(3, f"{where}: stream {message.stream!r}")
         settings = self.server.settings
         policy = settings.streams[CODES].unknown if of_codes else settings.unknown
