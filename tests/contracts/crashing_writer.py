@@ -1,6 +1,6 @@
 """A process that accepts and ends messages until it is killed, and says what was acknowledged.
 
-Run by `test_crash`: ``python -m tests.contracts.crashing_writer DIRECTORY FIRST_ID``. Each line of
+Run by `test_crash`: ``python -m tests.contracts.crashing_writer DIRECTORY FIRST_ID [URL]``. Each line of
 its output is written after the commit it speaks of returned.
 """
 
@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from postroad.model import DeliveryState
+from postroad.storage.postgres import PostgresStore
 from postroad.storage.sqlite import SqliteStore
 from tests.contracts.stores import (
     ANN,
@@ -28,7 +29,13 @@ def say(word: str, message: int) -> None:
     os.write(1, f"{word} {message}\n".encode())
 
 
-async def worker(store: SqliteStore, first: int, step: int) -> None:
+async def open_store(directory: Path, url: str) -> SqliteStore | PostgresStore:
+    if url:
+        return await PostgresStore.open(url, directory, inline_max_octets=INLINE_MAX)
+    return await SqliteStore.open(directory, inline_max_octets=INLINE_MAX)
+
+
+async def worker(store: SqliteStore | PostgresStore, first: int, step: int) -> None:
     number = first
     while True:
         data = b"%d\r\n" % number * (400 if number % 7 == 0 else 3)
@@ -42,12 +49,12 @@ async def worker(store: SqliteStore, first: int, step: int) -> None:
         number += step
 
 
-async def main(directory: Path, first: int) -> None:
-    store = await SqliteStore.open(directory, inline_max_octets=INLINE_MAX)
+async def main(directory: Path, first: int, url: str) -> None:
+    store = await open_store(directory, url)
     if await store.directory.domain("example.org") is None:
         await people(store)
     await asyncio.gather(*(worker(store, first + turn, 16) for turn in range(16)))
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]))

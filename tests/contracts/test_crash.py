@@ -7,30 +7,43 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from postroad.model import DeliveryState, Deposited
 from postroad.ports import QueueFilter
+from postroad.storage.postgres import PostgresStore
+from postroad.storage.postgres.soundness import ENGINE as POSTGRES
+from postroad.storage.sql.verify import Report, verify
 from postroad.storage.sqlite import SqliteStore
-from tests.contracts.stores import INBOX, INLINE_MAX
+from postroad.storage.sqlite.soundness import ENGINE as SQLITE
+from tests.contracts.crashing_writer import open_store
+from tests.contracts.stores import INBOX
+from tests.postgres import a_database, cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 ROUNDS = 4
 
 
-async def test_kill_9_loses_nothing_acknowledged(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+async def test_kill_9_loses_nothing_acknowledged(tmp_path: Path, engine: str) -> None:
+    url = a_database() if engine == "postgres" else ""
     said: dict[str, set[int]] = {"accepted": set(), "deposited": set(), "ended": set()}
     for turn in range(ROUNDS):
-        lines = _killed_after(tmp_path, 10_000_000 * (turn + 1), 0.4 + 0.13 * turn)
-        assert len(lines) > 100, "the writer hardly wrote"
+        lines = _killed_after(tmp_path, url, 10_000_000 * (turn + 1), 0.4 + 0.13 * turn)
+        if url and turn % 2:
+            cluster().stop("immediate")  # the server as well, as if its machine had gone
+            cluster().start()
+        assert len(lines) > 40, "the writer hardly wrote"
         for line in lines:
             word, message = line.split()
             said[word].add(int(message))
-        await _check(tmp_path, said)
+        await _check(tmp_path, url, said)
 
 
-def _killed_after(directory: Path, first: int, seconds: float) -> list[str]:
+def _killed_after(directory: Path, url: str, first: int, seconds: float) -> list[str]:
     """Run the writer, kill it in the midst of its commits, return what it said in whole lines."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.contracts.crashing_writer", str(directory), str(first)],
+        [sys.executable, "-m", "tests.contracts.crashing_writer", str(directory), str(first), url],
         stdout=subprocess.PIPE,
         cwd=ROOT,
     )
@@ -49,10 +62,18 @@ def _killed_after(directory: Path, first: int, seconds: float) -> list[str]:
     return output.decode().splitlines()
 
 
-async def _check(directory: Path, said: dict[str, set[int]]) -> None:
-    store = await SqliteStore.open(directory, inline_max_octets=INLINE_MAX)
+async def verified(store: SqliteStore | PostgresStore) -> Report:
+    if isinstance(store, SqliteStore):
+        return await verify(store.database.reader, store.large.read, lambda *_: None, SQLITE)
+    with store.database.connection() as connection:
+        return await verify(connection, store.large.read, lambda *_: None, POSTGRES)
+
+
+async def _check(directory: Path, url: str, said: dict[str, set[int]]) -> None:
+    store = await open_store(directory, url)
     try:
-        assert store.database.reader.pragma("integrity_check") == "ok"
+        report = await verified(store)
+        assert report.sound, report.problems
         items = await store.queue.find(QueueFilter(states=tuple(DeliveryState), limit=10**9))
         there = {item.message.id: item.message for item in items}
         states = {(i.message.id, i.delivery.ordinal): i.delivery.state for i in items}

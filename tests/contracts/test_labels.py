@@ -21,7 +21,7 @@ from postroad.model import (
     tag_mark,
 )
 from postroad.ports import KeyTaken, MessageQuery
-from tests.contracts.stores import ANN, BOB, FAR, Store, commit, deliveries_of, message_of
+from tests.contracts.stores import ANN, BOB, FAR, Store, commit, deliveries_of, message_of, stage
 
 
 async def take(
@@ -121,3 +121,17 @@ async def test_deliveries_are_put_off(store: Store) -> None:
         (DeliveryState.DUE, 500.0)
     ] * 2
     assert await store.queue.next_due() == 500.0
+
+
+async def test_characters_that_some_databases_cannot_hold(store: Store) -> None:
+    """Mail is nobody's to refuse for what a column of ours cannot hold."""
+    data = b"Subject: \0\r\n\r\n\0\r\n"
+    staged = await stage(store, data)
+    message = message_of(staged.ref, BOB, message_id="<a\0b@x>")
+    message = replace(message, label=Label(1, "He\0llo", ("a\0b", "c")))
+    change = Accepted(100.0, message, deliveries_of(message))
+    await store.ledger.commit(Group((change,), (staged,)))
+    assert await store.queue.message(message.id) == message
+    assert await store.content.read(message.content) == data
+    assert await found(store, marks=(tag_mark("a\0b"),)) == [message.id]
+    assert len(await store.journey.find(message_id="<a\0b@x>", limit=5)) == 1

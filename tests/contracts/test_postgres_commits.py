@@ -168,7 +168,7 @@ async def test_text_that_postgres_cannot_hold_is_refused_alone(tmp_path: Path) -
         staged = await stage(store, b"Subject: x\r\n\r\nHello\r\n")
         results = await asyncio.gather(
             good,
-            accept(store, BOB, message_id="<\0@x>"),
+            accept(store, BOB, message_id="<\ud800@x>"),
             store.ledger.commit(Group((), (staged,))),
             return_exceptions=True,
         )

@@ -1,4 +1,4 @@
-"""Random groups, some of them impossible: SQLite and memory say the same and look the same."""
+"""Random groups, some of them impossible: all stores say the same and look the same."""
 
 import asyncio
 import tempfile
@@ -6,7 +6,8 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from hypothesis import settings
+import psycopg
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from msgspec.structs import replace
@@ -115,9 +116,12 @@ from postroad.model import (
 )
 from postroad.ports import Conflict, MessageQuery, QueueFilter
 from postroad.storage.memory import MemoryStore
+from postroad.storage.postgres import PostgresStore
 from postroad.storage.sqlite import SqliteStore
+from postroad.storage.transfer.tables import tables
 from tests.contracts.stores import SCRAM, Store, deliveries_of, message_of, result
 from tests.contracts.test_journey import picture
+from tests.postgres import a_database
 
 MESSAGES = st.integers(1, 6)
 ORDINALS = st.integers(0, 2)
@@ -456,8 +460,8 @@ class StoresAgree(RuleBasedStateMachine):
         super().__init__()
         self.loop = asyncio.new_event_loop()
         self.folder = tempfile.TemporaryDirectory()
-        self.sqlite = self.wait(SqliteStore.open(Path(self.folder.name)))
-        self.stores: list[Store] = [self.sqlite, MemoryStore()]
+        self.durable = self.wait(self.open(Path(self.folder.name)))
+        self.stores: list[Store] = [self.durable, MemoryStore()]
         people = Group(
             (
                 DomainAdded(1.0, Domain("example.org")),
@@ -467,17 +471,23 @@ class StoresAgree(RuleBasedStateMachine):
         for store in self.stores:
             self.wait(store.ledger.commit(people))
 
+    async def open(self, path: Path) -> SqliteStore | PostgresStore:
+        return await SqliteStore.open(path)
+
     def wait(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self.loop.run_until_complete(work)
 
     def teardown(self) -> None:
-        self.wait(self.sqlite.close())
+        self.wait(self.durable.close())
         self.loop.run_until_complete(self.loop.shutdown_default_executor())
         self.loop.close()
         self.folder.cleanup()
 
     def both(self, ask: Any) -> Any:
-        answers = [self.wait(ask(store)) for store in self.stores]
+        async def answer(store: Store) -> Any:
+            return await ask(store)
+
+        answers = [self.wait(answer(store)) for store in self.stores]
         assert answers[0] == answers[1]
         return answers[0]
 
@@ -561,9 +571,34 @@ class StoresAgree(RuleBasedStateMachine):
             self.both(lambda store, day=day: store.sources.of_day(day))
         memory = self.stores[1]
         assert isinstance(memory, MemoryStore)
-        kept = self.sqlite.database.reader.execute("SELECT id FROM content ORDER BY id").fetchall()
+        kept = self.wait(
+            self.durable.database.browse(
+                lambda c: c.execute("SELECT id FROM content ORDER BY id").fetchall()
+            )
+        )
         assert [row[0] for row in kept] == sorted(memory.state.contents)
+
+
+class PostgresAgrees(StoresAgree):
+    """The same on PostgreSQL. One database for all examples, since it takes long to make one."""
+
+    url = ""
+
+    async def open(self, path: Path) -> SqliteStore | PostgresStore:
+        cls = type(self)
+        if not cls.url:
+            cls.url = a_database()
+        else:
+            names = [table.name for table in tables()]
+            with psycopg.connect(cls.url) as connection:
+                for name in (*names, "email_words", "commit_id"):
+                    connection.execute(f"DELETE FROM {name}".encode())
+        return await PostgresStore.open(cls.url, path)
 
 
 StoresAgree.TestCase.settings = settings(max_examples=60, stateful_step_count=12, deadline=None)
 TestStoresAgree = StoresAgree.TestCase
+PostgresAgrees.TestCase.settings = settings(
+    max_examples=12, stateful_step_count=8, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestPostgresAgrees = PostgresAgrees.TestCase

@@ -27,6 +27,13 @@ class _BoolDumper(Int8Dumper):
         return b"1" if obj else b"0"
 
 
+class _TextDumper(StrDumper):
+    """PostgreSQL's text has no NUL: stored and searched, U+FFFD stands for it. Contents are no text."""
+
+    def dump(self, obj: Any) -> Any:
+        return super().dump(obj.replace("\0", "\ufffd"))
+
+
 class _NumericLoader(Loader):
     """Sums of numbers are numbers."""
 
@@ -75,7 +82,7 @@ class Connection:
         )
         self.raw.adapters.register_dumper(bool, _BoolDumper)
         self.raw.adapters.register_dumper(int, Int8Dumper)
-        self.raw.adapters.register_dumper(str, StrDumper)
+        self.raw.adapters.register_dumper(str, _TextDumper)
         self.raw.adapters.register_loader("numeric", _NumericLoader)
         self.swept: list[int] = []
         self._changes = 0

@@ -14,12 +14,15 @@ from typing import Any
 from postroad.storage.sql import statements as shared
 from postroad.storage.sql.migrations import load_migrations
 
+# JSON of text has NUL as an escape, which `jsonb` refuses; elsewhere U+FFFD stands for it, too.
+_ARRAY = r"replace((\1)::text, '\\u0000', '\\ufffd')::jsonb"
+
 _RULES: Sequence[tuple[str, str]] = (
     (
         r"json_each\(([:$?\w.]+)\)\s+(?!WHERE|AND|OR)([a-z])\b",
-        r"jsonb_array_elements_text((\1)::jsonb) AS \2(value)",
+        rf"jsonb_array_elements_text({_ARRAY}) AS \2(value)",
     ),
-    (r"json_each\(([:$?\w.]+)\)", r"jsonb_array_elements_text((\1)::jsonb) AS each_one(value)"),
+    (r"json_each\(([:$?\w.]+)\)", rf"jsonb_array_elements_text({_ARRAY}) AS each_one(value)"),
     (r"json_group_array\((\w+)\)", r"coalesce(json_agg(\1), '[]')::text"),
     (r"([:?]\w+) IS NULL", r"(\1)::text IS NULL"),
     (r"\bIN \(\)", "IN (NULL)"),

@@ -10,7 +10,7 @@ FROM content WHERE id = ?1;
 -- SQLite has triggers for the marks.
 WITH marked AS (
     INSERT INTO mark (mark, message)
-    SELECT DISTINCT value, ?1::bigint FROM jsonb_array_elements_text(?7::text::jsonb) AS each_one(value)
+    SELECT DISTINCT value, ?1::bigint FROM jsonb_array_elements_text(replace(?7::text, '\u0000', '\ufffd')::jsonb) AS each_one(value)
 )
 INSERT INTO message (id, accepted_at, sender, message_id, content, accepted, marks)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7::text);
