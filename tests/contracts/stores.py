@@ -39,6 +39,7 @@ from postroad.ports import (
     ApiKeyStore,
     ContentStore,
     Directory,
+    Duties,
     EmailStore,
     JourneyStore,
     JunkStore,
@@ -81,6 +82,8 @@ class Store(Protocol):
     def directory(self) -> Directory: ...
     @property
     def mailboxes(self) -> MailboxStore: ...
+    @property
+    def duties(self) -> Duties: ...
     @property
     def locks(self) -> MailboxLocks: ...
     @property

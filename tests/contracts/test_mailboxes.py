@@ -189,12 +189,12 @@ async def test_an_account_goes_with_its_mail(store: Store) -> None:
 
 
 async def test_locks(store: Store) -> None:
-    assert store.locks.acquire(5)
-    assert not store.locks.acquire(5)
-    assert store.locks.acquire(6)
+    assert await store.locks.acquire(5)
+    assert not await store.locks.acquire(5)
+    assert await store.locks.acquire(6)
     store.locks.release(5)
     store.locks.release(5)
-    assert store.locks.acquire(5)
+    assert await store.locks.acquire(5)
 
 
 async def test_accepted_and_deposited_in_one_group(store: Store) -> None:

@@ -93,7 +93,7 @@ class Maildrop:
 
         Raises `MailboxInUse`, `MailboxGone`, `StorageError`; the lock is then not held.
         """
-        if not locks.acquire(mailbox):
+        if not await locks.acquire(mailbox):
             raise MailboxInUse
         try:
             listing = await store.listing(mailbox)

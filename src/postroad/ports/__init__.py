@@ -9,6 +9,7 @@ from postroad.ports.clock import Clock, Entropy
 from postroad.ports.content import MAX_ABOVE_OCTETS, ContentStore, ContentWriter
 from postroad.ports.deliverer import Attempt, Deliverer, NotNow, RouteFailed, Session
 from postroad.ports.directory import Directory
+from postroad.ports.duties import EVERY_SECONDS, HOLD_SECONDS, Duties
 from postroad.ports.emails import (
     KEEP_STATES,
     Box,
@@ -51,6 +52,8 @@ from postroad.ports.tokens import TokensUnjudged, TokenVerifier
 from postroad.ports.webhooks import WebhookStore
 
 __all__ = [
+    "EVERY_SECONDS",
+    "HOLD_SECONDS",
     "KEEP_STATES",
     "MAX_ABOVE_OCTETS",
     "Answer",
@@ -68,6 +71,7 @@ __all__ = [
     "Counts",
     "Deliverer",
     "Directory",
+    "Duties",
     "Email",
     "EmailBytes",
     "EmailChange",

@@ -90,8 +90,11 @@ class MailboxStore(Protocol):
 class MailboxLocks(Protocol):
     """One session at a time per mailbox (RFC 1939 §4). A dead holder's lock is free by itself."""
 
-    def acquire(self, mailbox: int) -> bool:
-        """Take the lock; False where another session, in any process, has it."""
+    async def acquire(self, mailbox: int) -> bool:
+        """Take the lock; False where another session, in any process of any node, has it.
+
+        Raises `StorageError`.
+        """
         ...
 
     def release(self, mailbox: int) -> None:

@@ -10,7 +10,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -18,7 +18,7 @@ import structlog
 
 from postroad.mailbox import LocalDeliverer
 from postroad.network import TlsFilesInvalid
-from postroad.ports import Clock, Entropy, Moments, Network, Resolver, StorageError
+from postroad.ports import EVERY_SECONDS, Clock, Entropy, Moments, Network, Resolver, StorageError
 from postroad.queue import Queue
 from postroad.runtime import settings
 from postroad.runtime.chores import Chore, Chores
@@ -26,6 +26,7 @@ from postroad.runtime.config import AcmeMode, Config
 from postroad.runtime.config.content import ContentPlace
 from postroad.runtime.deliverer import LocalOrRemote
 from postroad.runtime.doors import Doors
+from postroad.runtime.duty import alone
 from postroad.runtime.in_force import Maker, needing_restart
 from postroad.runtime.jmap import make_jmap
 from postroad.runtime.large import run_large
@@ -314,22 +315,40 @@ class System:
             yield Chore("watch certificate", config.tls.watch_seconds, self._watch_certificate)
         if config.content.place is not ContentPlace.FILE:
             yield Chore("contents", None, self._move_contents)
+        if config.storage.url:
+            yield Chore("nodes", None, self._count_nodes)
         if self._worker != 0:
             return
-        for name, reports in (("dmarc", self.dmarc_reports), ("tls", self.tls_reports)):
-            if reports is not None:
-                yield Chore(f"{name} reports", reports, reports.run)
-        yield Chore("webhooks", None, self._tell_webhooks)
+        if self.dmarc_reports is not None:  # of what this machine saw
+            yield Chore("dmarc reports", self.dmarc_reports, self.dmarc_reports.run)
+        if self.tls_reports is not None:
+            yield self._alone("tls reports", self.tls_reports, self.tls_reports.run)
+        yield self._alone("webhooks", None, self._tell_webhooks)
         if config.trust.sign:
             yield Chore("keys", config.trust.key_check_seconds, self._watch_keys)
         if config.log.mail or config.telemetry.endpoint:
             told = (config.log.mail, config.telemetry)
-            yield Chore("follow", told, make_follower(self.office, config).run)
+            yield self._alone("follow", told, make_follower(self.office, config).run)
         if config.storage.retain_seconds:
-            yield Chore("prune", None, self._prune)
+            yield self._alone("prune", None, self._prune)
         if config.tls.acme is not AcmeMode.OFF:
             renewal = Renewal(config, self.office.clock)
             yield Chore("renew certificate", (config.acme, config.tls.acme), renewal.run)
+
+    def _alone(
+        self, name: str, settings: object, work: Callable[[], Coroutine[object, object, None]]
+    ) -> Chore:
+        """What one node of all does."""
+        return Chore(name, settings, partial(alone, self.store.duties, name, work))
+
+    async def _count_nodes(self) -> None:
+        """Know how many nodes share what limits allow."""
+        while True:
+            try:
+                self._maker.guards.share(await self.store.duties.nodes())
+            except StorageError as error:
+                log.warning("nobody can say how many nodes there are", error=str(error))
+            await asyncio.sleep(EVERY_SECONDS)
 
     async def _watch_certificate(self) -> None:
         """Use a certificate that was renewed, by whomever; no connection is dropped."""

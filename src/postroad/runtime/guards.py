@@ -28,6 +28,7 @@ class Guards:
         self.standings: Standings | None = None
         """What was judged of domains, None where nobody asks; to be written now and then."""
         self._rates: Rates | None = None
+        self._nodes = 1
         self._greylist: Greylist | None = None
 
     def early(self, config: Config, resolver: Resolver) -> list[Check]:
@@ -88,6 +89,12 @@ class Guards:
             self.standings = Standings(self._store, self._clock, settings)
         return [standing_check(abuse.standing, self.standings, Strangers(abuse.exempt))]
 
+    def share(self, nodes: int) -> None:
+        """So many nodes share what the limits allow."""
+        self._nodes = nodes
+        if self._rates is not None:
+            self._rates.share(nodes)
+
     def _kept_rates(self, abuse: AbuseSection) -> Rates:
         limits = RateLimits(
             abuse.account_messages_per_hour,
@@ -98,6 +105,7 @@ class Guards:
         )
         if self._rates is None or self._rates.limits != limits:
             self._rates = Rates(limits, self._clock, self._moments)
+            self._rates.share(self._nodes)
         return self._rates
 
     def _kept_greylist(self, abuse: AbuseSection) -> Greylist:

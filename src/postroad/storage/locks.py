@@ -16,7 +16,7 @@ class FileLocks:
         self._held: dict[int, int] = {}
         directory.mkdir(mode=0o700, exist_ok=True)
 
-    def acquire(self, mailbox: int) -> bool:
+    async def acquire(self, mailbox: int) -> bool:
         """Take the lock; False where another session has it. Raises `StorageError`."""
         if mailbox in self._held:
             return False

@@ -104,7 +104,7 @@ class FakeMailboxes:
 
     # MailboxLocks
 
-    def acquire(self, mailbox: int) -> bool:
+    async def acquire(self, mailbox: int) -> bool:
         if mailbox in self.locked:
             return False
         self.locked.add(mailbox)

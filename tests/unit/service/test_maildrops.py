@@ -68,7 +68,7 @@ def test_a_login_that_found_it_in_use_does_not_count() -> None:
 
     async def main() -> None:
         maildrops = service(fake, clock, delay=30.0)
-        assert fake.acquire(ANN.inbox)
+        assert await fake.acquire(ANN.inbox)
         with pytest.raises(MailboxInUse):
             await maildrops.open(ANN)
         fake.release(ANN.inbox)

@@ -1,7 +1,8 @@
 """How much one account or one client may send.
 
 A limit of N an hour lets N pass at once and then one every 3600/N seconds. It costs one look into a
-table; without limits there is no check at all. Counts are in memory, of all processes of a server.
+table; without limits there is no check at all. Counts are in memory, of all processes of a
+server; of several nodes each lets its part of a limit pass.
 """
 
 from msgspec import Struct
@@ -44,6 +45,7 @@ class Rate:
         self._clock = clock
         self._moments = moments
         self._space = f"{space} {limit}"  # a limit that was changed counts anew
+        self.nodes = 1
 
     def take(self, key: str) -> float:
         """Count one; return 0.0 where it may pass, else in how many seconds it may."""
@@ -51,10 +53,12 @@ class Rate:
             return 0.0
         now = self._clock.monotonic()
         wait = 0.0
+        # One of many nodes lets its part pass, and at least one in all of the time.
+        price = self._price if self.nodes == 1 else min(self._price * self.nodes, self._seconds)
 
         def pay(before: float | None) -> float | None:
             nonlocal wait
-            paid_at = (now if before is None else max(before, now)) + self._price
+            paid_at = (now if before is None else max(before, now)) + price
             wait = paid_at - now - self._seconds
             if wait > 1e-6:
                 return before
@@ -80,6 +84,17 @@ class Rates:
             limits.account_recipients_per_hour, _HOUR, "account recipients"
         )
         self.client_recipients = rate(limits.client_recipients_per_hour, _HOUR, "client recipients")
+
+    def share(self, nodes: int) -> None:
+        """So many nodes let pass what the limits allow all of them together."""
+        for each in (
+            self.connections,
+            self.account_messages,
+            self.client_messages,
+            self.account_recipients,
+            self.client_recipients,
+        ):
+            each.nodes = nodes
 
 
 def rate_checks(rates: Rates, strangers: Strangers) -> list[Check]:

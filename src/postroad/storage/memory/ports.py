@@ -304,7 +304,7 @@ class MemoryLocks:
     def __init__(self) -> None:
         self._held: set[int] = set()
 
-    def acquire(self, mailbox: int) -> bool:
+    async def acquire(self, mailbox: int) -> bool:
         """Take the lock; False where another session has it."""
         if mailbox in self._held:
             return False

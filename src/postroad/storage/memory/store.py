@@ -1,5 +1,6 @@
 """The memory store: all storage ports on one state."""
 
+from postroad.storage.duties import AllOurs
 from postroad.storage.memory.api_keys import MemoryApiKeys
 from postroad.storage.memory.emails import MemoryEmails
 from postroad.storage.memory.junk import MemoryJunk
@@ -45,6 +46,7 @@ class MemoryStore:
         self.mailboxes = MemoryMailboxes(self.state)
         self.emails = MemoryEmails(self.state)
         self.locks = MemoryLocks()
+        self.duties = AllOurs()
         self.secret = b"memory"
         self.logins = MemoryLogins(self.state)
         self.standing = MemoryStanding(self.state)

@@ -87,6 +87,10 @@ class Database:
         """Run reads in a thread. Raises `StorageError`."""
         return await asyncio.get_running_loop().run_in_executor(self.pool, self.attempt, read)
 
+    async def elsewhere(self, work: Callable[[], T]) -> T:
+        """Run something that waits for the database in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self.pool, work)
+
     def close(self) -> None:
         """Close all connections."""
         self._closed.set()

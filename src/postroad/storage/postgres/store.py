@@ -34,6 +34,7 @@ from postroad.storage.durable import make_directory
 from postroad.storage.files import FileContents
 from postroad.storage.large import LargeContents
 from postroad.storage.locks import FileLocks
+from postroad.storage.postgres.claims import Claims, PostgresDuties, PostgresLocks
 from postroad.storage.postgres.contents import PostgresContents
 from postroad.storage.postgres.database import Database, InThread, threaded
 from postroad.storage.postgres.emails import PostgresEmails
@@ -64,7 +65,7 @@ class PostgresStore:
 
     Bound to the event loop in which it was opened. `node` is a name kept in the data directory of this
     machine, under which its server leases deliveries; `owner`, whose contents are in a bucket, and
-    `secret` are the same on all nodes. Sessions lock mailboxes (`locks`) on their own machine only.
+    `secret` are the same on all nodes.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class PostgresStore:
         database: Database,
         directory: Path,
         large: LargeContents,
+        node: str,
         *,
         inline_max_octets: int,
         cache_max_octets: int,
@@ -85,7 +87,9 @@ class PostgresStore:
         self.content = PostgresContents(
             database, large, inline_max_octets=inline_max_octets, cache_max_octets=cache_max_octets
         )
-        self.locks = FileLocks(directory / "locks")
+        self.claims = Claims(database, node)
+        self.locks = PostgresLocks(database, self.claims, FileLocks(directory / "locks"))
+        self.duties = PostgresDuties(database, self.claims)
         self.ledger = SqlLedger(writer, large.let_go)
         self.journey: JourneyStore = SqlJourney(database)
         self.queue: QueueStore = threaded(database, SqlQueue(here, writer), but=("lease",))
@@ -104,7 +108,7 @@ class PostgresStore:
         self.labels: LabelStore = threaded(database, SqlLabels(here))
         self.suppressions: SuppressionStore = threaded(database, SqlSuppressions(here))
         self.webhooks: WebhookStore = threaded(database, SqlWebhooks(here))
-        self.node = ""
+        self.node = node
         self.owner = ""
         self.secret = b""
         self._closed = False
@@ -135,6 +139,7 @@ class PostgresStore:
                 database,
                 path,
                 large(path),
+                node,
                 inline_max_octets=inline_max_octets,
                 cache_max_octets=cache_max_octets,
                 retry_seconds=retry_seconds,
@@ -144,7 +149,6 @@ class PostgresStore:
             if isinstance(error, OSError | psycopg.Error):
                 raise StorageError(f"{path}: {error}") from error
             raise
-        store.node = node
         store.owner = await store._setting("owner", f"store-{secrets.token_hex(4)}")
         store.secret = bytes.fromhex(await store._setting("secret", secrets.token_hex(32)))
         return store
@@ -165,7 +169,7 @@ class PostgresStore:
         self._closed = True
         await self.writer.close()
         self.large.close()
-        self.locks.close()
+        await asyncio.to_thread(self.locks.close)
         await asyncio.to_thread(self.database.close)
 
     async def _setting(self, name: str, first: str) -> str:

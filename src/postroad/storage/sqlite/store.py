@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from postroad.storage.durable import sync_directory
+from postroad.storage.duties import AllOurs
 from postroad.storage.files import FileContents
 from postroad.storage.large import LargeContents
 from postroad.storage.locks import FileLocks
@@ -59,6 +60,7 @@ class SqliteStore:
             cache_max_octets=cache_max_octets,
         )
         self.locks = FileLocks(directory / "locks")
+        self.duties = AllOurs()
         self.database = database
         self.large = large
         self.writer = Writer(database, large.remove)

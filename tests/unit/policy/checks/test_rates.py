@@ -41,6 +41,16 @@ def test_so_many_at_once_and_then_one_by_one() -> None:
     assert [rate.take("a") for _ in range(4)] == [0.0, 0.0, 0.0, pytest.approx(20.0)]
 
 
+def test_of_several_nodes_each_lets_its_part_pass() -> None:
+    rates = Rates(RateLimits(client_messages_per_hour=6), FakeClock(), LocalMoments())
+    rates.share(3)
+    taken = [rates.client_messages.take("a") for _ in range(3)]
+    assert taken == [0.0, 0.0, 1800.0]
+    rates.share(20)
+    assert rates.client_messages.take("b") == 0.0, "one, however many nodes there are"
+    assert rates.client_messages.take("b") == 3600.0
+
+
 def test_limits_count_apart() -> None:
     moments = LocalMoments()
     rates = [Rate(limit, 60.0, FakeClock(), moments, name) for limit, name in ((1, "x"), (1, "y"))]

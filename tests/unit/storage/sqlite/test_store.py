@@ -44,7 +44,7 @@ BIG = b"0123456789abcde\n" * 20_000
 async def test_files_are_ours_alone(store: SqliteStore, tmp_path: Path) -> None:
     await people(store)
     await accept(store, FAR, data=BIG)
-    assert store.locks.acquire(INBOX)
+    assert await store.locks.acquire(INBOX)
     modes = {
         str(path.relative_to(tmp_path)): stat.S_IMODE(path.stat().st_mode)
         for path in tmp_path.rglob("*")
@@ -166,10 +166,10 @@ async def test_two_stores_on_one_file_see_each_other(store: SqliteStore, tmp_pat
         assert sum((await store.queue.counts()).values()) == 80
         with pytest.raises(Conflict):
             await commit(other, DomainAdded(1.0, Domain("example.org")))
-        assert store.locks.acquire(5)
-        assert not other.locks.acquire(5)
+        assert await store.locks.acquire(5)
+        assert not await other.locks.acquire(5)
         store.locks.release(5)
-        assert other.locks.acquire(5)
+        assert await other.locks.acquire(5)
         assert store.node == other.node
     finally:
         await other.close()

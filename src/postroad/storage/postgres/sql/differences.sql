@@ -87,3 +87,19 @@ SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'journey'::re
 -- :name verify_journey_twice
 -- A table in parts cannot see to it itself.
 SELECT sequence FROM journey GROUP BY sequence HAVING count(*) > 1 LIMIT ?1;
+
+-- :name claim_take
+INSERT INTO claim (name, holder, ends) VALUES (?1, ?2, extract(epoch FROM clock_timestamp()) + ?3)
+ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, ends = excluded.ends
+WHERE claim.holder = excluded.holder OR claim.ends < extract(epoch FROM clock_timestamp())
+RETURNING 1;
+
+-- :name claim_renew
+UPDATE claim SET ends = extract(epoch FROM clock_timestamp()) + ?3
+WHERE holder = ?1 AND name IN (SELECT value FROM json_each(?2));
+
+-- :name claim_drop
+DELETE FROM claim WHERE holder = ?1 AND name IN (SELECT value FROM json_each(?2));
+
+-- :name claim_count
+SELECT count(*) FROM claim WHERE starts_with(name, ?1) AND ends > extract(epoch FROM clock_timestamp());

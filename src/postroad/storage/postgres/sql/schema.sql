@@ -33,6 +33,14 @@ CREATE TABLE commit_id (
     at REAL NOT NULL
 );
 
+-- What one node has for itself until a time of the database's clock (`claims.py`): duties, mailboxes of
+-- POP3 sessions, and that it lives.
+CREATE TABLE claim (
+    name   TEXT PRIMARY KEY,
+    holder TEXT NOT NULL,
+    ends   REAL NOT NULL
+);
+
 CREATE INDEX journey_by_sequence ON journey (sequence);
 CREATE INDEX commit_id_by_at ON commit_id (at);
 CREATE INDEX mark_by_message ON mark (message);
