@@ -7,7 +7,7 @@ from typing import Any
 
 from postroad.storage.postgres.connection import Connection
 from postroad.storage.postgres.schema import make_parts, prepare
-from postroad.storage.transfer.tables import Table
+from postroad.storage.transfer.tables import Table, tables
 
 _MONTH_SECONDS = 28 * 86_400.0
 _MAX_MONTHS = 240
@@ -65,7 +65,7 @@ class PostgresTarget:
                 f"SELECT setval(pg_get_serial_sequence('{table}', '{column}'),"
                 f" (SELECT coalesce(max({column}), 0) + 1 FROM {table}), false)"
             )
-        self.connection.raw.execute("ANALYZE")
+        self.connection.raw.execute("ANALYZE " + ", ".join(table.name for table in tables()))
 
     def close(self) -> None:
         """Let go of it."""
