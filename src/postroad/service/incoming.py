@@ -445,7 +445,7 @@ class Incoming:
         clock = self._intake.clock
         began = clock.monotonic()
         fields, words = await signing.finish()
-        seconds = round(clock.monotonic() - began, 6)
+        seconds = int((clock.monotonic() - began) * 1e6) / 1e6  # `round` takes five times as long
         return fields, Ruling("sign", RulingKind.ACCEPT, words, clock.now(), seconds)
 
     def _received(self, facts: tuple[object, ...]) -> MessageReceived:

@@ -138,8 +138,6 @@ class Signing:
         try:
             if domain:
                 return self._as(domain, added + head)
-            if self.ring.empty:
-                return None
             keys = self._keys(origin, envelope, head)
         except Exception:
             log.exception("it cannot be found out who signs; the message will be deferred")
@@ -178,6 +176,8 @@ class Signing:
         sender = envelope.sender
         if origin.server is not ServerKind.LOCAL:
             return self.ring.own_keys(sender.domain) if sender is not None else None
+        if self.ring.empty:
+            return None
         # Who is on this machine may send in any name of ours.
         author = author_of(Header.parse(head))
         if author.problem is None and len(author.domains) == 1:

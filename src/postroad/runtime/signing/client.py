@@ -1,8 +1,9 @@
 """The server's end of one signing process: starts it, asks it, starts it anew.
 
 All is done on the event loop, and as little as possible for a message: what one turn of the loop asks
-for goes out in one write. If the process dies, what waits for it fails (and its mail is deferred), and
-another one is started; so it is where it does not answer in time.
+for goes out in one write, by a transport, which unlike a socket's own methods keeps the interpreter's
+lock meanwhile and need not win it back from the writer's thread. If the process dies, what waits for it
+fails (and its mail is deferred), and another one is started; so it is where it does not answer in time.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Sequence
+from typing import cast
 
 import structlog
 
@@ -24,7 +26,6 @@ COMMAND = (sys.executable, "-P", "-m", "postroad.runtime.signing.process")
 MAX_KEY_SETS = 4096
 RESTART_SECONDS = 1.0
 END_SECONDS = 5.0
-_PIECE_OCTETS = 256 * 1024
 _SEND_OCTETS = 1024 * 1024
 
 
@@ -47,11 +48,9 @@ class SigningProcess:
         self._max_octets = max_octets
         self._command = tuple(command)
         self._process: subprocess.Popen[bytes] | None = None
-        self._socket: socket.socket | None = None
-        self._reader = frames.FrameReader()
+        self._link: _Link | None = None
         self._known: set[int] = set()
         self._out: list[bytes] = []
-        self._unsent = b""
         self._flushing = False
         self._waiting: deque[tuple[asyncio.Future[bytes], float, int]] = deque()
         self._waiting_octets = 0
@@ -79,7 +78,7 @@ class SigningProcess:
         self, kind: int, keys: KeySet, now: float, head: bytes, body: bytes
     ) -> "asyncio.Future[bytes]":
         """Ask for a signature. Raises `SigningFailed`, as the future does."""
-        if self._socket is None:
+        if self._link is None:
             self._start_for_a_request()
         octets = len(head) + len(body)
         if self._waiting_octets + octets > self._max_octets:
@@ -100,7 +99,7 @@ class SigningProcess:
 
     def start(self) -> None:
         """Start the process, if it does not run. Raises `OSError`."""
-        if self._socket is not None or self._closed:
+        if self._link is not None or self._closed:
             return
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -115,11 +114,9 @@ class SigningProcess:
             raise
         finally:
             theirs.close()
-        self._socket = ours
+        self._link = _Link(self, ours, self._loop)
         self._started_at = self._loop.time()
-        self._reader = frames.FrameReader()
         self._known.clear()
-        self._loop.add_reader(ours, self._on_readable)
         log.info("signing process started", pid=self._process.pid)
 
     async def close(self) -> None:
@@ -152,55 +149,11 @@ class SigningProcess:
 
     def _flush(self) -> None:
         self._flushing = False
-        if self._unsent or not self._out:
-            return  # `_on_writable` goes on with it
-        data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
-        self._out.clear()
-        self._send(data)
+        if self._link is not None and self._out:
+            self._link.send(b"".join(self._out))
+            self._out.clear()
 
-    def _send(self, data: bytes) -> None:
-        connection = self._socket
-        if connection is None:
-            return
-        try:
-            sent = connection.send(data)
-        except BlockingIOError:
-            sent = 0
-        except OSError as error:
-            self._died(str(error))
-            return
-        if sent < len(data):
-            if not self._unsent:
-                self._loop.add_writer(connection, self._on_writable)
-            self._unsent = data[sent:]
-        elif self._unsent:
-            self._unsent = b""
-            self._loop.remove_writer(connection)
-
-    def _on_writable(self) -> None:
-        self._send(self._unsent)
-        if not self._unsent:
-            self._flush()
-
-    def _on_readable(self) -> None:
-        connection = self._socket
-        if connection is None:
-            return
-        try:
-            data = connection.recv(_PIECE_OCTETS)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            self._died(str(error))
-            return
-        if not data:
-            self._died("it ended")
-            return
-        try:
-            answers = self._reader.feed(data)
-        except frames.BrokenFrame as error:
-            self._died(str(error))
-            return
+    def _answered(self, answers: Sequence[bytes]) -> None:
         waiting = self._waiting
         for each in answers:
             if not waiting:
@@ -255,17 +208,77 @@ class SigningProcess:
 
     def _drop(self, reason: str) -> None:
         """Let go of the process, and fail what waits for it."""
-        connection, self._socket, self._process = self._socket, None, None
-        if connection is not None:
-            self._loop.remove_reader(connection)
-            self._loop.remove_writer(connection)
-            connection.close()
+        link, self._link, self._process = self._link, None, None
+        if link is not None:
+            link.close()
         self._out.clear()
-        self._unsent = b""
         waiting, self._waiting, self._waiting_octets = self._waiting, deque(), 0
         for future, _, _ in waiting:
             if not future.done():
                 future.set_exception(SigningFailed(reason))
+
+
+class _Link(asyncio.Protocol):
+    """The socket of one process, until it or we are through with it."""
+
+    def __init__(
+        self, process: SigningProcess, connection: socket.socket, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._process: SigningProcess | None = process
+        self._reader = frames.FrameReader()
+        self._transport: asyncio.WriteTransport | None = None
+        self._early: list[bytes] = []  # what is sent before there is a transport
+        self._joining = loop.create_task(self._join(connection, loop))
+
+    async def _join(self, connection: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            await loop.create_unix_connection(lambda: self, sock=connection)
+        except OSError as error:
+            connection.close()
+            self._lost(str(error))
+        except asyncio.CancelledError:
+            if self._transport is None:
+                connection.close()
+            raise
+
+    def send(self, data: bytes) -> None:
+        if self._transport is None:
+            self._early.append(data)
+        else:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """Let go of it: nothing that it says is heard any more."""
+        self._process = None
+        if self._transport is None:
+            self._joining.cancel()
+        else:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.WriteTransport, transport)
+        if self._process is None:
+            self._transport.abort()
+        elif self._early:
+            self._transport.writelines(self._early)
+            self._early.clear()
+
+    def data_received(self, data: bytes) -> None:
+        if self._process is None:
+            return
+        try:
+            answers = self._reader.feed(data)
+        except frames.BrokenFrame as error:
+            self._lost(str(error))
+        else:
+            self._process._answered(answers)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost(str(exc) if exc is not None else "it ended")
+
+    def _lost(self, reason: str) -> None:
+        if self._process is not None:
+            self._process._died(reason)
 
 
 def _wait(process: "subprocess.Popen[bytes]") -> int:
