@@ -113,6 +113,19 @@ async def test_an_answer_is_kept_with_what_was_done(store: Store) -> None:
     assert await store.queue.message(1) is not None
 
 
+async def test_a_key_of_two_is_kept_for_both_or_neither(store: Store) -> None:
+    first = KeptAnswer("sender ann@here.test", "k1", b"d" * 32, "{}", 200.0)
+    await commit(store, AnswerKept(50.0, first), AnswerKept(50.0, replace(first, scope="key 7")))
+    for scope in ("sender ann@here.test", "key 7"):
+        assert await store.labels.answer(scope, "k1", 100.0) == replace(first, scope=scope)
+    fresh = replace(first, scope="sender bob@here.test")
+    with pytest.raises(KeyTaken):
+        await commit(
+            store, AnswerKept(60.0, fresh), AnswerKept(60.0, replace(first, scope="key 7"))
+        )
+    assert await store.labels.answer("sender bob@here.test", "k1", 100.0) is None
+
+
 async def test_deliveries_are_put_off(store: Store) -> None:
     await take(store, 1, FAR, BOB)
     await commit(store, Held(51.0, "op", ((1, 1),)))
