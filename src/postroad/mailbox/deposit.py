@@ -9,6 +9,7 @@ look comes whether its owner taught what is junk: only then is a message read be
 """
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from postroad.mailbox.folders import Folders
 from postroad.mailbox.junk import JunkFilter
@@ -16,6 +17,7 @@ from postroad.mailbox.quota import Quotas
 from postroad.message.trace import return_path
 from postroad.model import (
     JUNK,
+    Account,
     Address,
     Delivered,
     Delivery,
@@ -57,6 +59,18 @@ _TAKEN = RouteTaken(RouteKind.LOCAL, host=LOCAL)
 _ROUTE = Route(kind=RouteKind.LOCAL, domain=LOCAL, key=LOCAL, expires_at=float("inf"))
 
 
+class Answering(Protocol):
+    """Who answers for accounts whose owners are away."""
+
+    async def away(self, account: int) -> bool:
+        """Whether an account answers. Raises `StorageError`."""
+        ...
+
+    async def answer(self, account: Account, message: Message, delivery: Delivery) -> str:
+        """Answer, or do not; return what became of it. Raises `StorageError`."""
+        ...
+
+
 class LocalDeliverer:
     """Delivers to mailboxes; one `Session` serves any number of messages."""
 
@@ -78,6 +92,8 @@ class LocalDeliverer:
         self._usable: dict[int, float] = {}
         self._junk = junk
         self._quotas = quotas
+        self.answering: Answering | None = None
+        self._away: dict[int, Account] = {}  # mailboxes whose owner answers while away
         self._taught: dict[int, int] = {}  # mailboxes whose owner taught what is junk: the account
         self._folders = Folders(mailboxes, clock, entropy)
 
@@ -123,6 +139,9 @@ class LocalDeliverer:
             fields = prefix + delivered_to(delivery.recipient)
             size = len(fields) + message.content.size
             try:
+                away = self._away.get(mailbox) if self._away else None
+                if away and not folder and not stored:
+                    return None
                 if quotas is not None and quotas.active:
                     full = await quotas.problem(mailbox, size)
                     if full is not None:
@@ -133,6 +152,8 @@ class LocalDeliverer:
                     if not stored:
                         return None
                     folder = await self._judged(mailbox, message, started_at, tokens, steps)
+                if away and not folder:
+                    steps += await self._answered(away, message, delivery, started_at)
                 if folder:
                     mailbox = await self._folders.place(mailbox, folder, made)
             except StorageError as error:
@@ -185,6 +206,14 @@ class LocalDeliverer:
         steps.append(Step(self._clock.now() - started_at, "check", text))
         return JUNK if junk.is_junk(judgement) else ""
 
+    async def _answered(
+        self, account: Account, message: Message, delivery: Delivery, started_at: float
+    ) -> list[Step]:
+        """Have a message answered for who is away; return what to tell of it."""
+        assert self.answering is not None, "without it, nobody is known to be away"
+        words = await self.answering.answer(account, message, delivery)
+        return [Step(self._clock.now() - started_at, "vacation", words)] if words else []
+
     async def _problem(self, delivery: Delivery) -> Outcome | None:
         """Return why nothing can be deposited, None where it can."""
         mailbox = delivery.mailbox
@@ -196,6 +225,7 @@ class LocalDeliverer:
         if len(self._usable) >= REMEMBER_MAX:
             self._usable.clear()
             self._taught.clear()
+            self._away.clear()
         try:
             problem = await self._look(mailbox)
         except StorageError as error:
@@ -213,6 +243,11 @@ class LocalDeliverer:
             return _UNKNOWN
         if not account.enabled:
             return _DISABLED
+        if self.answering is not None:
+            if await self.answering.away(account.id):
+                self._away[mailbox] = account
+            else:
+                self._away.pop(mailbox, None)
         if self._junk is not None:
             if await self._junk.ready(account.id):
                 self._taught[mailbox] = account.id

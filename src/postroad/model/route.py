@@ -94,7 +94,7 @@ class Step(Struct, frozen=True, array_like=True):
     ``rcpt``, ``data``, ``end``, ``deposit``, ``close``, ``source`` (another address of ours is used, or
     none), ``slow`` (the server asks us to slow down), ``report`` (a DSN was made, or could not be),
     ``suppressed`` (a recipient is on the list of its stream, or is put on it), ``check`` (a mailbox's
-    junk filter).
+    junk filter), ``vacation`` (whether it was answered for who is away).
     """
 
     seconds: float

@@ -44,6 +44,7 @@ from postroad.service.login import SaslLogins
 from postroad.service.logins import LoginBook
 from postroad.service.maildrops import Maildrops
 from postroad.service.tls_reports import TlsReports
+from postroad.service.vacation import Vacations
 from postroad.storage.moments import LocalMoments
 
 log = structlog.get_logger("postroad.system")
@@ -98,6 +99,13 @@ class System:
             entropy=office.entropy,
             junk=office.junk_filter,
             quotas=office.quotas,
+        )
+        local.answering = Vacations(
+            owners=store.owners,
+            content=store.content,
+            clock=office.clock,
+            submit=lambda *given: self.intake.submit(*given),
+            settings=settings.vacations(config),
         )
         self._deliverer = LocalOrRemote(
             local, self._maker.remote(current, {}), make_returns(office)

@@ -53,6 +53,7 @@ NEEDS_RESTART = (
     "auth",
     "oauth",
     "junk",
+    "vacation",
     "bounces",
     "forwarding.rewrite_sender",
     "forwarding.secret",

@@ -30,6 +30,7 @@ def make_jmap(office: Office, intake: Intake) -> Jmap:
             emails=store.emails,
             content=store.content,
             queue=store.queue,
+            owners=store.owners,
             clock=office.clock,
             entropy=office.entropy,
             recipients=office.recipients,

@@ -43,6 +43,7 @@ from postroad.service.sessions import SessionSettings
 from postroad.service.streams import StreamRule, Streams
 from postroad.service.tls_reports import TlsReportSettings
 from postroad.service.tokens import JwtVerifier, TokenKeyInvalid, TokenSettings
+from postroad.service.vacation import VacationSettings
 from postroad.wire import pop3
 from postroad.wire.http import parse_https
 from postroad.wire.sasl import PLUS
@@ -156,6 +157,12 @@ def junk(config: Config) -> JunkSettings:
         max_lessons=section.max_lessons,
         message_tokens=section.max_message_tokens,
     )
+
+
+def vacations(config: Config) -> VacationSettings:
+    """How often accounts answer whose owners are away."""
+    section = config.vacation
+    return VacationSettings(section.period_seconds, section.max_answers)
 
 
 def quotas(config: Config) -> QuotaSettings:

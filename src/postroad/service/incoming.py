@@ -380,7 +380,8 @@ class Incoming:
         return queued((format_id(self.id),))
 
     def _kept_with(self, messages: Sequence[Message], once: Once | None) -> tuple[Change, ...]:
-        return () if once is None else kept_of(once, messages, self._at)
+        also = self._wishes.also
+        return also if once is None else (*also, *kept_of(once, messages, self._at))
 
     async def _accept_copies(
         self, mailing: Mailing, above: bytes, decision: Decision, once: Once | None

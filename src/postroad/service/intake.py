@@ -85,7 +85,9 @@ class Intake:
         """
         return await self.quotas.refusal([each.mailbox for each in targets], size)
 
-    async def submit(self, envelope: Envelope, data: bytes, origin: Origin) -> Reply:
+    async def submit(
+        self, envelope: Envelope, data: bytes, origin: Origin, wishes: Wishes = NO_WISHES
+    ) -> Reply:
         """Take a whole message (CRLF line ends) for all recipients of the envelope.
 
         Returns the first refusal, or the acceptance.
@@ -96,6 +98,6 @@ class Intake:
             if isinstance(targets, Reply):
                 return targets
             accepted.append(Accepted(recipient, targets))
-        incoming = self.begin(envelope, accepted, origin)
+        incoming = self.begin(envelope, accepted, origin, wishes=wishes)
         incoming.write(data)
         return await incoming.finish()

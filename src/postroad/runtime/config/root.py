@@ -32,6 +32,7 @@ from postroad.runtime.config.sources import Providers, SourcePools, Warmups, unk
 from postroad.runtime.config.streams import Streams
 from postroad.runtime.config.templates import TemplatesSection
 from postroad.runtime.config.trust import TrustSection
+from postroad.runtime.config.vacation import VacationSection
 from postroad.runtime.config.values import Section
 from postroad.runtime.config.web import WebSection
 from postroad.runtime.config.webhooks import WebhooksSection
@@ -55,6 +56,7 @@ class Config(Section):
     trust: TrustSection = Field(default_factory=TrustSection)
     abuse: AbuseSection = Field(default_factory=AbuseSection)
     junk: JunkSection = Field(default_factory=JunkSection)
+    vacation: VacationSection = Field(default_factory=VacationSection)
     quota: QuotaSection = Field(default_factory=QuotaSection)
     policy: PolicySection = Field(default_factory=PolicySection)
     pop3: Pop3Section = Field(default_factory=Pop3Section)

@@ -14,6 +14,7 @@ from postroad.ports import (
     Entry,
     Ledger,
     MailboxStore,
+    OwnerStore,
     QueueStore,
 )
 from postroad.service.jmap.counting import KnownCounts
@@ -61,6 +62,7 @@ class Desk(Struct):
     emails: EmailStore
     content: ContentStore
     queue: QueueStore
+    owners: OwnerStore
     clock: Clock
     entropy: Entropy
     recipients: Recipients

@@ -45,6 +45,7 @@ from postroad.service.jmap.submission import (
     submission_set,
 )
 from postroad.service.jmap.thread import thread_changes, thread_get
+from postroad.service.jmap.vacation import vacation_get, vacation_set
 from postroad.wire.jmap import (
     Arguments,
     Invocation,
@@ -62,7 +63,8 @@ CORE = "urn:ietf:params:jmap:core"
 MAIL = "urn:ietf:params:jmap:mail"
 SUBMISSION = "urn:ietf:params:jmap:submission"
 QUOTA = "urn:ietf:params:jmap:quota"
-_ALL = (CORE, MAIL, SUBMISSION, QUOTA)
+VACATION = "urn:ietf:params:jmap:vacationresponse"
+_ALL = (CORE, MAIL, SUBMISSION, VACATION, QUOTA)
 
 Method = Callable[[Context, Arguments], Awaitable[Any]]
 
@@ -91,6 +93,8 @@ METHODS: dict[str, tuple[str, Method]] = {
     "EmailSubmission/changes": (SUBMISSION, submission_changes),
     "EmailSubmission/query": (SUBMISSION, submission_query),
     "EmailSubmission/set": (SUBMISSION, submission_set),
+    "VacationResponse/get": (VACATION, vacation_get),
+    "VacationResponse/set": (VACATION, vacation_set),
     "Quota/get": (QUOTA, quota_get),
     "Quota/changes": (QUOTA, quota_changes),
     "Quota/query": (QUOTA, quota_query),
@@ -177,6 +181,7 @@ class Jmap:
                 "mayCreateTopLevelMailbox": True,
             },
             SUBMISSION: self._submission(),
+            VACATION: {},
             QUOTA: {},
         }
 

@@ -28,7 +28,7 @@ from postroad.policy import Policy
 from postroad.service.intake import Intake, IntakeSettings
 from postroad.service.jmap import Desk, Jmap, JmapSettings
 from postroad.service.jmap.counting import KnownCounts
-from postroad.service.jmap.jmap import CORE, MAIL, QUOTA, SUBMISSION, Visitor
+from postroad.service.jmap.jmap import CORE, MAIL, QUOTA, SUBMISSION, VACATION, Visitor
 from postroad.service.jmap.noticing import Noticing
 from postroad.service.postings import Postings
 from postroad.service.recipients import Recipients
@@ -122,6 +122,7 @@ class Reader:
                 emails=store.emails,
                 content=store.content,
                 queue=store.queue,
+                owners=store.owners,
                 clock=self.clock,
                 entropy=entropy,
                 recipients=self.recipients,
@@ -146,7 +147,7 @@ class Reader:
 
     async def request(self, *calls: Any, **more: Any) -> dict[str, Any]:
         """Send calls (name, arguments, id) and return the whole answer."""
-        data = {"using": [CORE, MAIL, SUBMISSION, QUOTA], "methodCalls": calls, **more}
+        data = {"using": [CORE, MAIL, SUBMISSION, VACATION, QUOTA], "methodCalls": calls, **more}
         answer = await self.jmap.handle(ACCOUNT, json.dumps(data).encode(), Visitor("192.0.2.1"))
         found: dict[str, Any] = json.loads(answer)
         return found

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from postroad.service.jmap.jmap import CORE, MAIL, METHODS, QUOTA, SUBMISSION
+from postroad.service.jmap.jmap import CORE, MAIL, METHODS, QUOTA, SUBMISSION, VACATION
 from postroad.storage.memory import MemoryStore
 from postroad.wire.jmap import Limits, RequestError
 from tests.unit.service.jmap.reader import ACCOUNT, MethodRefused, Reader, letter
@@ -21,7 +21,13 @@ async def test_the_session_says_what_is_there() -> None:
     reader = await Reader.open()
     session = reader.jmap.session(ACCOUNT, "https://mail.example.org")
     assert session["username"] == "Ann@example.org"
-    assert set(session["capabilities"]) == {CORE, MAIL, SUBMISSION, QUOTA}
+    assert set(session["capabilities"]) == {
+        CORE,
+        MAIL,
+        SUBMISSION,
+        VACATION,
+        QUOTA,
+    }
     assert session["capabilities"][CORE]["maxCallsInRequest"] == Limits().max_calls_in_request
     (account,) = session["accounts"].values()
     assert account["accountCapabilities"][MAIL]["maxMailboxesPerEmail"] == 1
