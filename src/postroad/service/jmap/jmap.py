@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from postroad.model import Account, Group, Upload, Uploaded
 from postroad.ports import StorageError
+from postroad.service.jmap.blob import blob_capability, blob_get, blob_lookup, blob_upload
 from postroad.service.jmap.blobs import Blob, find_blob, stream
 from postroad.service.jmap.desk import Context, Desk
 from postroad.service.jmap.email_changes import email_changes
@@ -64,7 +65,8 @@ MAIL = "urn:ietf:params:jmap:mail"
 SUBMISSION = "urn:ietf:params:jmap:submission"
 QUOTA = "urn:ietf:params:jmap:quota"
 VACATION = "urn:ietf:params:jmap:vacationresponse"
-_ALL = (CORE, MAIL, SUBMISSION, VACATION, QUOTA)
+BLOB = "urn:ietf:params:jmap:blob"
+_ALL = (CORE, MAIL, SUBMISSION, VACATION, QUOTA, BLOB)
 
 Method = Callable[[Context, Arguments], Awaitable[Any]]
 
@@ -95,6 +97,9 @@ METHODS: dict[str, tuple[str, Method]] = {
     "EmailSubmission/set": (SUBMISSION, submission_set),
     "VacationResponse/get": (VACATION, vacation_get),
     "VacationResponse/set": (VACATION, vacation_set),
+    "Blob/upload": (BLOB, blob_upload),
+    "Blob/get": (BLOB, blob_get),
+    "Blob/lookup": (BLOB, blob_lookup),
     "Quota/get": (QUOTA, quota_get),
     "Quota/changes": (QUOTA, quota_changes),
     "Quota/query": (QUOTA, quota_query),
@@ -183,6 +188,7 @@ class Jmap:
             SUBMISSION: self._submission(),
             VACATION: {},
             QUOTA: {},
+            BLOB: blob_capability(),
         }
 
     def _submission(self) -> dict[str, Any]:

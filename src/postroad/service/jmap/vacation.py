@@ -101,12 +101,13 @@ def _checked(before: Vacation, patch: dict[str, Any]) -> Vacation:
         raise invalid("it stays as it is", "id")
     if not isinstance(after["isEnabled"], bool):
         raise invalid("it has to be true or false", "isEnabled")
-    dates = [_date(after[name], name) for name in ("fromDate", "toDate")]
-    if None not in dates and dates[0] >= dates[1]:  # type: ignore[operator]
+    begin, end = (_date(after[name], name) for name in ("fromDate", "toDate"))
+    if begin is not None and end is not None and begin >= end:
         raise invalid("it ends before it begins", "toDate")
     return Vacation(
         after["isEnabled"],
-        *dates,
+        begin,
+        end,
         _text(after["subject"], "subject", MAX_SUBJECT),
         _text(after["textBody"], "textBody", MAX_TEXT),
         _text(after["htmlBody"], "htmlBody", MAX_TEXT),

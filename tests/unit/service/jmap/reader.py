@@ -28,7 +28,7 @@ from postroad.policy import Policy
 from postroad.service.intake import Intake, IntakeSettings
 from postroad.service.jmap import Desk, Jmap, JmapSettings
 from postroad.service.jmap.counting import KnownCounts
-from postroad.service.jmap.jmap import CORE, MAIL, QUOTA, SUBMISSION, VACATION, Visitor
+from postroad.service.jmap.jmap import BLOB, CORE, MAIL, QUOTA, SUBMISSION, VACATION, Visitor
 from postroad.service.jmap.noticing import Noticing
 from postroad.service.postings import Postings
 from postroad.service.recipients import Recipients
@@ -147,7 +147,11 @@ class Reader:
 
     async def request(self, *calls: Any, **more: Any) -> dict[str, Any]:
         """Send calls (name, arguments, id) and return the whole answer."""
-        data = {"using": [CORE, MAIL, SUBMISSION, VACATION, QUOTA], "methodCalls": calls, **more}
+        data = {
+            "using": [CORE, MAIL, SUBMISSION, VACATION, QUOTA, BLOB],
+            "methodCalls": calls,
+            **more,
+        }
         answer = await self.jmap.handle(ACCOUNT, json.dumps(data).encode(), Visitor("192.0.2.1"))
         found: dict[str, Any] = json.loads(answer)
         return found

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from postroad.service.jmap.jmap import CORE, MAIL, METHODS, QUOTA, SUBMISSION, VACATION
+from postroad.service.jmap.jmap import BLOB, CORE, MAIL, METHODS, QUOTA, SUBMISSION, VACATION
 from postroad.storage.memory import MemoryStore
 from postroad.wire.jmap import Limits, RequestError
 from tests.unit.service.jmap.reader import ACCOUNT, MethodRefused, Reader, letter
@@ -27,6 +27,7 @@ async def test_the_session_says_what_is_there() -> None:
         SUBMISSION,
         VACATION,
         QUOTA,
+        BLOB,
     }
     assert session["capabilities"][CORE]["maxCallsInRequest"] == Limits().max_calls_in_request
     (account,) = session["accounts"].values()
