@@ -41,6 +41,7 @@ from postroad.ports import (
     Directory,
     Duties,
     EmailStore,
+    FigureStore,
     JourneyStore,
     JunkStore,
     LabelStore,
@@ -92,6 +93,8 @@ class Store(Protocol):
     def security(self) -> SecurityStore: ...
     @property
     def sources(self) -> SourceStore: ...
+    @property
+    def figures(self) -> FigureStore: ...
     @property
     def standing(self) -> StandingStore: ...
     @property

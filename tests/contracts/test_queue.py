@@ -321,6 +321,8 @@ async def test_find(store: Store) -> None:
     async def found(**fields: Any) -> list[tuple[int, int]]:
         items = await store.queue.find(QueueFilter(**fields))
         assert all(item.message.id == item.delivery.message for item in items)
+        count = await store.queue.count(QueueFilter(**fields))
+        assert count == len(items) or "limit" in fields
         return [(item.delivery.message, item.delivery.ordinal) for item in items]
 
     everything = tuple(DeliveryState)
@@ -329,6 +331,9 @@ async def test_find(store: Store) -> None:
     assert await found(states=(DeliveryState.DELIVERED,)) == [(one.id, 1)]
     assert await found(states=()) == []
     assert await found(limit=1) == [(one.id, 0)]
+    assert await found(after=(one.id, 0)) == [(two.id, 0)]
+    assert await found(after=(one.id, 0), states=everything) == [(one.id, 1), (two.id, 0)]
+    assert await found(after=(two.id, 0)) == []
     assert await found(destination="far.example") == [(one.id, 0), (two.id, 0)]
     assert await found(message=two.id) == [(two.id, 0)]
     assert await found(sender="ann@EXAMPLE.org") == [(one.id, 0)]

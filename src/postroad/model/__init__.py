@@ -107,6 +107,7 @@ from postroad.model.email_change import (
     Uploaded,
 )
 from postroad.model.envelope import Body, Envelope, Notify, Recipient, Ret
+from postroad.model.figures import HOUR_SECONDS, MINUTE_SECONDS, Figure, FiguresCounted
 from postroad.model.ids import InvalidId, format_id, parse_id
 from postroad.model.junk import JunkTotals, TokenCount
 from postroad.model.label import (
@@ -190,10 +191,12 @@ __all__ = [
     "DEFAULT_STREAM",
     "DRAFT",
     "FLAGGED",
+    "HOUR_SECONDS",
     "INBOX",
     "JUNK",
     "MAX_EVIDENCE",
     "MAX_KEYWORDS",
+    "MINUTE_SECONDS",
     "SEEN",
     "SEEN_BIT",
     "SPECIAL",
@@ -237,6 +240,8 @@ __all__ = [
     "Envelope",
     "Expunged",
     "Field",
+    "Figure",
+    "FiguresCounted",
     "Filed",
     "Findings",
     "Flagged",

@@ -38,6 +38,7 @@ from postroad.model.email_change import (
     Submitted,
     Uploaded,
 )
+from postroad.model.figures import FiguresCounted
 from postroad.model.label import KeptAnswer
 from postroad.model.login import Login
 from postroad.model.message import ContentRef, Message, Staged
@@ -378,6 +379,7 @@ Change: TypeAlias = (
     | Released
     | PutOff
     | SourceSpent
+    | FiguresCounted
     | Attempted
     | Deposited
     | Held

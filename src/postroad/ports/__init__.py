@@ -22,6 +22,7 @@ from postroad.ports.emails import (
     EmailStore,
     Unnoticed,
 )
+from postroad.ports.figures import FigurePoint, FigureStore
 from postroad.ports.journey import JourneyEvent, JourneyStore
 from postroad.ports.junk import JunkStore
 from postroad.ports.keys import KeyStore
@@ -80,6 +81,8 @@ __all__ = [
     "Entropy",
     "Entry",
     "Fault",
+    "FigurePoint",
+    "FigureStore",
     "JourneyEvent",
     "JourneyStore",
     "JunkStore",

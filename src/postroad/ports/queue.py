@@ -19,7 +19,8 @@ from postroad.model import (
 class QueueFilter(Struct, frozen=True):
     """Which deliveries to list: all fields that are set must fit.
 
-    `sender` and `recipient` are whole addresses or ``@domain``.
+    `sender` and `recipient` are whole addresses or ``@domain``. `after` is the (message, ordinal) that the
+    list goes on behind.
     """
 
     states: tuple[DeliveryState, ...] = (
@@ -31,6 +32,7 @@ class QueueFilter(Struct, frozen=True):
     sender: str | None = None
     recipient: str | None = None
     message: int | None = None
+    after: tuple[int, int] = (0, -1)
     limit: int = 100
 
 
@@ -96,6 +98,10 @@ class QueueStore(Protocol):
 
     async def find(self, query: QueueFilter) -> list[QueueItem]:
         """Return deliveries that fit, oldest message first."""
+        ...
+
+    async def count(self, query: QueueFilter) -> int:
+        """Return how many deliveries fit; `limit` does not matter."""
         ...
 
     async def counts(self) -> dict[DeliveryState, int]:

@@ -39,6 +39,7 @@ from postroad.runtime.web import make_web
 from postroad.runtime.webhooks import make_poster, run_webhooks
 from postroad.service.authenticate import Authenticator
 from postroad.service.dmarc_reports import DmarcReports
+from postroad.service.figures import FigureBook
 from postroad.service.intake import Intake
 from postroad.service.login import SaslLogins
 from postroad.service.logins import LoginBook
@@ -176,6 +177,7 @@ class System:
             resolver=lambda: self._in_force.resolver,
             addresses=lambda: self._maker.addresses,
         )
+        self.figures = FigureBook(tally=self.queue.tally, ledger=store.ledger, clock=office.clock)
         self._chores = Chores()
         self._started = self._stopped = False
 
@@ -269,6 +271,7 @@ class System:
             log.warning("connections were cut", connections=cut)
         await self.queue.stop(max(0.0, grace - (time.monotonic() - began)))
         await self.book.flush()
+        await self.figures.write()
         if self._maker.guards.standings is not None:
             await self.office.standing.write(self._maker.guards.standings)
         await self._chores.stop()
@@ -318,6 +321,7 @@ class System:
         yield Chore("logins", None, self.book.run)
         yield Chore("live", None, self.metrics.live.run)
         yield Chore("quotas", None, self.office.quotas.run)
+        yield Chore("figures", None, self.figures.run)
         yield Chore("standings", config.abuse.standing_write_seconds, self._write_standings)
         if config.tls.watch_seconds:
             yield Chore("watch certificate", config.tls.watch_seconds, self._watch_certificate)

@@ -35,6 +35,7 @@ from postroad.service.app_passwords import AppPasswords
 from postroad.service.departures import Departures
 from postroad.service.desk import QueueDesk
 from postroad.service.domains import Aliases, Domains
+from postroad.service.figures import Figures
 from postroad.service.history import History
 from postroad.service.journeys import Journeys
 from postroad.service.junk import JunkDesk
@@ -146,6 +147,7 @@ class Office:
                 },
             },
         )
+        self.figures = Figures(store=store.figures, clock=clock)
         self.history = History(journey=store.journey)
         self.journeys = Journeys(journey=store.journey, queue=store.queue, classify=self.classify)
         self.reports = Reports(

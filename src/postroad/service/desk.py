@@ -37,6 +37,10 @@ class QueueDesk:
         """Return the deliveries that fit, oldest message first."""
         return await self._store.find(query)
 
+    async def count(self, query: QueueFilter) -> int:
+        """Return how many deliveries fit."""
+        return await self._store.count(query)
+
     async def counts(self) -> dict[DeliveryState, int]:
         """Return how many deliveries are due, leased and held."""
         return await self._store.counts()

@@ -5,3 +5,6 @@ TLS_RESULTS_PER_DAY = 500
 
 SOURCE_DAYS = 35
 """For how many days it is known what was sent from which source address."""
+
+FIGURE_DAYS = {60: 2, 3600: 400}
+"""For how many days figures are kept, by the seconds that each is the sum of."""

@@ -136,18 +136,28 @@ class MemoryQueue:
 
     async def find(self, query: QueueFilter) -> list[QueueItem]:
         """Return deliveries that fit, oldest message first."""
+        return self._fitting(query)[: query.limit]
+
+    async def count(self, query: QueueFilter) -> int:
+        """Return how many deliveries fit."""
+        return len(self._fitting(query))
+
+    def _fitting(self, query: QueueFilter) -> list[QueueItem]:
         items = []
-        for (number, _), queued in sorted(self._state.deliveries.items(), key=lambda item: item[0]):
+        for (number, ordinal), queued in sorted(
+            self._state.deliveries.items(), key=lambda item: item[0]
+        ):
             message, delivery = self._state.messages[number], queued.delivery
             if (
                 delivery.state in query.states
+                and (number, ordinal) > query.after
                 and query.destination in (None, delivery.destination)
                 and query.message in (None, number)
                 and _fits(query.sender, message.envelope.sender)
                 and _fits(query.recipient, delivery.recipient)
             ):
                 items.append(QueueItem(message, delivery))
-        return items[: query.limit]
+        return items
 
     async def counts(self) -> dict[DeliveryState, int]:
         """Return how many deliveries are due, leased and held."""

@@ -77,6 +77,8 @@ class State:
         self.quotas: dict[int, tuple[Quota, float]] = {}
         self.vacations: dict[int, Vacation] = {}
         self.vacation_answers: dict[tuple[int, str], float] = {}
+        self.figures: dict[tuple[int, int, str, str], tuple[int, ...]] = {}
+        self.figure_seconds: dict[tuple[int, int, int], int] = {}
         self.webhooks: dict[str, Webhook] = {}
         self.webhook_cursors: dict[int, int] = {}
         self.webhook_posts: dict[tuple[int, int, int], WebhookPost] = {}

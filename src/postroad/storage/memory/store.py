@@ -3,6 +3,7 @@
 from postroad.storage.duties import AllOurs
 from postroad.storage.memory.api_keys import MemoryApiKeys
 from postroad.storage.memory.emails import MemoryEmails
+from postroad.storage.memory.figures import MemoryFigures
 from postroad.storage.memory.junk import MemoryJunk
 from postroad.storage.memory.labels import MemoryLabels
 from postroad.storage.memory.owners import MemoryOwners
@@ -51,6 +52,7 @@ class MemoryStore:
         self.logins = MemoryLogins(self.state)
         self.standing = MemoryStanding(self.state)
         self.sources = MemorySources(self.state)
+        self.figures = MemoryFigures(self.state)
         self.junk = MemoryJunk(self.state)
         self.api_keys = MemoryApiKeys(self.state)
         self.sessions = MemorySessions(self.state)

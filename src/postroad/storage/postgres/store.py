@@ -14,6 +14,7 @@ from postroad.ports import (
     ApiKeyStore,
     Directory,
     EmailStore,
+    FigureStore,
     JourneyStore,
     JunkStore,
     LabelStore,
@@ -42,6 +43,7 @@ from postroad.storage.postgres.schema import drop_parts, make_parts, prepare
 from postroad.storage.postgres.writer import Writer
 from postroad.storage.sql.api_keys import SqlApiKeys
 from postroad.storage.sql.directory import SqlDirectory
+from postroad.storage.sql.figures import SqlFigures
 from postroad.storage.sql.journey import SqlJourney, prune
 from postroad.storage.sql.junk import SqlJunk
 from postroad.storage.sql.labels import SqlLabels
@@ -100,6 +102,7 @@ class PostgresStore:
         self.logins: LoginStore = threaded(database, SqlLogins(here))
         self.standing: StandingStore = threaded(database, SqlStanding(here))
         self.sources: SourceStore = threaded(database, SqlSources(here))
+        self.figures: FigureStore = threaded(database, SqlFigures(here))
         self.junk: JunkStore = threaded(database, SqlJunk(here))
         self.api_keys: ApiKeyStore = threaded(database, SqlApiKeys(here))
         self.sessions: SessionStore = threaded(database, SqlSessions(here))

@@ -19,6 +19,7 @@ from postroad.model import (
     DomainsJudged,
     Dropped,
     Expunged,
+    FiguresCounted,
     Filed,
     Flagged,
     Held,
@@ -60,6 +61,7 @@ from postroad.storage.sql import apply_emails as emails
 from postroad.storage.sql import apply_logins as logins
 from postroad.storage.sql import apply_moves as moves
 from postroad.storage.sql.connection import Connection
+from postroad.storage.sql.figures import write_counted
 from postroad.storage.sql.sources import write_spent
 from postroad.storage.sql.standing import write_judged
 from postroad.storage.sql.statements import SQL
@@ -247,6 +249,7 @@ _APPLY: dict[type, Any] = {
     Released: _released,
     PutOff: _put_off,
     SourceSpent: write_spent,
+    FiguresCounted: write_counted,
     Held: _held,
     Retried: _retried,
     AnswerKept: labels.keep,

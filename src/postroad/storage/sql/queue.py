@@ -126,6 +126,12 @@ class SqlQueue:
             items.append(QueueItem(change.message, accepted.delivery(message, state)))
         return items
 
+    async def count(self, query: QueueFilter) -> int:
+        """Return how many deliveries fit."""
+        sql, values = _count_statement(query)
+        rows: Any = await self._database.browse(lambda c: c.execute(sql, values).fetchall())
+        return int(rows[0][0])
+
     async def counts(self) -> dict[DeliveryState, int]:
         """Return how many deliveries are due, leased and held."""
         counts = {DeliveryState.DUE: 0, DeliveryState.LEASED: 0, DeliveryState.HELD: 0}
@@ -247,6 +253,24 @@ def _leased(taken: Iterable[Any]) -> list[LeasedDelivery]:
 
 
 def _find_statement(query: QueueFilter) -> tuple[str, list[object]]:
+    where, values = _conditions(query)
+    sql = (
+        "SELECT delivery.message, message.accepted, delivery.ordinal, delivery.state, delivery.due_at,"
+        " delivery.attempts, delivery.delay_notified, delivery.last"
+        " FROM delivery JOIN message ON message.id = delivery.message"
+        f" WHERE {where}"
+        " ORDER BY delivery.message, delivery.ordinal LIMIT ?"
+    )
+    return sql, [*values, query.limit]
+
+
+def _count_statement(query: QueueFilter) -> tuple[str, list[object]]:
+    where, values = _conditions(query)
+    joined = " JOIN message ON message.id = delivery.message" if query.sender is not None else ""
+    return f"SELECT count(*) FROM delivery{joined} WHERE {where}", values
+
+
+def _conditions(query: QueueFilter) -> tuple[str, list[object]]:
     states = [state.value for state in query.states]
     where = [f"delivery.state IN ({', '.join('?' * len(states))})"]
     values: list[object] = [*states]
@@ -270,11 +294,7 @@ def _find_statement(query: QueueFilter) -> tuple[str, list[object]]:
         else:
             where.append(f"{column} = ?")
             values.append(fold(wanted))
-    sql = (
-        "SELECT delivery.message, message.accepted, delivery.ordinal, delivery.state, delivery.due_at,"
-        " delivery.attempts, delivery.delay_notified, delivery.last"
-        " FROM delivery JOIN message ON message.id = delivery.message"
-        f" WHERE {' AND '.join(where)}"
-        " ORDER BY delivery.message, delivery.ordinal LIMIT ?"
-    )
-    return sql, [*values, query.limit]
+    if query.after > (0, -1):
+        where.append("(delivery.message, delivery.ordinal) > (?, ?)")
+        values += query.after
+    return " AND ".join(where), values

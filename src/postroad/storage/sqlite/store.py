@@ -14,6 +14,7 @@ from postroad.storage.sql.api_keys import SqlApiKeys
 from postroad.storage.sql.content import SqlContents
 from postroad.storage.sql.directory import SqlDirectory
 from postroad.storage.sql.emails import SqlEmails
+from postroad.storage.sql.figures import SqlFigures
 from postroad.storage.sql.journey import SqlJourney, prune
 from postroad.storage.sql.junk import SqlJunk
 from postroad.storage.sql.labels import SqlLabels
@@ -74,6 +75,7 @@ class SqliteStore:
         self.logins = SqlLogins(database)
         self.standing = SqlStanding(database)
         self.sources = SqlSources(database)
+        self.figures = SqlFigures(database)
         self.junk = SqlJunk(database)
         self.api_keys = SqlApiKeys(database)
         self.sessions = SqlSessions(database)

@@ -449,6 +449,29 @@ CREATE TABLE source_spent (
     PRIMARY KEY (day, source, provider)
 ) WITHOUT ROWID;
 
+-- How much mail there was, for charts (model.figures). `span` is 60 or 3600 seconds, `at` its begin; minutes
+-- are kept for days, hours for more than a year.
+CREATE TABLE figure (
+    span      INTEGER NOT NULL,
+    at        INTEGER NOT NULL,
+    stream    TEXT    NOT NULL,
+    provider  TEXT    NOT NULL,             -- '' for what was accepted
+    accepted  INTEGER NOT NULL,
+    delivered INTEGER NOT NULL,
+    deferred  INTEGER NOT NULL,
+    bounced   INTEGER NOT NULL,
+    unknown   INTEGER NOT NULL,
+    PRIMARY KEY (span, at, stream, provider)
+) WITHOUT ROWID;
+
+CREATE TABLE figure_seconds (
+    span  INTEGER NOT NULL,
+    at    INTEGER NOT NULL,
+    part  INTEGER NOT NULL,                 -- of model.tally.LONG_SECONDS
+    count INTEGER NOT NULL,
+    PRIMARY KEY (span, at, part)
+) WITHOUT ROWID;
+
 -- How links were secured, counted for TLS reports (RFC 8460), until the report is made.
 CREATE TABLE tls_result (
     day    TEXT    NOT NULL,                -- UTC, 2026-11-25
