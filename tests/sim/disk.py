@@ -225,6 +225,7 @@ class _Queue:
         self.deliveries = queue.deliveries
         self.leases = queue.leases
         self.find = queue.find
+        self.count = queue.count
         self.counts = queue.counts
         self.nodes = queue.nodes
 

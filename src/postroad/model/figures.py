@@ -12,8 +12,8 @@ HOUR_SECONDS = 3600
 
 
 class Figure(Struct, frozen=True):
-    """Counts of one stream (``""`` is the default) and one provider: ``local``, one of those that are
-    told apart, or ``other``. `provider` is ``""`` for what was accepted, which goes to several.
+    """Counts of one stream and one provider: ``local``, one of those that are told apart, ``other``, or
+    ``unreached``. `provider` is ``""`` for what was accepted, which goes to several.
 
     `accepted` counts messages, the others outcomes of attempts, one for each recipient.
     """

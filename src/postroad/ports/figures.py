@@ -1,5 +1,6 @@
 """Reading the figures that charts are drawn from."""
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -19,6 +20,13 @@ class FigurePoint(Struct, frozen=True):
     bounced: int = 0
     unknown: int = 0
     seconds: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, at: int, counts: Sequence[int], parts: Mapping[int, int]) -> "FigurePoint":
+        """Return it of the counts in the order of the fields, and of `seconds` by place."""
+        accepted, delivered, deferred, bounced, unknown = counts
+        seconds = tuple([parts.get(place, 0) for place in range(max(parts, default=-1) + 1)])
+        return cls(at, accepted, delivered, deferred, bounced, unknown, seconds)
 
 
 class FigureStore(Protocol):

@@ -19,8 +19,8 @@ from postroad.model import (
 class QueueFilter(Struct, frozen=True):
     """Which deliveries to list: all fields that are set must fit.
 
-    `sender` and `recipient` are whole addresses or ``@domain``. `after` is the (message, ordinal) that the
-    list goes on behind.
+    `sender` and `recipient` are whole addresses or ``@domain``. `after` is the (message, ordinal)
+    behind which the list goes on.
     """
 
     states: tuple[DeliveryState, ...] = (

@@ -17,6 +17,8 @@ from postroad.ports import Attempt
 
 MAX_PROVIDERS = 100
 OTHERS = "other"
+UNREACHED = "unreached"
+"""Stands for who runs a destination that no way was found to, or none of whose hosts answered."""
 
 
 class Counts:
@@ -70,6 +72,11 @@ class Tally:
                 name = OTHERS
             known = self.outcomes.setdefault(name, {})
         return known
+
+    def not_reached(self, leased: LeasedDelivery, attempt: Attempt) -> None:
+        """Count the outcomes of a job whose destination could not be reached."""
+        by_stream = self.outcomes.setdefault(UNREACHED, {})
+        by_stream.setdefault(leased.message.stream, Counts()).count(attempt)
 
     def count(
         self,

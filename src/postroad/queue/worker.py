@@ -118,6 +118,7 @@ class Workers:
                 attempts = []
                 for job in chunk:
                     attempts.append(not_reached(job.leased, failure, started_at, now))
+                    self._traffic.tally.not_reached(job.leased, attempts[-1])
                     failure.changes = ()  # they went with the first
                 await self._reporter.report(chunk, attempts)
         finally:

@@ -24,6 +24,7 @@ from postroad.runtime import settings
 from postroad.runtime.chores import Chore, Chores
 from postroad.runtime.config import AcmeMode, Config
 from postroad.runtime.config.content import ContentPlace
+from postroad.runtime.console import Surroundings
 from postroad.runtime.deliverer import LocalOrRemote
 from postroad.runtime.doors import Doors
 from postroad.runtime.duty import alone
@@ -165,7 +166,15 @@ class System:
                 read_ahead=settings.read_ahead(config),
             ),
             tls=current.tls,
-            web=partial(make_web, office, self.intake, self.authenticator, self._poster, self.jmap),
+            web=partial(
+                make_web,
+                office,
+                self.intake,
+                self.authenticator,
+                self._poster,
+                self.jmap,
+                Surroundings(lambda: self._in_force.resolver, lambda: self.listening),
+            ),
             metrics=lambda: self.metrics.text(),
         )
         self.metrics = Metrics(

@@ -4,6 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from postroad.runtime.config import Config
+from postroad.runtime.console import Surroundings, make_console
 from postroad.runtime.office import Office
 from postroad.service.authenticate import Authenticator
 from postroad.service.intake import Intake
@@ -24,6 +25,7 @@ def make_web(
     authenticator: Authenticator,
     post: Post,
     jmap: Jmap | None = None,
+    around: Surroundings | None = None,
 ) -> "HttpServer":
     """Return the server of all routes, for the running event loop."""
     from postroad.service.postings import Postings
@@ -52,6 +54,7 @@ def make_web(
         jmap=jmap,
         authenticator=authenticator,
         signing_in=_signing_in(office, authenticator),
+        console=make_console(office, around) if around is not None else None,
     )
     return HttpServer(make_app(services), settings, asyncio.get_running_loop())
 

@@ -21,7 +21,6 @@ from postroad.model import (
 from postroad.model.tally import LONG_SECONDS
 from postroad.ports import Clock, FigurePoint, FigureStore, Ledger, StorageError
 from postroad.queue.tally import Tally
-from postroad.service.streams import shown
 
 log = structlog.get_logger("postroad.figures")
 
@@ -199,7 +198,7 @@ class Figures:
             p99=tuple([each.p99 for each in latencies]),
             total=_sum("", figures),
             latency=percentiles(_together(points)),
-            streams=_by({shown(each.stream): each.stream for each in figures}, figures, "stream"),
+            streams=_by({each.stream: each.stream for each in figures}, figures, "stream"),
             destinations=_by(
                 {each.provider: each.provider for each in figures if each.provider},
                 figures,

@@ -7,6 +7,8 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
+from postroad.web.console.door import Door
+from postroad.web.console.operators import operators
 from postroad.web.description import describe
 from postroad.web.explore import BASE
 from postroad.web.front import App, Front
@@ -37,6 +39,8 @@ def make_app(services: Services) -> App:
     )
     describe(app)
     inner: App = app  # type: ignore[assignment]
+    if services.console is not None and services.signing_in is not None:
+        inner = Door(inner, operators(services.signing_in.people))
     if services.landing is not None:
         inner = ByHost(inner, services.landing, services.settings.hostname)
     return Front(inner, services)

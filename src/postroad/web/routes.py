@@ -12,6 +12,7 @@ from litestar.types import ControllerRouterHandler
 
 from postroad.web import explore, health, jmap, me, pages, suppressions, templates, webhooks
 from postroad.web.api import find, send, steer
+from postroad.web.console import rooms
 from postroad.web.services import Services
 
 Routes: TypeAlias = Callable[[Services], Sequence[ControllerRouterHandler]]
@@ -27,5 +28,6 @@ ROUTES: tuple[Routes, ...] = (
     webhooks.routes,
     jmap.routes,
     me.routes,
+    rooms.routes,
     pages.routes,
 )

@@ -16,6 +16,7 @@ from postroad.service.suppressions import Suppressions
 from postroad.service.templates import Templates
 from postroad.service.webhook_post import Post
 from postroad.service.webhooks import Webhooks
+from postroad.web.console.desk import ConsoleDesk
 from postroad.web.settings import WebSettings
 from postroad.web.signing_in import SigningIn
 
@@ -42,3 +43,4 @@ class Services(Struct, frozen=True):
     jmap: Jmap | None = None
     authenticator: Authenticator | None = None
     signing_in: SigningIn | None = None
+    console: ConsoleDesk | None = None

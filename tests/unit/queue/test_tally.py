@@ -20,7 +20,7 @@ from postroad.model import (
     Unknown,
 )
 from postroad.ports import Attempt
-from postroad.queue.tally import MAX_PROVIDERS, Tally
+from postroad.queue.tally import MAX_PROVIDERS, UNREACHED, Tally
 from tests.unit.queue.world import OK, temporary
 
 BOUNCE = PermanentFailure(Reply(550, "5.1.1", "no"))
@@ -80,3 +80,12 @@ def test_providers_are_bounded() -> None:
         tally.count(counts, [leased], [attempt])
     assert len(tally.outcomes) == MAX_PROVIDERS + 1
     assert tally.outcomes["other"]["default"].delivered == 50
+
+
+def test_what_was_not_reached_counts_by_stream() -> None:
+    tally = Tally()
+    tally.not_reached(*job(temporary(), temporary(), stream="news"))
+    tally.not_reached(*job(BOUNCE))
+    found = tally.outcomes[UNREACHED]
+    assert (found["news"].deferred, found["default"].bounced) == (2, 1)
+    assert sum(tally.attempt_seconds.counts) == 0, "nothing was attempted"

@@ -32,9 +32,9 @@ class World:
             store=self.store.queue,
             journey=self.store.journey,
             ledger=self.store.ledger,
-            clock=self.clock,  # type: ignore[arg-type]
+            clock=self.clock,
         )
-        self.bulk = Bulk(self.desk, self.clock)  # type: ignore[arg-type]
+        self.bulk = Bulk(self.desk, self.clock)
         self.last = 0
 
     async def fill(self, count: int, domain: str = "there.test") -> list[tuple[int, int]]:

@@ -24,8 +24,8 @@ class World:
         self.tally = Tally()
         self.broken = False
         self.commits = 0
-        self.book = FigureBook(tally=self.tally, ledger=self, clock=self.clock)  # type: ignore[arg-type]
-        self.figures = Figures(store=self.store.figures, clock=self.clock)  # type: ignore[arg-type]
+        self.book = FigureBook(tally=self.tally, ledger=self, clock=self.clock)
+        self.figures = Figures(store=self.store.figures, clock=self.clock)
 
     async def commit(self, group: Group) -> None:
         if self.broken:
@@ -41,15 +41,15 @@ class World:
 
 async def test_what_was_counted_since_is_written_once() -> None:
     world = World()
-    world.tally.accepted = Counter({"": 4, "news": 1})
-    world.deliver("local", "", 3, 0.004)
+    world.tally.accepted = Counter({"default": 4, "news": 1})
+    world.deliver("local", "default", 3, 0.004)
     world.deliver("google", "news", 1, 7.0)
     world.tally.outcomes["google"]["news"].bounced = 2
     await world.book.write()
     await world.book.write()
     assert world.commits == 1, "nothing new is nothing to write"
     world.clock.at += 60
-    world.deliver("local", "", 2, 0.004)
+    world.deliver("local", "default", 2, 0.004)
     world.tally.outcomes["google"]["news"].deferred = 5
     await world.book.write()
     chart = await world.figures.chart(Window.HOUR)
@@ -75,14 +75,14 @@ async def test_what_was_counted_since_is_written_once() -> None:
 
 async def test_a_store_that_fails_loses_nothing_and_is_told_of_once() -> None:
     world = World()
-    world.tally.accepted[""] = 2
+    world.tally.accepted["default"] = 2
     world.broken = True
     with structlog.testing.capture_logs() as logs:
         await world.book.write()
         await world.book.write()
     assert [each["event"] for each in logs] == ["figures could not be written; they are kept"]
     world.broken = False
-    world.tally.accepted[""] = 3
+    world.tally.accepted["default"] = 3
     await world.book.write()
     assert (await world.figures.chart(Window.DAY)).total.accepted == 3
 
@@ -90,7 +90,7 @@ async def test_a_store_that_fails_loses_nothing_and_is_told_of_once() -> None:
 @pytest.mark.parametrize("window", Window)
 async def test_each_window_is_whole_and_ends_now(window: Window) -> None:
     world = World()
-    world.tally.accepted[""] = 7
+    world.tally.accepted["default"] = 7
     await world.book.write()
     chart = await world.figures.chart(window)
     assert chart.at[0] <= chart.since

@@ -35,8 +35,7 @@ class MemoryFigures:
                 found = parts[at // step_seconds * step_seconds]
                 found[part] = found.get(part, 0) + count
         return [
-            FigurePoint(at, *sums[at], seconds=spread(parts[at]))
-            for at in sorted(sums.keys() | parts.keys())
+            FigurePoint.of(at, sums[at], parts[at]) for at in sorted(sums.keys() | parts.keys())
         ]
 
     async def totals(self, span: int, since: int, until: int) -> list[Figure]:
@@ -47,11 +46,6 @@ class MemoryFigures:
                 key = stream, provider
                 sums[key] = [a + b for a, b in zip(sums[key], counts, strict=True)]
         return [Figure(*key, *counts) for key, counts in sorted(sums.items())]
-
-
-def spread(parts: dict[int, int]) -> tuple[int, ...]:
-    """Return the counts of parts by place, up to the last that has any."""
-    return tuple([parts.get(place, 0) for place in range(max(parts, default=-1) + 1)])
 
 
 def count(do: "Application", change: FiguresCounted) -> None:

@@ -35,7 +35,7 @@ class SqlFigures:
         for at, part, count in seconds:
             parts.setdefault(at, {})[part] = count
         return [
-            FigurePoint(at, *counts.get(at, _NONE), seconds=_spread(parts.get(at, {})))
+            FigurePoint.of(at, counts.get(at, _NONE), parts.get(at, {}))
             for at in sorted(counts.keys() | parts.keys())
         ]
 
@@ -48,17 +48,15 @@ class SqlFigures:
         return [Figure(*row) for row in rows]
 
 
-def _spread(parts: dict[int, int]) -> tuple[int, ...]:
-    return tuple([parts.get(place, 0) for place in range(max(parts, default=-1) + 1)])
-
-
 def write_counted(connection: Connection, change: FiguresCounted) -> None:
     """Add to the sums of both spans, and forget the old."""
     for span, days in FIGURE_DAYS.items():
         at = int(change.at) // span * span
         rows = [
-            (span, at, f.stream, f.provider)
-            + (f.accepted, f.delivered, f.deferred, f.bounced, f.unknown)
+            (
+                *(span, at, f.stream, f.provider),
+                *(f.accepted, f.delivered, f.deferred, f.bounced, f.unknown),
+            )
             for f in change.figures
         ]
         connection.executemany(SQL["figure_add"], rows)
