@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from bench import (
     growth_rows,
     http_rows,
+    jmap_rows,
     latency_rows,
     memory_rows,
     pop3_rows,
@@ -49,6 +50,7 @@ def all_contests() -> list[Contest]:
         *worker_rows.contests(),
         *webhook_rows.contests(),
         *search_rows.contests(),
+        *jmap_rows.contests(),
         *memory_rows.contests(),
         *growth_rows.contests(),
     ]

@@ -32,6 +32,8 @@ from postroad.wire.jmap import Arguments, MethodError
 
 _METADATA = ("id", "blobId", "threadId", "mailboxIds", "keywords", "size", "receivedAt")
 _NOTICED = ("hasAttachment", "preview", *CONVENIENT)
+_SUMMARY = ("preview", *CONVENIENT)
+_OTHERS = (*_METADATA, "hasAttachment")
 _BODY = ("bodyStructure", "bodyValues", "textBody", "htmlBody", "attachments")
 PROPERTIES = frozenset((*_METADATA, *_NOTICED, *_BODY, "headers"))
 _DEFAULT = (
@@ -47,7 +49,8 @@ _DEFAULT = (
 _PARSED = tuple(name for name in _DEFAULT if name not in _METADATA)
 _THREAD_FROM_OCTETS = 262_144  # what is longer is read beside the event loop
 
-_decode = msgspec.json.Decoder(dict[str, Any]).decode
+# What is only passed on to the client stays as it is written.
+_decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class Wanted(Struct, frozen=True):
@@ -70,14 +73,24 @@ class Wanted(Struct, frozen=True):
             else:
                 raise MethodError("invalidArguments", f"emails have no property {name[:80]!r}")
         body = BodyWanted.take(arguments)
-        return cls(tuple(dict.fromkeys(properties)), tuple(headers), body)
-
-    @property
-    def needs_bytes(self) -> bool:
-        """Whether something is wanted that was not noticed."""
-        return bool(self.headers) or any(
-            name == "headers" or name in _BODY for name in self.properties
+        unknown = bool(headers) or any(name == "headers" or name in _BODY for name in properties)
+        properties = list(dict.fromkeys(properties))
+        return cls(
+            tuple(properties),
+            tuple(headers),
+            body,
+            unknown,
+            tuple(name for name in properties if name in _SUMMARY),
+            tuple(name for name in properties if name in _OTHERS),
         )
+
+    needs_bytes: bool
+    """Whether something is wanted that was not noticed."""
+
+    noticed: tuple[str, ...]
+    """Those that lists show, and beside them the `others` that an email has without its bytes."""
+
+    others: tuple[str, ...]
 
 
 async def email_get(context: Context, arguments: Arguments) -> dict[str, Any]:
@@ -96,7 +109,9 @@ async def email_get(context: Context, arguments: Arguments) -> dict[str, Any]:
     found, not_found = [], []
     for each, number in numbers.items():
         email = None if number is None else emails.get(number)
-        shown = None if email is None else await _email(context, email, wanted)
+        shown = None if email is None else _shown(email, wanted)
+        if shown is not None and email is not None and wanted.needs_bytes:
+            shown = await _with_bytes(context, email, wanted, shown)
         if shown is None:
             not_found.append(each)
         else:
@@ -104,26 +119,27 @@ async def email_get(context: Context, arguments: Arguments) -> dict[str, Any]:
     return get_response(context, str(state), found, not_found)
 
 
-async def _email(context: Context, email: Email, wanted: Wanted) -> dict[str, Any] | None:
-    summary: dict[str, Any] | None = None
+def _shown(email: Email, wanted: Wanted) -> dict[str, Any]:
+    """Return what was noticed of an email."""
     found: dict[str, Any] = {}
-    for name in wanted.properties:
-        if name in _METADATA:
-            found[name] = _metadata(email, name)
-        elif name == "hasAttachment":
-            found[name] = email.attachment
-        elif name in _NOTICED:
-            if summary is None:
-                summary = _decode(email.summary)
-            found[name] = summary.get(name)
-    if wanted.needs_bytes:
-        whole = email_blob(email.id)
-        blob = await find_blob(context, whole)
-        if blob is None:
-            return None
-        message = await read_message(context, blob)
-        found |= await _in_place(message, lambda: from_bytes(message, whole, wanted))
+    if wanted.noticed:
+        summary = _decode(email.summary)
+        found = {name: summary.get(name) for name in wanted.noticed}
+    for name in wanted.others:
+        found[name] = _metadata(email, name)
     return found
+
+
+async def _with_bytes(
+    context: Context, email: Email, wanted: Wanted, found: dict[str, Any]
+) -> dict[str, Any] | None:
+    """Return it with what its bytes tell; None where it went meanwhile."""
+    whole = email_blob(email.id)
+    blob = await find_blob(context, whole)
+    if blob is None:
+        return None
+    message = await read_message(context, blob)
+    return found | await _in_place(message, lambda: from_bytes(message, whole, wanted))
 
 
 def _metadata(email: Email, name: str) -> Any:
@@ -137,6 +153,8 @@ def _metadata(email: Email, name: str) -> Any:
         return {show(Kind.MAILBOX, email.mailbox): True}
     if name == "keywords":
         return dict.fromkeys(sorted(unpack_keywords(email.flags, email.keywords)), True)
+    if name == "hasAttachment":
+        return email.attachment
     return email.size if name == "size" else utc_text(email.received_at)
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from postroad.wire.jmap.errors import MethodError
 from postroad.wire.jmap.request import Invocation
 
@@ -54,6 +56,8 @@ def evaluate(path: str, value: Any) -> Any:
 
 
 def _follow(tokens: Sequence[str], value: Any) -> Any:
+    if isinstance(value, msgspec.Raw):
+        value = msgspec.json.decode(value)  # of a response, what was only passed on
     for position, token in enumerate(tokens):
         if token == "*" and isinstance(value, list):
             rest = tokens[position + 1 :]
@@ -65,6 +69,8 @@ def _follow(tokens: Sequence[str], value: Any) -> Any:
                     raise _wrong(f"it refers to more than {MAX_VALUES} values")
             return together
         value = _step(token, value)
+        if isinstance(value, msgspec.Raw):
+            value = msgspec.json.decode(value)
     return value
 
 

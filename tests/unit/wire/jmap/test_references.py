@@ -4,6 +4,7 @@ import contextlib
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,3 +117,11 @@ def test_any_path_finds_something_or_says_that_it_does_not(value: Any, path: str
 def test_a_star_puts_lists_together(lists: list[list[int]]) -> None:
     expected = [each for inner in lists for each in inner]
     assert evaluate("/*/x", [{"x": inner} for inner in lists]) == expected
+
+
+def test_what_a_response_passed_on_as_it_was_written_is_read() -> None:
+    raw = msgspec.Raw(b'[{"email": "a@x"}, {"email": "b@x"}]')
+    told = {"list": [{"to": raw}, {"to": msgspec.Raw(b"null")}]}
+    assert evaluate("/list/0/to/1/email", told) == "b@x"
+    assert evaluate("/list/0/to", told) == [{"email": "a@x"}, {"email": "b@x"}]
+    assert evaluate("/list/*/to", told) == [{"email": "a@x"}, {"email": "b@x"}, None]
