@@ -35,6 +35,7 @@ from postroad.runtime.listeners import Listeners
 from postroad.runtime.lists import leave_out_suppressed, make_returns
 from postroad.runtime.metrics.make import Metrics, make_follower
 from postroad.runtime.office import Office
+from postroad.runtime.personal import make_personal
 from postroad.runtime.renewal import FileWatch, Renewal
 from postroad.runtime.web import make_web
 from postroad.runtime.webhooks import make_poster, run_webhooks
@@ -150,6 +151,7 @@ class System:
         )
         self.jmap = make_jmap(office, self.intake) if config.jmap.enabled else None
         self._poster = make_poster(config, office.webhooks, office.clock, ways, ways)
+        personal = make_personal(office, self.jmap, ways, ways)
         self._doors = Doors(
             config,
             intake=self.intake,
@@ -174,6 +176,7 @@ class System:
                 self._poster,
                 self.jmap,
                 Surroundings(lambda: self._in_force.resolver, lambda: self.listening),
+                personal,
             ),
             metrics=lambda: self.metrics.text(),
         )

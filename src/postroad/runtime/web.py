@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from postroad.runtime.config import Config
 from postroad.runtime.console import Surroundings, make_console
 from postroad.runtime.office import Office
+from postroad.runtime.personal import Personal
 from postroad.service.authenticate import Authenticator
 from postroad.service.intake import Intake
 from postroad.service.jmap import Jmap
@@ -26,6 +27,7 @@ def make_web(
     post: Post,
     jmap: Jmap | None = None,
     around: Surroundings | None = None,
+    personal: Personal | None = None,
 ) -> "HttpServer":
     """Return the server of all routes, for the running event loop."""
     from postroad.service.postings import Postings
@@ -55,6 +57,7 @@ def make_web(
         authenticator=authenticator,
         signing_in=_signing_in(office, authenticator),
         console=make_console(office, around) if around is not None else None,
+        display=None if personal is None else personal.display,
     )
     return HttpServer(make_app(services), settings, asyncio.get_running_loop())
 

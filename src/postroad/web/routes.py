@@ -10,7 +10,17 @@ from typing import TypeAlias
 
 from litestar.types import ControllerRouterHandler
 
-from postroad.web import explore, health, jmap, me, pages, suppressions, templates, webhooks
+from postroad.web import (
+    explore,
+    health,
+    jmap,
+    mail_view,
+    me,
+    pages,
+    suppressions,
+    templates,
+    webhooks,
+)
 from postroad.web.api import find, send, steer
 from postroad.web.console import rooms
 from postroad.web.services import Services
@@ -30,4 +40,5 @@ ROUTES: tuple[Routes, ...] = (
     me.routes,
     rooms.routes,
     pages.routes,
+    mail_view.routes,
 )

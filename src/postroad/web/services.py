@@ -6,6 +6,7 @@ from postroad.ports import Clock, Entropy, LabelStore, QueueStore
 from postroad.service.api_keys import ApiKeys
 from postroad.service.authenticate import Authenticator
 from postroad.service.desk import QueueDesk
+from postroad.service.display import Display
 from postroad.service.domains import Domains
 from postroad.service.jmap import Jmap
 from postroad.service.journeys import Journeys
@@ -44,3 +45,4 @@ class Services(Struct, frozen=True):
     authenticator: Authenticator | None = None
     signing_in: SigningIn | None = None
     console: ConsoleDesk | None = None
+    display: Display | None = None

@@ -34,7 +34,7 @@ def links_of_html(source: str) -> list[str]:
     """Return the addresses of the web that it links to or loads, at most `MAX_LINKS`."""
     found = []
     for match in _LINK.finditer(source):
-        found.append(_unescape(match[1]))
+        found.append(unescape(match[1]))
         if len(found) >= MAX_LINKS:
             break
     return found
@@ -82,10 +82,10 @@ def _behind(source: str, position: int, name: str) -> int:
 
 
 def _words(text: str) -> str:
-    return _SPACES.sub(" ", _unescape(text)) if text else text
+    return _SPACES.sub(" ", unescape(text)) if text else text
 
 
-def _unescape(text: str) -> str:
+def unescape(text: str) -> str:
     return _ENTITY.sub(_letter, text) if "&" in text else text
 
 

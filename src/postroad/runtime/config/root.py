@@ -9,6 +9,7 @@ from postroad.runtime.config.acme import AcmeSection
 from postroad.runtime.config.bounces import BouncesSection
 from postroad.runtime.config.content import ContentSection
 from postroad.runtime.config.delivery import DeliverySection, Routes
+from postroad.runtime.config.display import DisplaySection
 from postroad.runtime.config.forwarding import ForwardingSection
 from postroad.runtime.config.http import HttpSection, require_loopback
 from postroad.runtime.config.jmap import JmapSection
@@ -49,6 +50,7 @@ class Config(Section):
     http: HttpSection = Field(default_factory=HttpSection)
     jmap: JmapSection = Field(default_factory=JmapSection)
     web: WebSection = Field(default_factory=WebSection)
+    display: DisplaySection = Field(default_factory=DisplaySection)
     templates: TemplatesSection = Field(default_factory=TemplatesSection)
     webhooks: WebhooksSection = Field(default_factory=WebhooksSection)
     mx: MxSection = Field(default_factory=MxSection)

@@ -1,6 +1,6 @@
 """HTTP/1.1 (RFC 9112), as far as fetching and serving one small file asks for."""
 
-from postroad.wire.http.address import HttpsAddress, parse_https
+from postroad.wire.http.address import HttpsAddress, WebAddress, parse_https, parse_web
 from postroad.wire.http.request import (
     HttpRequest,
     RequestReader,
@@ -17,8 +17,10 @@ __all__ = [
     "HttpsAddress",
     "RequestReader",
     "ResponseReader",
+    "WebAddress",
     "get_request",
     "parse_https",
+    "parse_web",
     "post_request",
     "write_response",
 ]
