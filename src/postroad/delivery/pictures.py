@@ -1,8 +1,8 @@
 """Pictures of the web, fetched for readers of mail: who sent the mail learns our address, and nothing of
 the reader's; no cookies, no referrer, no name of a program.
 
-Each address that a name leads to, of each redirect too, is asked of `guard` before anything is opened, and
-what is opened is that address and no other: a name that changes its mind in between gains nothing.
+Each address that a name leads to, of each redirect too, is judged by `guard` before anything is opened,
+and what is opened is that address and no other: a name that changes its mind meanwhile gains nothing.
 """
 
 from urllib.parse import urljoin
@@ -95,7 +95,7 @@ class Pictures:
             except TlsFailed as error:
                 failure = FetchFailed(f"{place.host} [{address}]: {error.reason}", tls=True)
             except (HttpBroken, TimeoutError) as error:
-                raise FetchFailed(f"{place.host}: {error or 'too slow'}") from error
+                raise FetchFailed(f"{place.host}: {str(error) or 'too slow'}") from error
             finally:
                 stream.close()
         raise failure

@@ -1,4 +1,4 @@
-"""A message as a page that a browser may show: nothing in it runs, and nothing is loaded but what we serve.
+"""A message as a page that a browser may show: nothing in it runs, nothing is loaded but what we serve.
 
 `render` does all of it. Two walls stand one behind the other: `tidy` writes every tag anew from lists of
 what is allowed, balanced and bounded; nh3 then parses that as a browser does and allows the same again.

@@ -10,133 +10,47 @@ from postroad.message.display.css import declarations
 from postroad.message.display.sources import Sources
 
 BLOCKS = frozenset(
-    [
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "center",
-        "dd",
-        "details",
-        "div",
-        "dl",
-        "dt",
-        "fieldset",
-        "figcaption",
-        "figure",
-        "footer",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "header",
-        "hr",
-        "li",
-        "main",
-        "nav",
-        "ol",
-        "p",
-        "pre",
-        "section",
-        "summary",
-        "table",
-        "ul",
-    ]
+    str.split(
+        """
+        address article aside blockquote center dd details div dl dt fieldset figcaption figure footer
+        h1 h2 h3 h4 h5 h6 header hr li main nav ol p pre section summary table ul
+        """
+    )
 )
 INLINE = frozenset(
-    [
-        "a",
-        "abbr",
-        "acronym",
-        "b",
-        "bdi",
-        "bdo",
-        "big",
-        "cite",
-        "code",
-        "del",
-        "dfn",
-        "em",
-        "font",
-        "i",
-        "img",
-        "ins",
-        "kbd",
-        "mark",
-        "q",
-        "rp",
-        "rt",
-        "ruby",
-        "s",
-        "samp",
-        "small",
-        "span",
-        "strike",
-        "strong",
-        "sub",
-        "sup",
-        "time",
-        "tt",
-        "u",
-        "var",
-        "wbr",
-        "br",
-    ]
+    str.split(
+        """
+        a abbr acronym b bdi bdo big cite code del dfn em font i img ins kbd mark q rp rt ruby s samp
+        small span strike strong sub sup time tt u var wbr br
+        """
+    )
 )
-TABLE = frozenset(["caption", "col", "colgroup", "tbody", "td", "tfoot", "th", "thead", "tr"])
+TABLE = frozenset(
+    str.split(
+        """
+        caption col colgroup tbody td tfoot th thead tr
+        """
+    )
+)
 VOID = frozenset(["br", "col", "hr", "img", "wbr"])
 ALLOWED = BLOCKS | INLINE | TABLE
 HIDING = frozenset(
-    [
-        "applet",
-        "audio",
-        "base",
-        "canvas",
-        "datalist",
-        "dialog",
-        "embed",
-        "frame",
-        "frameset",
-        "head",
-        "iframe",
-        "math",
-        "meta",
-        "noembed",
-        "noframes",
-        "object",
-        "option",
-        "optgroup",
-        "plaintext",
-        "script",
-        "select",
-        "slot",
-        "style",
-        "svg",
-        "template",
-        "textarea",
-        "title",
-        "video",
-        "xmp",
-    ]
+    str.split(
+        """
+        applet audio base canvas datalist dialog embed frame frameset head iframe math meta noembed
+        noframes object option optgroup plaintext script select slot style svg template textarea title
+        video xmp
+        """
+    )
 )
 """What these contain is not shown. (`head`, `base`, `frame` and `meta` contain nothing for `tidy`.)"""
 
 _ANYWHERE = frozenset(
-    [
-        "align",
-        "bgcolor",
-        "class",
-        "dir",
-        "height",
-        "id",
-        "lang",
-        "style",
-        "title",
-        "valign",
-        "width",
-    ]
+    str.split(
+        """
+        align bgcolor class dir height id lang style title valign width
+        """
+    )
 )
 _OF: dict[str, frozenset[str]] = {
     "a": frozenset({"href", "name"}),

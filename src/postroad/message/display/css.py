@@ -16,138 +16,34 @@ MAX_VALUE = 1_000
 _MAX_NESTING = 8
 
 _PROPERTIES = frozenset(
-    [
-        "color",
-        "background",
-        "background-color",
-        "background-image",
-        "background-position",
-        "background-repeat",
-        "background-size",
-        "background-clip",
-        "background-origin",
-        "border",
-        "border-top",
-        "border-right",
-        "border-bottom",
-        "border-left",
-        "border-color",
-        "border-style",
-        "border-width",
-        "border-top-color",
-        "border-right-color",
-        "border-bottom-color",
-        "border-left-color",
-        "border-top-style",
-        "border-right-style",
-        "border-bottom-style",
-        "border-left-style",
-        "border-top-width",
-        "border-right-width",
-        "border-bottom-width",
-        "border-left-width",
-        "border-radius",
-        "border-top-left-radius",
-        "border-top-right-radius",
-        "border-bottom-left-radius",
-        "border-bottom-right-radius",
-        "border-collapse",
-        "border-spacing",
-        "box-sizing",
-        "caption-side",
-        "clear",
-        "direction",
-        "display",
-        "empty-cells",
-        "float",
-        "flex",
-        "flex-basis",
-        "flex-direction",
-        "flex-flow",
-        "flex-grow",
-        "flex-shrink",
-        "flex-wrap",
-        "order",
-        "align-content",
-        "align-items",
-        "align-self",
-        "justify-content",
-        "justify-items",
-        "justify-self",
-        "gap",
-        "row-gap",
-        "column-gap",
-        "font",
-        "font-family",
-        "font-size",
-        "font-style",
-        "font-variant",
-        "font-weight",
-        "font-stretch",
-        "height",
-        "min-height",
-        "max-height",
-        "width",
-        "min-width",
-        "max-width",
-        "letter-spacing",
-        "line-height",
-        "list-style",
-        "list-style-type",
-        "list-style-position",
-        "margin",
-        "margin-top",
-        "margin-right",
-        "margin-bottom",
-        "margin-left",
-        "padding",
-        "padding-top",
-        "padding-right",
-        "padding-bottom",
-        "padding-left",
-        "opacity",
-        "overflow",
-        "overflow-x",
-        "overflow-y",
-        "overflow-wrap",
-        "outline",
-        "table-layout",
-        "text-align",
-        "text-align-last",
-        "text-decoration",
-        "text-decoration-color",
-        "text-decoration-line",
-        "text-decoration-style",
-        "text-indent",
-        "text-overflow",
-        "text-transform",
-        "text-shadow",
-        "unicode-bidi",
-        "vertical-align",
-        "visibility",
-        "white-space",
-        "word-break",
-        "word-spacing",
-        "word-wrap",
-        "hyphens",
-        "column-count",
-        "column-width",
-        "color-scheme",
-    ]
+    str.split(
+        """
+        color background background-color background-image background-position background-repeat
+        background-size background-clip background-origin border border-top border-right border-bottom
+        border-left border-color border-style border-width border-top-color border-right-color
+        border-bottom-color border-left-color border-top-style border-right-style border-bottom-style
+        border-left-style border-top-width border-right-width border-bottom-width border-left-width
+        border-radius border-top-left-radius border-top-right-radius border-bottom-left-radius
+        border-bottom-right-radius border-collapse border-spacing box-sizing caption-side clear
+        direction display empty-cells float flex flex-basis flex-direction flex-flow flex-grow
+        flex-shrink flex-wrap order align-content align-items align-self justify-content justify-items
+        justify-self gap row-gap column-gap font font-family font-size font-style font-variant
+        font-weight font-stretch height min-height max-height width min-width max-width letter-spacing
+        line-height list-style list-style-type list-style-position margin margin-top margin-right
+        margin-bottom margin-left padding padding-top padding-right padding-bottom padding-left opacity
+        overflow overflow-x overflow-y overflow-wrap outline table-layout text-align text-align-last
+        text-decoration text-decoration-color text-decoration-line text-decoration-style text-indent
+        text-overflow text-transform text-shadow unicode-bidi vertical-align visibility white-space
+        word-break word-spacing word-wrap hyphens column-count column-width color-scheme
+        """
+    )
 )
 _FUNCTIONS = frozenset(
-    [
-        "rgb",
-        "rgba",
-        "hsl",
-        "hsla",
-        "calc",
-        "min",
-        "max",
-        "clamp",
-        "linear-gradient",
-        "radial-gradient",
-    ]
+    str.split(
+        """
+        rgb rgba hsl hsla calc min max clamp linear-gradient radial-gradient
+        """
+    )
 )
 _WORD = re.compile(
     r"(?P<function>[a-zA-Z-]{1,30}+\()"
@@ -174,7 +70,7 @@ def declarations(text: str, sources: Sources) -> str:
 
 
 def stylesheet(text: str, sources: Sources, max_rules: int = MAX_RULES) -> str:
-    """Return what may stay of a style sheet: plain rules, also within ``@media``, at most `max_rules`."""
+    """Return what may stay of a style sheet: at most `max_rules` plain rules, also within ``@media``."""
     return _Sheet(_without_comments(text), sources, max_rules).write()
 
 

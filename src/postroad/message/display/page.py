@@ -26,7 +26,8 @@ blockquote{margin:.6em 0 .6em .2em;padding:.1em 0 .1em .9em;border-left:3px soli
 summary{cursor:pointer;color:#57606a;font-size:13px;margin:.6em 0}
 .postroad-hidden{min-width:2em;min-height:1.4em;border:1px dashed #b7c0cb;border-radius:6px;
 background:#f4f6f8;color:#6b7681;font-size:12px;padding:2px 6px;box-sizing:border-box}
-.postroad-note{color:#6b7681;font-size:13px;border-top:1px solid #d8dee4;margin-top:1.2em;padding-top:.6em}
+.postroad-note{color:#6b7681;font-size:13px;border-top:1px solid #d8dee4;margin-top:1.2em;
+padding-top:.6em}
 .postroad-picture{display:block;margin:.8em 0;border-radius:6px}
 a{color:#0b5cad}
 """
@@ -46,8 +47,8 @@ html{color:#e3e7ec;background:#16191d}
 
 
 class SafePage(Struct, frozen=True):
-    """`html` is a whole document. `remote_pictures` are somewhere else in the web, whether they are shown
-    or not; `cut`: not all of the message is in it.
+    """`html` is a whole document. `remote_pictures` are elsewhere in the web, whether they are shown or
+    not; `cut`: not all of the message is in it.
     """
 
     html: str

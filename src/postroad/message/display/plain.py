@@ -1,4 +1,4 @@
-"""Plain text as HTML: links can be followed, quotes are set off by depth, flowed lines flow (RFC 3676)."""
+"""Plain text as HTML: links can be followed, quotes are set off by depth, lines flow (RFC 3676)."""
 
 import html
 import re

@@ -112,7 +112,8 @@ class _Writer:
 
     def _attributes(self, position: int, *, keep: bool) -> tuple[int, dict[str, str]] | None:
         """Read attributes up to behind the ``>``; None where there is none."""
-        source, found = self._source, {}
+        source = self._source
+        found: dict[str, str] = {}
         while True:
             position = _GAP.match(source, position).end()  # type: ignore[union-attr]
             if position >= len(source):

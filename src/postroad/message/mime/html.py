@@ -86,6 +86,7 @@ def _words(text: str) -> str:
 
 
 def unescape(text: str) -> str:
+    """Return a text with its character references undone, as browsers do it."""
     return _ENTITY.sub(_letter, text) if "&" in text else text
 
 
