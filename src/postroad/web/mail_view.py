@@ -7,8 +7,8 @@
     GET /mail-view/picture/…                                     a picture; the address is signed
 
 Whatever the sanitiser might miss meets the header fields of the page: no script, no frame, no form, no
-connection; style only from within, pictures only from here. The frame has no origin. With ``measure=1`` it
-has ours, so that the page around it can read how high it is: scripts run in it as little as before.
+connection; style only from within, pictures only from here. The frame has no origin. With ``measure=1``
+it has ours, so that the page around it can read how high it is: scripts run in it as little as before.
 """
 
 import re

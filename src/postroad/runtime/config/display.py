@@ -24,8 +24,8 @@ class DisplaySection(Section):
     )
     remote_pictures: Switch = Field(
         default=True,
-        description="Whether pictures of the web are fetched, by this server, once a reader asks for those "
-        "of a message.",
+        description="Whether pictures of the web are fetched, by this server, once a reader asks for "
+        "those of a message.",
     )
     max_picture_octets: Octets = Field(
         default=10 * _MIB,
@@ -55,7 +55,8 @@ class DisplaySection(Section):
         default=86_400.0,
         ge=60,
         le=31_557_600,
-        description="How long the addresses of pictures in a page are good, at least; at most twice that.",
+        description="How long the addresses of pictures in a page are good at least; at most twice "
+        "that.",
     )
     allow_private: Switch = Field(
         default=False,
