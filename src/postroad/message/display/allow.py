@@ -59,6 +59,7 @@ _OF: dict[str, frozenset[str]] = {
     "col": frozenset({"span"}),
     "colgroup": frozenset({"span"}),
     "details": frozenset({"open"}),
+    "div": frozenset({"background"}),
     "font": frozenset({"color", "face", "size"}),
     "hr": frozenset({"color", "noshade", "size"}),
     "img": frozenset({"alt", "border", "hspace", "src", "vspace"}),
