@@ -47,6 +47,7 @@ NEEDS_RESTART = (
     "delivery.sources",
     "http",
     "jmap",
+    "display",
     "templates",
     "webhooks",
     "pop3",

@@ -57,7 +57,7 @@ def routes(services: Services) -> Sequence[ControllerRouterHandler]:
         found = await _page(display, account, email, images=images, light=light)
         return Response(
             found.html,
-            media_type="text/html; charset=utf-8",
+            media_type="text/html",
             headers={
                 "Content-Security-Policy": policy_of(_own(services, request), measure=measure),
                 "X-Frame-Options": "SAMEORIGIN",

@@ -49,7 +49,7 @@ _WORD = re.compile(
     r"(?P<function>[a-zA-Z-]{1,30}+\()"
     r"|(?P<plain>[#]?-?[a-zA-Z0-9_.%\x80-\U0010ffff-]++|[\s,/!+*]++)"
     r"|(?P<text>\"[^\"\\<\r\n\f\0]*+\"|'[^'\\<\r\n\f\0]*+')"
-    r"|(?P<end>\))"
+    r"|(?P<begin>\()|(?P<end>\))"
 )
 _URL = re.compile(r"\s*+(?:\"([^\"\\<\r\n\0]*+)\"|'([^'\\<\r\n\0]*+)'|([^\s\"'()\\<\0]*+))\s*+\)")
 _NAME = re.compile(r"\s*+([a-zA-Z-]{1,40}+)\s*+\Z")
@@ -186,6 +186,10 @@ def _value(text: str, sources: Sources, *, may_load: bool) -> str:
                 depth += 1
             else:
                 return ""
+        elif match["begin"]:  # within calc()
+            if not 0 < depth < _MAX_NESTING:
+                return ""
+            depth += 1
         elif match["end"]:
             depth -= 1
             if depth < 0:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 MAX_PICTURES = 1_000
 """Of one message; further ones are not shown."""
 
-_REMOTE = re.compile(r"(?:https?:)?//[!-~\x80-\U0010ffff]{1,2000}", re.IGNORECASE)
+_REMOTE = re.compile(r"(?:https?:)?//[ -~\x80-\U0010ffff]{1,2000}", re.IGNORECASE)
 _BLANKS = re.compile(r"[\t\r\n]")
 
 
