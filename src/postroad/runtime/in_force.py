@@ -48,6 +48,7 @@ NEEDS_RESTART = (
     "http",
     "jmap",
     "display",
+    "reach",
     "templates",
     "webhooks",
     "pop3",

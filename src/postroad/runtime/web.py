@@ -58,6 +58,8 @@ def make_web(
         signing_in=_signing_in(office, authenticator),
         console=make_console(office, around) if around is not None else None,
         display=None if personal is None else personal.display,
+        roads=None if personal is None else personal.roads,
+        reach=None if personal is None else personal.reach,
     )
     return HttpServer(make_app(services), settings, asyncio.get_running_loop())
 

@@ -52,7 +52,7 @@ def routes(services: Services) -> Sequence[ControllerRouterHandler]:
 
     @get(f"{BASE}/{{email:str}}", **_HIDDEN)
     async def page(request: Request[Any, Any, Any], email: FromPath[str]) -> Response[str]:
-        account = await _account(services, request)
+        account = await account_of(services, request.scope)
         images, light, measure = (_flag(request, name) for name in ("images", "light", "measure"))
         found = await _page(display, account, email, images=images, light=light)
         return Response(
@@ -69,7 +69,7 @@ def routes(services: Services) -> Sequence[ControllerRouterHandler]:
 
     @get(f"{BASE}/{{email:str}}/about", **_HIDDEN)
     async def about(request: Request[Any, Any, Any], email: FromPath[str]) -> Response[bytes]:
-        account = await _account(services, request)
+        account = await account_of(services, request.scope)
         found = await _page(display, account, email, images=False, light=False)
         told = {"remotePictures": found.remote_pictures, "cut": found.cut}
         return Response(msgspec.json.encode(told), media_type="application/json")
@@ -94,9 +94,11 @@ def routes(services: Services) -> Sequence[ControllerRouterHandler]:
     return [page, about, picture]
 
 
-async def _account(services: Services, request: Request[Any, Any, Any]) -> Account:
+async def account_of(services: Services, scope: Any) -> Account:
+    """Return who asks, by a session or as JMAP has it. Raises `Problem`."""
     assert services.authenticator is not None
-    return await log_in(services.authenticator, request.scope)
+    people = None if services.signing_in is None else services.signing_in.people
+    return await log_in(services.authenticator, scope, people)
 
 
 async def _page(

@@ -17,6 +17,7 @@ from postroad.web import (
     mail_view,
     me,
     pages,
+    road,
     suppressions,
     templates,
     webhooks,
@@ -41,4 +42,5 @@ ROUTES: tuple[Routes, ...] = (
     rooms.routes,
     pages.routes,
     mail_view.routes,
+    road.routes,
 )

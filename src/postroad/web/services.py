@@ -12,7 +12,9 @@ from postroad.service.jmap import Jmap
 from postroad.service.journeys import Journeys
 from postroad.service.landing import Landing
 from postroad.service.postings import Postings
+from postroad.service.reach import Reach
 from postroad.service.recipients import Recipients
+from postroad.service.road import Roads
 from postroad.service.suppressions import Suppressions
 from postroad.service.templates import Templates
 from postroad.service.webhook_post import Post
@@ -46,3 +48,5 @@ class Services(Struct, frozen=True):
     signing_in: SigningIn | None = None
     console: ConsoleDesk | None = None
     display: Display | None = None
+    roads: Roads | None = None
+    reach: Reach | None = None

@@ -20,6 +20,7 @@ from postroad.runtime.config.mta_sts import MtaStsSection
 from postroad.runtime.config.oauth import OauthSection
 from postroad.runtime.config.policy import PolicySection
 from postroad.runtime.config.quota import QuotaSection
+from postroad.runtime.config.reach import ReachSection
 from postroad.runtime.config.reports import DmarcReportsSection, TlsReportsSection
 from postroad.runtime.config.server import (
     AcmeMode,
@@ -51,6 +52,7 @@ class Config(Section):
     jmap: JmapSection = Field(default_factory=JmapSection)
     web: WebSection = Field(default_factory=WebSection)
     display: DisplaySection = Field(default_factory=DisplaySection)
+    reach: ReachSection = Field(default_factory=ReachSection)
     templates: TemplatesSection = Field(default_factory=TemplatesSection)
     webhooks: WebhooksSection = Field(default_factory=WebhooksSection)
     mx: MxSection = Field(default_factory=MxSection)

@@ -41,7 +41,8 @@ def parse_https(text: str) -> HttpsAddress:
 
 
 _WEB = re.compile(
-    r"(https?)://([^\s/?#@:\[\]\\%\"<>]{1,253})(?::([0-9]{1,5}))?([/?][^\t\r\n\f\v#]*)?", re.IGNORECASE
+    r"(https?)://([^\s/?#@:\[\]\\%\"<>]{1,253})(?::([0-9]{1,5}))?([/?][^\t\r\n\f\v#]*)?",
+    re.IGNORECASE,
 )
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,252}[a-z0-9])?")
 
