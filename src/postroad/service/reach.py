@@ -92,7 +92,10 @@ class Reach:
         self._asking = asyncio.Semaphore(settings.at_once)
 
     async def of(self, addresses: Sequence[str]) -> list[Reached]:
-        """Return what is found of each, in their order, of at most `max_recipients`. Raises `StorageError`."""
+        """Return what is found of each, in their order; there are at most `max_recipients`.
+
+        Raises `StorageError`.
+        """
         return list(await asyncio.gather(*[self._one(each) for each in addresses]))
 
     async def _one(self, text: str) -> Reached:

@@ -233,7 +233,7 @@ def timed(stages: Iterable[Stage]) -> tuple[Stage, ...]:
         if stage.at is not None:
             if before is not None and stage.state != "next":
                 stage = replace(stage, seconds=round(max(0.0, stage.at - before), 6))
-            before = max(stage.at, before or 0.0)
+            before = stage.at if before is None or stage.at > before else before
         found.append(stage)
     return tuple(found)
 

@@ -22,7 +22,7 @@ _ESCAPED = re.compile(r"\\(.)")
 
 
 def read_findings(values: Iterable[bytes], authserv_id: str) -> tuple[Finding, ...]:
-    """Return what the fields of `authserv_id` say, among the `values` of all such fields of a message."""
+    """Return what fields of `authserv_id` say, among the `values` of all such fields of a message."""
     found: list[Finding] = []
     for value in values:
         name = read_authserv_id(value)
