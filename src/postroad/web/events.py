@@ -71,7 +71,7 @@ class Events:
         await send({"type": "http.response.body", "body": b": here\n\n", "more_body": True})
         tasks = [
             asyncio.create_task(work)
-            for work in (until_gone(receive), self._tell(send), self._ping(send))
+            for work in (_until_gone(receive), self._tell(send), self._ping(send))
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -121,7 +121,7 @@ def _id_of(states: Mapping[str, str]) -> str:
     return "-".join(sorted(set(states.values())))
 
 
-async def until_gone(receive: Receive) -> None:
+async def _until_gone(receive: Receive) -> None:
     """Return when the client is gone."""
     while (await receive())["type"] != "http.disconnect":
         pass

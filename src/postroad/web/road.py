@@ -10,15 +10,14 @@ to a recipient is. Logins are those of JMAP.
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.handlers import asgi
 from litestar.params import FromPath
-from litestar.types import ControllerRouterHandler, Receive, Send
-from litestar.types import Scope as HttpScope
+from litestar.response import Stream
+from litestar.types import ControllerRouterHandler
 from msgspec import Struct
 
 from postroad.model import Account
@@ -27,7 +26,6 @@ from postroad.service.reach import Reach
 from postroad.service.road import Roads
 from postroad.service.road_shapes import Road
 from postroad.web.body import decoded
-from postroad.web.events import until_gone
 from postroad.web.mail_view import account_of
 from postroad.web.problem import Problem, invalid
 from postroad.web.services import Services
@@ -90,20 +88,17 @@ class _Routes:
                 raise invalid("dialogue", "is 0 or 1")
             return _json(await self.road(account, email, dialogue=asked == "1"))
 
-        @asgi(f"{BASE}/road/{{email:str}}/events", copy_scope=True)
-        async def events(scope: HttpScope, receive: Receive, send: Send) -> None:
-            account = await self.account(scope)
-            email = str(scope["path_params"]["email"])
+        @get(f"{BASE}/road/{{email:str}}/events", **_HIDDEN)
+        async def events(request: Request[Any, Any, Any], email: FromPath[str]) -> Stream:
+            account = await self.account(request.scope)
             first = await self.road(account, email)
             if self.streams[account.id] >= MAX_STREAMS:
                 raise Problem(429, "too-many-streams", f"at most {MAX_STREAMS} at once")
-            self.streams[account.id] += 1
-            try:
-                await self._stream(account, email, first, receive, send)
-            finally:
-                self.streams[account.id] -= 1
-                if not self.streams[account.id]:
-                    del self.streams[account.id]
+            return Stream(
+                self._events(account, email, first),
+                media_type="text/event-stream",
+                headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+            )
 
         @post(f"{BASE}/reach", status_code=200, **_HIDDEN)
         async def reach(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -116,52 +111,33 @@ class _Routes:
 
         return [road, events, reach]
 
-    async def _stream(
-        self, account: Account, email: str, first: Road, receive: Receive, send: Send
-    ) -> None:
-        headers = [
-            (b"content-type", b"text/event-stream"),
-            (b"cache-control", b"no-store"),
-            (b"x-accel-buffering", b"no"),
-        ]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        tasks = [
-            asyncio.create_task(work)
-            for work in (until_gone(receive), self._tell(account, email, first, send))
-        ]
-        try:
-            done, _ = await asyncio.wait(
-                tasks, timeout=MAX_STREAM_SECONDS, return_when=asyncio.FIRST_COMPLETED
-            )
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        for task in done:
-            task.result()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def _tell(self, account: Account, email: str, road: Road, send: Send) -> None:
-        """Send the road as it is, and again as it changes, until nothing more will happen."""
-        told, silent = b"", 0.0
+    async def _events(self, account: Account, email: str, road: Road) -> AsyncIterator[bytes]:
+        """Yield the road as it is, and again as it changes, until nothing more will happen."""
+        told, silent, left = b"", 0.0, MAX_STREAM_SECONDS
         look_seconds = self.services.settings.jmap_look_seconds
-        while True:
-            data = msgspec.json.encode(road)
-            if data != told:
-                event = b"event: road\ndata: %s\n\n" % data
-                await send({"type": "http.response.body", "body": event, "more_body": True})
-                told, silent = data, 0.0
-            if road.done:
-                return
-            await asyncio.sleep(look_seconds)
-            silent += look_seconds
-            if silent >= _PING_SECONDS:
-                await send({"type": "http.response.body", "body": b": here\n\n", "more_body": True})
-                silent = 0.0
-            try:
-                road = await self.road(account, email)
-            except (Problem, StorageError):
-                return  # who still wants to know asks again, and is told why
+        self.streams[account.id] += 1
+        try:
+            while True:
+                data = msgspec.json.encode(road)
+                if data != told:
+                    yield b"event: road\ndata: %s\n\n" % data
+                    told, silent = data, 0.0
+                left -= look_seconds
+                if road.done or left <= 0:
+                    return
+                await asyncio.sleep(look_seconds)
+                silent += look_seconds
+                if silent >= _PING_SECONDS:
+                    yield b": here\n\n"
+                    silent = 0.0
+                try:
+                    road = await self.road(account, email)
+                except (Problem, StorageError):
+                    return  # who still wants to know asks again, and is told why
+        finally:
+            self.streams[account.id] -= 1
+            if not self.streams[account.id]:
+                del self.streams[account.id]
 
 
 def _json(value: object) -> Response[bytes]:
