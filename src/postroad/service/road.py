@@ -230,11 +230,15 @@ def timed(stages: Iterable[Stage]) -> tuple[Stage, ...]:
     found: list[Stage] = []
     before: float | None = None
     for stage in stages:
-        if stage.at is not None:
-            if before is not None and stage.state != "next":
-                stage = replace(stage, seconds=round(max(0.0, stage.at - before), 6))
-            before = stage.at if before is None or stage.at > before else before
-        found.append(stage)
+        at = stage.at
+        if at is None:
+            found.append(stage)
+            continue
+        passed = None
+        if before is not None and stage.state != "next":
+            passed = round(max(0.0, at - before), 6)
+        found.append(replace(stage, seconds=passed))
+        before = at if before is None else max(before, at)
     return tuple(found)
 
 

@@ -5,7 +5,7 @@ from msgspec import Struct
 from postroad.service.trusted import Trust
 
 
-class Stage(Struct, frozen=True, omit_defaults=True, rename="camel"):
+class Stage(Struct, frozen=True, rename="camel"):
     """One step of the road. `key` is one of ``written``, ``submitted``, ``connected``, ``recognised``,
     ``accepted``, ``split``, ``waiting``, ``dns``, ``handed``, ``stored``, ``read`` and ``back``; `state`
     one of ``done``, ``now``, ``next``, ``failed``. `at` is seconds since 1970, None where it has not

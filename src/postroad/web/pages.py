@@ -3,7 +3,7 @@
 ::
 
     GET  /                                       to /mail/
-    GET  /mail/... /console/... /login /setup   the page; the app itself looks at the path
+    GET  /mail/... /road/... /console/... /login /setup   the page; the app itself looks at the path
     GET  /assets/{name}                         what the page loads; its names never change
     GET  /sw.js /manifest.webmanifest /icon.svg
 
@@ -53,6 +53,7 @@ _ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
 _TYPES = {".js": "text/javascript", ".webmanifest": "application/manifest+json"}
 _FOREVER = "public, max-age=31536000, immutable"
 _ASK = "no-cache"
+_INSIDE = ("/mail", "/road", "/console")
 _HIDDEN: dict[str, Any] = {"include_in_schema": False, "sync_to_thread": False}
 _NOT_BUILT = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Postroad</title>
 <h1>The web app is not built</h1>
@@ -110,7 +111,7 @@ class _Pages:
         def root() -> Redirect:
             return Redirect("/mail/", status_code=302)
 
-        @get(["/mail", "/mail/{rest:path}", "/console", "/console/{rest:path}"], **_HIDDEN)
+        @get([path for each in _INSIDE for path in (each, f"{each}/{{rest:path}}")], **_HIDDEN)
         def inside(request: Request[Any, Any, Any]) -> Response[bytes]:
             return self.page(request)
 

@@ -1,4 +1,4 @@
-"""Addresses of HTTPS and HTTP (RFC 9110 §4.2), taken apart strictly."""
+"""Addresses of HTTPS (RFC 9110 §4.2.2), and of all the web (RFC 9110 §4.2), taken apart strictly."""
 
 import re
 from urllib.parse import quote
