@@ -41,7 +41,7 @@ from postroad.trust.findings import read_findings
 
 MAX_HEADER_OCTETS = 256 * 1024
 _SERVERS = {
-    ServerKind.SUBMISSION: "by a mail program",
+    ServerKind.SUBMISSION: "with a mail program or the web app",
     ServerKind.API: "from the web or by a program",
     ServerKind.LOCAL: "by a program on the server",
     ServerKind.DSN: "by the server itself",
