@@ -211,7 +211,7 @@ def branch_of(
     state, words = _standing(delivery)
     if not delivery.state.final:
         due = delivery.due_at if delivery.due_at > message.accepted_at else None
-        stages.append(Stage("handed", words, at=due, state=state))
+        stages.append(Stage("waiting", words, at=due, state=state))
     elif delivery.state in (DeliveryState.EXPIRED, DeliveryState.DROPPED):
         stages.append(Stage("handed", words, state="failed"))
     stages += [each for each in (read, back) if each is not None]
@@ -261,7 +261,10 @@ def _steps(change: Attempted, outcome: object, attempt: Attempt) -> list[Stage]:
         lines = tuple(each.text for each in lookups)
         at = change.started_at + lookups[0].seconds
         stages.append(Stage("dns", "Way looked up", "in the DNS", at, lines=lines))
-    if attempt.host:
+    if attempt.host and attempt.encrypted is None:
+        text = f"{attempt.host} [{attempt.address}]"
+        stages.append(Stage("connected", "Not reached", text, change.at, state="late"))
+    elif attempt.host:
         links = [each for each in change.steps if each.what in ("connect", "tls")]
         at = change.started_at + (links[-1].seconds if links else 0.0)
         link = attempt.tls and f"encrypted, {attempt.tls}"
@@ -272,9 +275,9 @@ def _steps(change: Attempted, outcome: object, attempt: Attempt) -> list[Stage]:
         stages.append(Stage("connected", "Connected", text, at, lines=lines))
     titles = {
         Delivered: ("Handed over", "done"),
-        TemporaryFailure: ("Not taken yet", "now"),
+        TemporaryFailure: ("Not taken yet", "late"),
         PermanentFailure: ("Refused", "failed"),
-        Unknown: ("Handed over, perhaps", "now"),
+        Unknown: ("Handed over, perhaps", "late"),
     }
     title, state = titles[type(outcome)]  # type: ignore[index]
     stages.append(Stage("handed", title, attempt.reply, change.at, state=state))
@@ -284,6 +287,12 @@ def _steps(change: Attempted, outcome: object, attempt: Attempt) -> list[Stage]:
 def _attempt(change: Attempted, outcome: object, dialogue: bool) -> Attempt:
     taken = change.taken
     has_link = taken is not None and bool(taken.address) and taken.kind is not RouteKind.LOCAL
+    # Of a server that could not be connected to, only the try was noted.
+    reached = has_link and (
+        isinstance(outcome, Delivered)
+        or (taken is not None and (taken.reused or taken.tls is not None))
+        or any(each.what == "connect" and " from " in each.text for each in change.steps)
+    )
     ended = type(outcome).__name__.lower()
     lines = tuple(Line(each.seconds, each.what, each.text) for each in change.steps)
     return Attempt(
@@ -291,7 +300,7 @@ def _attempt(change: Attempted, outcome: object, dialogue: bool) -> Attempt:
         seconds=round(change.at - change.started_at, 6),
         host=taken.host if taken is not None and has_link else "",
         address=taken.address if taken is not None and has_link else "",
-        encrypted=taken.tls is not None if taken is not None and has_link else None,
+        encrypted=taken.tls is not None if taken is not None and reached else None,
         tls=version_of(taken.tls) if taken is not None and taken.tls else "",
         rule=rule_words(taken.policy) if taken is not None and taken.policy else "",
         verified=taken.verified if taken is not None else "",

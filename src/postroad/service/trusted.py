@@ -122,6 +122,12 @@ def _judge(proofs: Sequence[Proof], author: str) -> tuple[TrustLevel, str, str, 
         return TrustLevel.PROVEN, f"Really from {own}", words, own
     senders = sorted(domain for method, domain in passed if method == "spf")
     vouching = next(iter(signers + senders), "")
+    if vouching and _aligned(vouching, author):
+        words = (
+            f"The server that brought it may send for {vouching}. The message itself is not signed, so "
+            "nothing proves who wrote it or that it was not changed."
+        )
+        return TrustLevel.PARTLY, f"Probably from {vouching}", words, vouching
     if vouching:
         words = f"It came by way of {vouching}, which vouches for it; {author or 'the author'} does not."
         return TrustLevel.PARTLY, f"Sent by way of {vouching}", words, vouching

@@ -33,7 +33,7 @@ def spf(result: str, sender: str = "x@a.test") -> Finding:
         ([dkim("pass", "test")], TrustLevel.PROVEN, "test"),
         ([dkim("pass", "lists.test")], TrustLevel.PARTLY, "lists.test"),
         ([dkim("pass", "a.test.evil.example")], TrustLevel.PARTLY, "a.test.evil.example"),
-        ([spf("pass")], TrustLevel.PARTLY, "a.test"),
+        ([spf("pass"), dkim("none", "")], TrustLevel.PARTLY, "a.test"),
         ([spf("softfail"), dkim("none", "")], TrustLevel.UNPROVEN, ""),
         ([], TrustLevel.UNPROVEN, ""),
     ],

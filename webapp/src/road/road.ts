@@ -38,7 +38,7 @@ export interface Stage {
   at: number | null;
   /** Since the stage before. */
   seconds: number | null;
-  state: "done" | "now" | "next" | "failed";
+  state: "done" | "now" | "late" | "next" | "failed";
   lines: string[];
 }
 
