@@ -6,10 +6,10 @@ from postroad.service.trusted import Trust
 
 
 class Stage(Struct, frozen=True, rename="camel"):
-    """One step of the road. `key` is one of ``written``, ``submitted``, ``connected``, ``recognised``,
-    ``accepted``, ``split``, ``waiting``, ``dns``, ``handed``, ``stored``, ``read`` and ``back``; `state`
-    one of ``done``, ``now``, ``late``, ``next``, ``failed``. `at` is seconds since 1970, None where it has
-    not happened, or nobody noted when; `seconds` passed since the step before. `lines` tell more.
+    """One step of the road. `key` is one of ``submitted``, ``connected``, ``recognised``, ``accepted``,
+    ``split``, ``waiting``, ``dns``, ``handed``, ``stored``, ``read`` and ``back``; `state` one of
+    ``done``, ``now``, ``late``, ``next``, ``failed``. `at` is seconds since 1970, None where it has not
+    happened, or nobody noted when; `seconds` passed since the step before. `lines` tell more.
     """
 
     key: str
@@ -31,7 +31,8 @@ class Line(Struct, frozen=True):
 
 class Attempt(Struct, frozen=True, omit_defaults=True, rename="camel"):
     """One try to hand a message over. `encrypted` is None where no server was reached; `rule` is what
-    the link was under, `verified` by what the server proved who it is. `dialogue` is there where asked for.
+    the link was under, `verified` by what the server proved who it is. `dialogue` is there where it was
+    asked for.
     """
 
     at: float
