@@ -147,6 +147,7 @@ class System:
             secret=store.secret,
             book=self.book,
             tokens=settings.tokens(config, office.clock, ways, ways),
+            grants=office.grants,
             settings=settings.authenticator(config),
         )
         self.jmap = make_jmap(office, self.intake) if config.jmap.enabled else None
@@ -156,7 +157,7 @@ class System:
             config,
             intake=self.intake,
             logins=SaslLogins(
-                self.authenticator, office.entropy, discovery_url=config.oauth.discovery_url
+                self.authenticator, office.entropy, discovery_url=config.discovery_url
             ),
             maildrops=Maildrops(
                 mailboxes=store.mailboxes,

@@ -36,6 +36,7 @@ from postroad.service.departures import Departures
 from postroad.service.desk import QueueDesk
 from postroad.service.domains import Aliases, Domains
 from postroad.service.figures import Figures
+from postroad.service.grants import Grants
 from postroad.service.history import History
 from postroad.service.journeys import Journeys
 from postroad.service.junk import JunkDesk
@@ -98,6 +99,17 @@ class Office:
             entropy=entropy,
             settings=settings.sessions(config),
         )
+        self.grants: Grants | None = None
+        if config.web.oauth:
+            self.grants = Grants(
+                ledger=ledger,
+                store=store.sessions,
+                directory=directory,
+                clock=clock,
+                entropy=entropy,
+                secret=store.secret,
+                settings=settings.grants(config),
+            )
         self.second_factors = SecondFactors(
             ledger=ledger,
             store=store.sessions,

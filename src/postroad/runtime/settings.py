@@ -35,6 +35,7 @@ from postroad.runtime.config.sources import read_source, read_step
 from postroad.servers.smtp import SMTPLimits
 from postroad.service.authenticate import AuthenticatorSettings
 from postroad.service.dmarc_reports import DmarcReportSettings
+from postroad.service.grants import OauthSettings
 from postroad.service.intake import IntakeSettings
 from postroad.service.introspection import IntrospectionSettings, IntrospectionVerifier
 from postroad.service.logins import LoginSettings
@@ -59,7 +60,7 @@ def _same_names(section: BaseModel, settings: type[Struct]) -> dict[str, Any]:
 def mechanisms(config: Config, binding: bytes | None) -> tuple[str, ...]:
     """Return the SASL mechanisms that can be offered; `binding` is that of the certificate, if any."""
     lacking = set() if binding is not None else {PLUS}
-    if not config.oauth.issuer:
+    if not config.oauth.issuer and not config.gives_tokens:
         lacking |= {"OAUTHBEARER", "XOAUTH2"}
     return tuple(name for name in config.auth.mechanisms if name not in lacking)
 
@@ -251,6 +252,11 @@ def login_book(config: Config) -> LoginSettings:
 def sessions(config: Config) -> SessionSettings:
     """Return how long people stay logged in with a browser."""
     return SessionSettings(**_same_names(config.web, SessionSettings))
+
+
+def grants(config: Config) -> OauthSettings:
+    """Return how long what was granted to programs is good."""
+    return OauthSettings(**_same_names(config.web, OauthSettings))
 
 
 def token_key(path: Path) -> bytes:

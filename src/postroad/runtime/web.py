@@ -65,6 +65,7 @@ def make_web(
 
 
 def _signing_in(office: Office, authenticator: Authenticator) -> "SigningIn":
+    from postroad.service.passkeys import Passkeys
     from postroad.web.people import People
     from postroad.web.signing_in import SigningIn
 
@@ -72,6 +73,17 @@ def _signing_in(office: Office, authenticator: Authenticator) -> "SigningIn":
         people=People(office.sessions),
         web_login=WebLogin(authenticator, office.second_factors, office.sessions),
         accounts=office.accounts,
+        authenticator=authenticator,
+        factors=office.second_factors,
+        passkeys=Passkeys(
+            ledger=office.store.ledger,
+            store=office.store.sessions,
+            directory=office.directory,
+            clock=office.clock,
+            secret=office.store.secret,
+        ),
+        app_passwords=office.app_passwords,
+        grants=office.grants,
     )
 
 

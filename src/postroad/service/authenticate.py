@@ -9,7 +9,7 @@ import hmac
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -29,6 +29,7 @@ from postroad.service.passwords import MAX_PASSWORD_OCTETS, Passwords
 from postroad.service.throttle import Attempt, Throttle, Throttled, ThrottleSettings
 
 MAX_NAME_LETTERS = 320
+OWN_TOKEN = "pra_"
 
 
 class AuthenticatorSettings(ThrottleSettings, frozen=True, kw_only=True):
@@ -60,6 +61,13 @@ class CodeWanted(Exception):
     """The password is right; a code of the second factor is wanted with it."""
 
 
+class GrantedTokens(Protocol):
+    """Judges access tokens of our own. See `service.grants`."""
+
+    async def account_of(self, token: str, scope: Scope | None) -> Account | None:
+        """Return the account that a token speaks for, None where it is no good for `scope`."""
+
+
 class ScramOffer(Struct, frozen=True):
     """What a client may prove to know: keys of all passwords that would let it in, and for each the
     app password or None for the account's own. `account` is None where the keys are made up.
@@ -74,7 +82,8 @@ class ScramOffer(Struct, frozen=True):
 class Authenticator:
     """Verifies logins for all servers of a process.
 
-    `secret` is the store's; `tokens` judges bearer tokens, None where none are taken.
+    `secret` is the store's; `tokens` judges bearer tokens of others, None where none are taken, and
+    `grants` those of our own, which begin with `OWN_TOKEN`.
     """
 
     def __init__(
@@ -86,6 +95,7 @@ class Authenticator:
         secret: bytes,
         book: LoginBook,
         tokens: TokenVerifier | None = None,
+        grants: GrantedTokens | None = None,
         settings: AuthenticatorSettings | None = None,
     ) -> None:
         self._directory = directory
@@ -94,6 +104,7 @@ class Authenticator:
         self._secret = secret
         self._book = book
         self._tokens = tokens
+        self._grants = grants
         self._settings = settings or AuthenticatorSettings()
         self._throttle = Throttle(clock, self._settings)
         self._remembered: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
@@ -231,7 +242,13 @@ class Authenticator:
             return await self._judge_token(name, token, visit)
 
     async def _judge_token(self, name: str, token: str, visit: Visit) -> Account | None:
-        user = None if self._tokens is None else await self._tokens.user(token)
+        if token.startswith(OWN_TOKEN):
+            found = None
+            if self._grants is not None:
+                found = await self._grants.account_of(token, visit.scope)
+            user = None if found is None else str(found.address)
+        else:
+            user = None if self._tokens is None else await self._tokens.user(token)
         if user is None or (name and folded(user) != name):
             self._turn_away(name, visit, LoginResult.WRONG)
             return None

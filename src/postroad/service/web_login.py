@@ -9,7 +9,7 @@ SERVER = "web"
 
 
 class WebLogin:
-    """Opens sessions for people who prove who they are."""
+    """Recognises people who prove who they are."""
 
     def __init__(
         self, authenticator: Authenticator, factors: SecondFactors, sessions: Sessions
@@ -18,18 +18,12 @@ class WebLogin:
         self._factors = factors
         self._sessions = sessions
 
-    async def log_in(
-        self, username: str, password: str, code: str, client: str, agent: str
-    ) -> tuple[Account, str] | None:
-        """Return the account and the token of a new session, None where something is wrong. `code` is
-        ``""`` where none was given.
+    async def log_in(self, username: str, password: str, code: str, client: str) -> Account | None:
+        """Return the account, None where something is wrong. `code` is ``""`` where none was given.
 
         Raises `CodeWanted` where the password is right and a code is needed, and `Throttled`.
         """
-        account = await self._judge(username, password, code, client)
-        if account is None:
-            return None
-        return account, await self._sessions.open(account, client, agent)
+        return await self._judge(username, password, code, client)
 
     async def confirm(self, present: Present, password: str, code: str, client: str) -> bool:
         """Whether somebody proved again who he is, as `log_in` asks it. Raises as that."""

@@ -20,7 +20,7 @@ from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 from msgspec import Meta, Struct
 
-from postroad.model import InvalidId, format_id, parse_id
+from postroad.model import Account, InvalidId, format_id, parse_id
 from postroad.service.authenticate import CodeWanted
 from postroad.service.sessions import Present
 from postroad.service.throttle import Throttled
@@ -85,12 +85,47 @@ def routes(services: Services) -> Sequence[ControllerRouterHandler]:
     return _Routes(services.signing_in).handlers()
 
 
+class Opening:
+    """Hands sessions out to people who proved who they are."""
+
+    def __init__(self, people: People) -> None:
+        self._sessions = people.sessions
+
+    async def open(self, request: Request[Any, Any, Any], account: Account) -> Response[Me]:
+        """Hand a new session out, and end the one that the browser had."""
+        agent = request.headers.get("user-agent", "")
+        token = await self._sessions.open(account, client_of(request.scope), agent)
+        present = await self._sessions.find(token)
+        if present is None:
+            raise Problem(401, "wrong", "the account is gone")
+        before = token_of(request.scope)
+        old = None if before is None else await self._sessions.find(before)
+        if old is not None:
+            await self._sessions.end(old.account, old.session.id)
+        seconds = self._sessions.settings.session_seconds
+        headers = {"Set-Cookie": cookie(request.scope, token, seconds)}
+        return Response(self.shown(present), headers=headers)
+
+    def shown(self, present: Present) -> Me:
+        """Return what somebody is told of himself."""
+        account = present.account
+        return Me(
+            id=format_id(account.id),
+            address=str(account.address),
+            operator=account.operator,
+            second_factor=account.second_factor,
+            session=format_id(present.session.id),
+            fresh=self._sessions.is_fresh(present.session),
+        )
+
+
 class _Routes:
     def __init__(self, signing_in: SigningIn) -> None:
         self.people: People = signing_in.people
         self.sessions = signing_in.people.sessions
         self.web_login = signing_in.web_login
         self.accounts = signing_in.accounts
+        self.opening = Opening(signing_in.people)
 
     def handlers(self) -> Sequence[ControllerRouterHandler]:
         """Return the routes."""
@@ -102,35 +137,19 @@ class _Routes:
             require_own_site(request.scope)
             given = await decoded(request, LoginGiven)
             client = client_of(request.scope)
-            agent = request.headers.get("user-agent", "")
             try:
-                found = await self.web_login.log_in(
-                    given.username, given.password, given.code, client, agent
+                account = await self.web_login.log_in(
+                    given.username, given.password, given.code, client
                 )
             except Throttled as error:
                 raise throttled(error) from None
             except CodeWanted:
                 raise _code_wanted() from None
-            if found is None:
+            if account is None:
                 raise Problem(401, "wrong", "that is no address and password of an account here")
-            _, token = found
-            return await self.opened(request, token)
+            return await self.opening.open(request, account)
 
         return log_in
-
-    async def opened(self, request: Request[Any, Any, Any], token: str) -> Response[Me]:
-        """Hand a new session out, and end the one that the browser had."""
-        before = token_of(request.scope)
-        present = await self.sessions.find(token)
-        if present is None:
-            raise Problem(401, "wrong", "the account is gone")
-        if before is not None:
-            old = await self.sessions.find(before)
-            if old is not None:
-                await self.sessions.end(old.account, old.session.id)
-        seconds = self.sessions.settings.session_seconds
-        headers = {"Set-Cookie": cookie(request.scope, token, seconds)}
-        return Response(self.shown(present), headers=headers)
 
     def _log_out(self) -> ControllerRouterHandler:
         @post("/api/v1/logout", status_code=204, **_HIDDEN)
@@ -148,7 +167,7 @@ class _Routes:
     def _me(self) -> list[ControllerRouterHandler]:
         @get("/api/v1/me", **_HIDDEN)
         async def me(request: Request[Any, Any, Any]) -> Me:
-            return self.shown(await self.people.need(request))
+            return self.opening.shown(await self.people.need(request))
 
         @post("/api/v1/me/confirm", status_code=204, **_HIDDEN)
         async def confirm(request: Request[Any, Any, Any]) -> None:
@@ -204,18 +223,6 @@ class _Routes:
                 raise Problem(404, "no-session", "there is no such session") from None
 
         return [sessions, end_others, end]
-
-    def shown(self, present: Present) -> Me:
-        """Return what somebody is told of himself."""
-        account = present.account
-        return Me(
-            id=format_id(account.id),
-            address=str(account.address),
-            operator=account.operator,
-            second_factor=account.second_factor,
-            session=format_id(present.session.id),
-            fresh=self.sessions.is_fresh(present.session),
-        )
 
 
 def _code_wanted() -> Problem:

@@ -3,7 +3,8 @@
 ::
 
     GET  /                                       to /mail/
-    GET  /mail/... /road/... /console/... /login /setup   the page; the app itself looks at the path
+    GET  /mail/... /road/... /console/... /account /login /setup   the page; the app itself looks at the
+                                                path
     GET  /assets/{name}                         what the page loads; its names never change
     GET  /sw.js /manifest.webmanifest /icon.svg
 
@@ -51,6 +52,7 @@ page itself. Mail is shown in frames that have policies of their own."""
 
 _ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
 _TYPES = {".js": "text/javascript", ".webmanifest": "application/manifest+json"}
+_OUTSIDE = ("login", "setup", "account")
 _FOREVER = "public, max-age=31536000, immutable"
 _ASK = "no-cache"
 _INSIDE = ("/mail", "/road", "/console")
@@ -115,7 +117,7 @@ class _Pages:
         def inside(request: Request[Any, Any, Any]) -> Response[bytes]:
             return self.page(request)
 
-        @get(["/login", "/login/{rest:path}", "/setup", "/setup/{rest:path}"], **_HIDDEN)
+        @get([f"/{part}{rest}" for part in _OUTSIDE for rest in ("", "/{rest:path}")], **_HIDDEN)
         def outside(request: Request[Any, Any, Any]) -> Response[bytes]:
             return self.page(request)
 

@@ -11,11 +11,13 @@ from typing import TypeAlias
 from litestar.types import ControllerRouterHandler
 
 from postroad.web import (
+    credentials,
     explore,
     health,
     jmap,
     mail_view,
     me,
+    oauth,
     pages,
     road,
     suppressions,
@@ -40,6 +42,8 @@ ROUTES: tuple[Routes, ...] = (
     jmap.routes,
     me.routes,
     rooms.routes,
+    credentials.routes,
+    oauth.routes,
     pages.routes,
     mail_view.routes,
     road.routes,

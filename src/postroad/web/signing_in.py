@@ -3,6 +3,11 @@
 from msgspec import Struct
 
 from postroad.service.accounts import Accounts
+from postroad.service.app_passwords import AppPasswords
+from postroad.service.authenticate import Authenticator
+from postroad.service.grants import Grants
+from postroad.service.passkeys import Passkeys
+from postroad.service.second_factors import SecondFactors
 from postroad.service.web_login import WebLogin
 from postroad.web.people import People
 
@@ -13,3 +18,8 @@ class SigningIn(Struct, frozen=True):
     people: People
     web_login: WebLogin
     accounts: Accounts
+    authenticator: Authenticator
+    factors: SecondFactors
+    passkeys: Passkeys
+    app_passwords: AppPasswords
+    grants: Grants | None = None

@@ -147,6 +147,19 @@ class Config(Section):
         return self
 
     @property
+    def gives_tokens(self) -> bool:
+        """Whether programs can get tokens here."""
+        return self.web.oauth and bool(self.listen.http or self.listen.https)
+
+    @property
+    def discovery_url(self) -> str:
+        """Where programs learn who gives tokens, ``""`` where nobody does."""
+        if self.oauth.discovery_url or not self.gives_tokens:
+            return self.oauth.discovery_url
+        base = self.jmap.url or f"https://{self.server.hostname}"
+        return f"{base}/.well-known/oauth-authorization-server"
+
+    @property
     def acme_directory(self) -> Path:
         """Where account, key and certificate of ACME are."""
         return self.server.data_dir / "acme"

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from postroad.runtime.config.values import Seconds, Section
+from postroad.runtime.config.values import Seconds, Section, Switch
 
 _DAY = 86_400.0
 
@@ -36,4 +36,21 @@ class WebSection(Section):
         le=_DAY,
         description="How long after a login, or after saying again who they are, people may change what "
         "they log in with.",
+    )
+    oauth: Switch = Field(
+        default=True,
+        description="Let mail programs ask people by OAuth 2.0 what they may do: tokens in place of "
+        "passwords, for SMTP, POP3 and JMAP.",
+    )
+    access_seconds: Seconds = Field(
+        default=3600.0, ge=60, le=_DAY, description="How long an access token is good."
+    )
+    refresh_seconds: Seconds = Field(
+        default=60 * _DAY,
+        ge=3600,
+        le=400 * _DAY,
+        description="What a program may do is over when it was not used for so long.",
+    )
+    code_seconds: Seconds = Field(
+        default=60.0, ge=10, le=600, description="How long a program may take to fetch its tokens."
     )
