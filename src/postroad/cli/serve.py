@@ -8,11 +8,25 @@ import typer
 from postroad.cli.options import AsJson, ConfigFile
 
 
-def serve(config: ConfigFile = None) -> int:
-    """Run the mail server until SIGTERM or SIGINT; SIGHUP reads configuration and certificate anew."""
+def serve(
+    config: ConfigFile = None,
+    directory: Annotated[
+        Path | None,
+        typer.Option(
+            "--dir",
+            metavar="DIR",
+            help="Use the configuration in this directory; where there is none, the first run makes it.",
+        ),
+    ] = None,
+) -> int:
+    """Run the mail server until SIGTERM or SIGINT; SIGHUP reads configuration and certificate anew.
+
+    Where there is no configuration at all, a page on this machine asks for what it needs; its address is
+    shown here.
+    """
     from postroad.runtime.lifecycle import serve as run
 
-    return run(config)
+    return run(config, directory)
 
 
 def lab(

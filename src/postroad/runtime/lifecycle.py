@@ -21,7 +21,7 @@ from postroad.network import TlsFilesInvalid
 from postroad.ports import Moments, StorageError
 from postroad.runtime.checks import ChecksInvalid
 from postroad.runtime.compose import System
-from postroad.runtime.config import Config, ConfigInvalid, config_path, load_config
+from postroad.runtime.config import Config, ConfigInvalid, config_path, is_missing, load_config
 from postroad.runtime.ending import LEFT_SECONDS, end_within
 from postroad.runtime.listeners import CannotListen, Listeners
 from postroad.runtime.logs import configure_logging
@@ -57,8 +57,22 @@ EX_NOPERM = 77
 EX_CONFIG = 78
 
 
-def serve(path: Path | None) -> int:
-    """Run a server until it is told to stop; return a sysexits code."""
+def serve(path: Path | None, directory: Path | None = None) -> int:
+    """Run a server until it is told to stop; return a sysexits code. Where no configuration is, one is
+    made first, in `directory` if that is given.
+    """
+    if path is None and (directory is not None or is_missing()):
+        from postroad.runtime.first_run import NoFirstRun, config_of, first_run
+
+        path = config_of(directory)
+        if not path.exists():
+            try:
+                path = run(first_run(directory))
+            except NoFirstRun as error:
+                _complain([str(error)])
+                return EX_CONFIG
+            if path is None:
+                return EX_OK
     try:
         config = load_config(path)
     except ConfigInvalid as error:

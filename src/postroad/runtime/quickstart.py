@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from postroad.model import Address
 from postroad.runtime.certificate import is_self_signed, write_self_signed
@@ -15,7 +16,7 @@ from postroad.runtime.config import Config, load_config
 from postroad.runtime.config.server import is_root
 from postroad.runtime.office import Office
 from postroad.runtime.own_setup import ports_for_people
-from postroad.service.domain_check import DkimKey, Setup, wanted_records, zone_file
+from postroad.service.domain_check import DkimKey, Record, Setup, wanted_records, zone_file
 from postroad.service.keys import signing_key
 
 CONFIG_NAME = "postroad.toml"
@@ -29,7 +30,9 @@ class AlreadyThere(Exception):
 
 
 class Plan(Struct, frozen=True):
-    """What to set up. `directory` is that of the configuration; `data_dir` that of the store."""
+    """What to set up. `directory` is that of the configuration; `data_dir` that of the store; `http`
+    where the web app is on loopback, ``""``: nowhere.
+    """
 
     domain: str
     hostname: str
@@ -39,6 +42,7 @@ class Plan(Struct, frozen=True):
     user: str
     system_wide: bool
     first_account: Address
+    http: str = ""
 
     @property
     def config_file(self) -> Path:
@@ -108,16 +112,23 @@ def write_files(plan: Plan, *, force: bool = False) -> None:
     temporary.replace(plan.config_file)
 
 
-async def set_up(plan: Plan) -> Done:
-    """Make the domain and the first account in the store. What is there already stays as it is."""
+def add_ports(plan: Plan, *, http: str) -> Plan:
+    """Return the plan with the web app at this address of loopback, and over TLS for others."""
+    return replace(plan, http=http)
+
+
+async def set_up(plan: Plan, password: str | None = None, *, operator: bool = False) -> Done:
+    """Make the domain and the first account in the store, with a password of its own where none is
+    given. What is there already stays as it is.
+    """
     config = load_config(plan.config_file, {})
     plan.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    password = None
+    made = None
     async with Office.open(config) as office:
         if await office.domains.get(plan.domain) is None:
             await office.domains.add(plan.domain)
         if await office.directory.account(plan.first_account) is None:
-            _, password = await office.accounts.add(plan.first_account)
+            _, made = await office.accounts.add(plan.first_account, password, operator=operator)
         for name in ("postmaster", "root"):
             await _lead_to_first(office, Address(name, plan.domain), plan.first_account)
         if not office.keys.all(plan.domain):
@@ -127,7 +138,7 @@ async def set_up(plan: Plan) -> Done:
             for each in office.keys.all(plan.domain)
         )
     _give_to_user(plan)
-    return Done(config, is_self_signed(plan.certificate), password, keys)
+    return Done(config, is_self_signed(plan.certificate), made, keys)
 
 
 async def _lead_to_first(office: Office, address: Address, first: Address) -> None:
@@ -165,6 +176,12 @@ def config_text(plan: Plan) -> str:
     """Return the configuration file, commented."""
     ports = _STANDARD_PORTS if plan.system_wide else _HIGH_PORTS
     listen = "\n".join(f'{service} = ["*:{port}"]' for service, port in ports.items())
+    if plan.http:
+        https = 443 if plan.system_wide else 8443
+        listen += (
+            f'\n# The web app: for this machine, and over TLS for all.\nhttp = ["{plan.http}"]'
+        )
+        listen += f'\nhttps = ["*:{https}"]'
     user = _user_line(plan)
     why_high = (
         ""
@@ -206,6 +223,17 @@ level = "info"
 
 def _quoted(path: Path) -> str:
     return json.dumps(str(path), ensure_ascii=False)
+
+
+def records_of(domain: str, done: Done, addresses: Sequence[str] = ()) -> list[Record]:
+    """Return the records to publish; where no addresses are given, with placeholders."""
+    setup = Setup(
+        hostname=done.config.server.hostname,
+        addresses=tuple(addresses) or _PLACEHOLDERS,
+        ports=ports_for_people(done.config),
+        keys=done.dkim,
+    )
+    return wanted_records(domain, setup)
 
 
 def dns_records(domain: str, config: Config, keys: Sequence[DkimKey] = ()) -> str:

@@ -5,14 +5,15 @@ stands in every answer. A plain ASGI application around another.
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from email.utils import formatdate
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import structlog
 
 from postroad.model import ApiKey, client_key
+from postroad.ports import Clock
 from postroad.web.problem import MEDIA_TYPE, Gone, Problem, problem_of
 from postroad.web.rates import Rates, Standing
-from postroad.web.services import Services
+from postroad.web.settings import WebSettings
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -38,10 +39,33 @@ _HSTS = (b"strict-transport-security", b"max-age=31536000")
 log = structlog.get_logger("postroad.web")
 
 
+class KeyVerifier(Protocol):
+    """Recognises keys. See `service.api_keys`."""
+
+    async def verify(self, token: str) -> ApiKey | None:
+        """Return the key that a token is of."""
+
+
+class Fronted(Protocol):
+    """What the front needs of `Services`."""
+
+    @property
+    def settings(self) -> WebSettings:
+        """What the HTTP server is told."""
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
+
+    @property
+    def api_keys(self) -> KeyVerifier:
+        """The keys of the API."""
+
+
 class Front:
     """Wraps the application of all routes."""
 
-    def __init__(self, app: App, services: Services) -> None:
+    def __init__(self, app: App, services: Fronted) -> None:
         self._app = app
         self._keys = services.api_keys
         self._clock = services.clock

@@ -102,6 +102,16 @@ def routes(services: Services) -> Sequence[ControllerRouterHandler]:
     return _Pages(read_bundle(BUNDLE)).handlers()
 
 
+def page_routes() -> Sequence[ControllerRouterHandler]:
+    """Return the routes of the page and its files, without the one to the mail."""
+    return _Pages(read_bundle(BUNDLE)).handlers()[1:]
+
+
+def is_built() -> bool:
+    """Whether this installation has the app."""
+    return (BUNDLE / PAGE).exists()
+
+
 class _Pages:
     def __init__(self, files: Mapping[str, AppFile]) -> None:
         self.files = files

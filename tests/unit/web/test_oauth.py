@@ -62,7 +62,8 @@ async def allowed(site: Site, client_id: str, **more: str) -> str:
         found = parse_qs(url.query)
         assert found["state"] == ["s&1"]
         assert found["iss"] == [site.url]
-        return found["code"][0]
+        code: str = found["code"][0]
+        return code
 
 
 async def turned(site: Site, client_id: str, code: str, **more: str) -> httpx.Response:

@@ -4,7 +4,7 @@ from postroad.runtime.config.acme import AcmeSection
 from postroad.runtime.config.delivery import DeliverySection, RouteRule
 from postroad.runtime.config.forwarding import ForwardingSection
 from postroad.runtime.config.limits import AuthSection, LimitsSection, MxSection, SubmissionSection
-from postroad.runtime.config.load import ConfigInvalid, config_path, load_config
+from postroad.runtime.config.load import ConfigInvalid, config_path, is_missing, load_config
 from postroad.runtime.config.mail import Pop3Section, QueueSection, StorageSection
 from postroad.runtime.config.root import Config
 from postroad.runtime.config.server import (
@@ -40,6 +40,7 @@ __all__ = [
     "SubmissionSection",
     "TlsSection",
     "config_path",
+    "is_missing",
     "load_config",
     "parse_endpoint",
     "parse_peer",

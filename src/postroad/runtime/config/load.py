@@ -92,6 +92,15 @@ def load_config(given: Path | None = None, environ: Mapping[str, str] | None = N
     return config
 
 
+def is_missing(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether nobody said anything: no file was named, the default one is not there, and the environment
+    has no settings.
+    """
+    environ = os.environ if environ is None else environ
+    named = bool(environ.get("POSTROAD_CONFIG"))
+    return not (named or _any_setting(environ) or DEFAULT_PATH.exists())
+
+
 def _any_setting(environ: Mapping[str, str]) -> bool:
     return any(name.startswith(PREFIX) and "__" in name for name in environ)
 
