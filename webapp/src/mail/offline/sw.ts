@@ -1,12 +1,14 @@
 // The service worker: what the app is made of is there without a network. `/assets/` never change; the page
-// itself comes from the server where that is reached.
+// itself, and messages that were read, come from the server where that is reached, else as they were last.
 
 /// <reference lib="webworker" />
 export {};
 declare const self: ServiceWorkerGlobalScope;
 
 const SHELL = "postroad-shell";
+const SEEN = "postroad-seen";
 const PAGE = "/mail/";
+const MOST_SEEN = 1000;
 
 self.addEventListener("install", (event) => {
   event.waitUntil(
@@ -17,14 +19,14 @@ self.addEventListener("install", (event) => {
   );
 });
 
-self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
-
 self.addEventListener("fetch", (event) => {
   const url = new URL(event.request.url);
   if (event.request.method !== "GET" || url.origin !== location.origin) return;
   if (url.pathname.startsWith("/assets/")) event.respondWith(keptOrFetched(event.request));
   else if (event.request.mode === "navigate" && url.pathname.startsWith(PAGE)) {
-    event.respondWith(freshOrKept(event.request));
+    event.respondWith(freshOrKept(SHELL, event.request, PAGE));
+  } else if (url.pathname.startsWith("/mail-view/") && !url.pathname.startsWith("/mail-view/picture/")) {
+    event.respondWith(freshOrKept(SEEN, event.request, url.pathname + url.search));
   }
 });
 
@@ -37,15 +39,23 @@ async function keptOrFetched(request: Request): Promise<Response> {
   return answer;
 }
 
-async function freshOrKept(request: Request): Promise<Response> {
-  const cache = await caches.open(SHELL);
+async function freshOrKept(name: string, request: Request, key: string): Promise<Response> {
+  const cache = await caches.open(name);
   try {
     const answer = await fetch(request);
-    if (answer.ok) await cache.put(PAGE, answer.clone());
+    if (answer.ok) {
+      await cache.put(key, answer.clone());
+      if (name === SEEN) await trim(cache);
+    }
     return answer;
   } catch (error) {
-    const kept = await cache.match(PAGE);
+    const kept = await cache.match(key);
     if (kept) return kept;
     throw error;
   }
+}
+
+async function trim(cache: Cache): Promise<void> {
+  const keys = await cache.keys();
+  for (const key of keys.slice(0, Math.max(0, keys.length - MOST_SEEN))) await cache.delete(key);
 }
