@@ -11,6 +11,7 @@ from postroad.model import THREAD_FIELDS, Combined, Condition, Sort, SortBy
 from postroad.service.jmap.desk import Context
 from postroad.service.jmap.email_changes import changes_since
 from postroad.service.jmap.email_filter import Where, parse_filter, parse_sort
+from postroad.service.jmap.header_filter import MAX_LOOKED_AT, split_filter, with_headers
 from postroad.service.jmap.ids import Kind, show
 from postroad.service.jmap.lists import Found
 from postroad.service.jmap.paging import Page
@@ -28,7 +29,8 @@ _THREAD_SORTS = (SortBy.ALL_IN_THREAD, SortBy.SOME_IN_THREAD)
 async def email_query(context: Context, arguments: Arguments) -> dict[str, Any]:
     """Find emails."""
     context.own_account(arguments)
-    where = parse_filter(context, arguments.take("filter"))
+    given, headers = split_filter(arguments.take("filter"))
+    where = parse_filter(context, given)
     sort = parse_sort(arguments.list_of_objects("sort"))
     collapse = arguments.flag("collapseThreads")
     page = Page.take(arguments)
@@ -39,7 +41,12 @@ async def email_query(context: Context, arguments: Arguments) -> dict[str, Any]:
     if page.limit is None and page.anchor is None and page.position >= 0:
         needed = page.position + most
     emails, total, skipped = context.desk.emails, None, 0
-    if needed is not None and not collapse:
+    if headers:
+        found = await emails.find(context.number, where, sort, MAX_LOOKED_AT + 1)
+        found = await with_headers(context, found, headers)
+        found = _collapsed(found) if collapse else found
+        total = len(found)
+    elif needed is not None and not collapse:
         skipped = page.position
         limit = needed - skipped
         found = await emails.find(context.number, where, sort, limit, skipped)
@@ -56,7 +63,7 @@ async def email_query(context: Context, arguments: Arguments) -> dict[str, Any]:
     return {
         "accountId": context.account_id,
         "queryState": str(state),
-        "canCalculateChanges": True,
+        "canCalculateChanges": not headers,
         "collapseThreads": collapse,
         **page.cut(shown, most, total, skipped),
     }
@@ -89,7 +96,10 @@ def _collapsed(found: Found) -> Found:
 async def email_query_changes(context: Context, arguments: Arguments) -> dict[str, Any]:
     """Tell what came into the results of a query, and what left them or has another place."""
     context.own_account(arguments)
-    where = parse_filter(context, arguments.take("filter"))
+    given, headers = split_filter(arguments.take("filter"))
+    if headers:
+        raise MethodError("cannotCalculateChanges", "header fields are looked for anew each time")
+    where = parse_filter(context, given)
     sort = parse_sort(arguments.list_of_objects("sort"))
     collapse = arguments.flag("collapseThreads")
     old, limit = arguments.state("sinceQueryState"), arguments.number("maxChanges", 1)
