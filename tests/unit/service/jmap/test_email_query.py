@@ -80,7 +80,7 @@ async def test_deep_in_a_list_of_threads(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     ("query", "kind"),
     [
-        ({"filter": {"header": ["X"]}}, "unsupportedFilter"),
+        ({"filter": {"operator": "OR", "conditions": [{"header": ["X"]}]}}, "unsupportedFilter"),
         ({"filter": {"operator": "XOR", "conditions": []}}, "invalidArguments"),
         ({"filter": {"operator": "AND"}}, "invalidArguments"),
         ({"filter": []}, "invalidArguments"),
