@@ -70,6 +70,7 @@ def logged_in(browser: Browser, site: ConsoleSite, **options: Any) -> BrowserCon
     """A window whose user is the operator."""
     context = browser.new_context(base_url=site.url, **options)
     context.set_default_timeout(20_000)
+    expect.set_options(timeout=20_000)
     answer = context.request.post(
         "/api/v1/login",
         data={"username": OPERATOR, "password": PASSWORD},
@@ -143,6 +144,7 @@ def test_the_queue_is_filtered_explained_and_changed(site: ConsoleSite, browser:
     context = logged_in(browser, site, viewport={"width": 1360, "height": 850})
     page, wrong = watched(context)
     page.goto("/console/")
+    expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
     page.keyboard.press("g")
     page.keyboard.press("q")
     expect(page.get_by_role("heading", name="Queue")).to_be_visible()
