@@ -23,6 +23,7 @@ from postroad.web.pages import is_built
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOTS = ROOT / "build" / "screenshots"
+AXE = ROOT / "webapp/node_modules/axe-core/axe.min.js"
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
     "--no-sandbox",
@@ -102,6 +103,15 @@ def context(chromium: Browser, server: FirstRun) -> Iterator[BrowserContext]:
 
 
 def shoot(page: Page, name: str) -> None:
+    """Keep how it looks, and ask axe whether it keeps anybody out."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    serious = [
+        (each["id"], each["nodes"][0]["html"])
+        for each in found["violations"]
+        if each["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
     SHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
 
