@@ -261,6 +261,8 @@ async def test_readers_see_the_mail_and_nothing_runs(
     assert await watched.show(f"{ring.site.url}/reader", frames) == []
     assert watched.elsewhere == []
     for each in watched.pictures:
+        if "measure" not in query:
+            assert "cookie" not in await each.all_headers(), "the address is enough"
         assert each.headers.get("referer", ring.site.url).startswith(ring.site.url)
     if "images=1" not in query:
         assert ring.evil.requests == []
