@@ -202,16 +202,7 @@ class _Audit:
             self.complain(2, f"{where}: {sure} deliveries, {delivery.state}")
         extra = sum(not taking.in_doubt for taking in takings) - sure - unsure
         if extra > 0:
-            first = takings[0].at
-            # What was under way when the process died may be taken a while later.
-            crashes = sum(
-                not end.clean and end.system == self.name and end.at > first - 1000.0
-                for end in self.book.endings
-            )
-            if extra > crashes:
-                self.complain(
-                    3, f"{where}: taken {len(takings)} times, {outcomes}, {crashes} crashes"
-                )
+            self.complain(3, f"{where}: taken {len(takings)} times, {outcomes}")
         stored = self.archive[message.content.id]
         for taking in takings:
             if not taking.octets.endswith(stored) or not _only_trace(taking.octets, stored):

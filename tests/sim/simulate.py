@@ -49,8 +49,8 @@ def simulate(seed: int, *, verbose: bool = False) -> Outcome:
             world.book.complain(2, str(error))
         problems = invariants.check(world)
         for server in world.servers:
-            if server.life is not None:
-                server.life.loop.kill()
+            for life in server.lives:
+                life.loop.kill()
         world.loop.kill()
     counts = world.counts
     counts["letters"] = len(world.book.letters)
@@ -71,7 +71,8 @@ def simulate(seed: int, *, verbose: bool = False) -> Outcome:
 def _run(world: World) -> None:
     scheduler, loop = world.scheduler, world.loop
     for server in world.servers:
-        server.start()
+        for node in server.nodes:
+            node.start()
     work = Workload(world)
     work.plan()
     scheduler.run(HORIZON_SECONDS)
@@ -83,7 +84,7 @@ def _run(world: World) -> None:
         loop.run_until(world.release_held(), HOUR)
         scheduler.run(scheduler.now + step)
         step = min(step * 1.5, HOUR)
-        if world.quiet() and all(server.life is not None for server in world.servers):
+        if world.quiet() and all(server.up for server in world.servers):
             break
     for line in world.unfinished():
         world.book.complain(2, f"never ends: {line}")
@@ -94,7 +95,8 @@ def _run(world: World) -> None:
             # One in ten has no TLS, and is not let in.
             loop.run_until(reading, HOUR)
     for server in world.servers:
-        loop.run_until(server.stop(30.0), HOUR)
+        for node in server.nodes:
+            loop.run_until(node.stop(30.0), HOUR)
 
 
 @contextmanager

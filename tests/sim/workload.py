@@ -8,7 +8,7 @@ from typing import Any
 from postroad.model import DeliveryState
 from tests.sim.clients import Letter, Recipient, read_mail, submit
 from tests.sim.receivers import draw_manners
-from tests.sim.server import Server
+from tests.sim.server import Node, Server
 from tests.sim.system import BROKEN_CHECK, HANGING_CHECK, PASSWORD, Life
 from tests.sim.world import World
 
@@ -46,9 +46,9 @@ class Workload:
         for _ in range(random.randrange(0, 4)):
             server = random.choice(self.world.servers)
             fuse, effects = random.randrange(1, 2000), random.random() < 0.5
-            self._when(partial(server.crash, fuse, effects))
+            self._when(partial(server.node().crash, fuse, effects))
         if random.random() < 0.4:
-            self._at(self._restart(random.choice(self.world.servers)))
+            self._at(self._restart(random.choice(self.world.servers).node()))
         for _ in range(random.randrange(0, 4)):
             self._weather()
 
@@ -116,7 +116,7 @@ class Workload:
         world.book.letters += letters
         await submit(
             host,
-            server.address,
+            server.node().address,
             587 if submission else 25,
             letters,
             login=(user, PASSWORD) if submission else None,
@@ -134,7 +134,7 @@ class Workload:
         """Read a mailbox; return whether that worked."""
         world = self.world
         host = world.network.host(world.loop, "10.0.9.9")
-        reading = await read_mail(host, server.address, account, PASSWORD, delete, self.random)
+        reading = await read_mail(host, server.node().address, account, PASSWORD, delete, self.random)
         if reading is not None:
             world.book.readings.append((server.hostname, reading))
         return reading is not None
@@ -168,18 +168,18 @@ class Workload:
 
         await world.operate(server, work)
 
-    async def _restart(self, server: Server) -> None:
+    async def _restart(self, node: Node) -> None:
         grace = self.random.choice([0.0, 0.0, 5.0, 300.0])
         if self.random.random() < 0.8:
-            await self._in_flight(server)
-        await server.stop(grace)
-        if server.life is None:
-            server.start_later(self.random.choice([0.1, 600.0]))
+            await self._in_flight(node)
+        await node.stop(grace)
+        if node.life is None:
+            node.start_later(self.random.choice([0.1, 600.0]))
 
-    async def _in_flight(self, server: Server) -> None:
-        """Wait until the server is in the midst of an attempt, or a while in vain."""
+    async def _in_flight(self, node: Node) -> None:
+        """Wait until the node is in the midst of an attempt, or a while in vain."""
         for _ in range(2000):
-            if server.life is not None and server.life.in_flight:
+            if node.life is not None and node.life.in_flight:
                 return
             await self.world.sleep(0.05)
 
@@ -213,10 +213,7 @@ class Workload:
 
     def _jump(self, server: Server, seconds: float) -> None:
         self.world.say(f"the clock of {server.hostname} jumps by {seconds}")
-        self.world.count("clock jump")
-        server.offset += seconds
-        if server.life is not None:
-            server.life.clock.offset = server.offset
+        server.jump(seconds)
 
     def _spell(self, seconds: float, turn: Callable[[bool], None]) -> None:
         start = self.random.random() * HORIZON_SECONDS

@@ -51,7 +51,7 @@ class World:
         self.servers = [Server(self, letter, 1 + at) for at, letter in enumerate("abc"[:count])]
         for server in self.servers:
             self.names.add(server.domain, "MX", f"10 {server.hostname}")
-            self.names.add(server.hostname, "A", server.address)
+            self.names.add(server.hostname, "A", *(node.address for node in server.nodes))
             server.provision(3)
         self._zones()
 
@@ -131,8 +131,7 @@ class World:
             weather.failing = weather.sync_failing = weather.read_failing = 0.0
             weather.full = False
             weather.sync_seconds = (0.0005, 0.004)
-            life = server.life
-            if life is not None:
+            for life in server.lives:
                 life.loop.fuse = life.loop.effect_fuse = -1
 
     def quiet(self) -> bool:
@@ -165,10 +164,11 @@ class World:
                 await self.operate(server, partial(_release, held))
 
     async def operate(self, server: Server, what: Callable[[Life], Awaitable[object]]) -> None:
-        """Run a command of an operator in the process of a server, which may die or fail meanwhile."""
-        life = server.life
-        if life is None:
+        """Run a command of an operator in a process of a server, which may die or fail meanwhile."""
+        lives = server.lives
+        if not lives:
             return
+        life = lives[0] if len(lives) == 1 else self.random.choice(lives)
 
         async def work() -> None:
             try:
@@ -185,16 +185,14 @@ class World:
     def check_bounds(self) -> None:
         """Promise 5, at each commit."""
         for server in self.servers:
-            life = server.life
-            if life is None:
-                continue
             settings = server.settings
-            # Messages that are just being accepted were given room before.
-            if life.queue.in_memory > settings.max_in_memory + 100:
-                self.book.complain(5, f"{life.queue.in_memory} deliveries in memory")
-            most = settings.max_unrecorded + 10 * settings.max_sessions + 100
-            if life.queue.unrecorded > most:
-                self.book.complain(5, f"{life.queue.unrecorded} attempts not recorded")
+            for life in server.lives:
+                # Messages that are just being accepted were given room before.
+                if life.queue.in_memory > settings.max_in_memory + 100:
+                    self.book.complain(5, f"{life.queue.in_memory} deliveries in memory")
+                most = settings.max_unrecorded + 10 * settings.max_sessions + 100
+                if life.queue.unrecorded > most:
+                    self.book.complain(5, f"{life.queue.unrecorded} attempts not recorded")
 
     def check_leaks(self, server: Server, life: Life) -> None:
         """After an orderly end nothing is left."""
