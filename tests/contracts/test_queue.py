@@ -145,6 +145,25 @@ async def test_a_lease_runs_out(store: Store) -> None:
     assert await store.queue.next_due() == 300.0
 
 
+async def test_whose_lease_ran_out_is_told(store: Store) -> None:
+    """And what may be on its way stays marked so, whoever has it."""
+    begun, waiting, fresh = [await accept(store, FAR) for _ in range(3)]
+    await commit(store, Leased(110.0, "n1+", 160.0, ((begun.id, 0),)))
+    await commit(store, Leased(110.0, "n1", 160.0, ((waiting.id, 0),)))
+    found = await lease(store, now=160.0, node="n2", until=300.0)
+    assert {each.message.id: each.before for each in found} == {
+        begun.id: "n1+",
+        waiting.id: "n1",
+        fresh.id: "",
+    }
+    assert {each.deliveries[0].state for each in found} == {LEASED}
+    assert [(await store.queue.leases(each.id))[0].node for each in (begun, waiting, fresh)] == [
+        "n2+",
+        "n2",
+        "n2",
+    ]
+
+
 async def test_what_is_leased_under_a_name(store: Store) -> None:
     mine, other, third = [await accept(store, FAR) for _ in range(3)]
     (one,) = await lease(store, limit=1, node="n1")

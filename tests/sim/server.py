@@ -1,7 +1,7 @@
 """A mail system over all lives of its nodes: starts, deaths, orderly ends.
 
 Most have one node. Those with two have one store, one name and two addresses, and their nodes live and
-die apart; what one had in hand when it died, and stays dead, is the other's after its leases have run out.
+die apart; what one had in hand when it died is the other's when its leases have run out.
 """
 
 from typing import TYPE_CHECKING
@@ -52,6 +52,8 @@ class Server:
         self.disk = Disk(self.hostname, random, world.committed, world.trace, world.count)
         self.disk.weather.sync_failing = random.choice([0.0, 0.0, 0.03])
         self.inline = random.choice([2_000, 256 * 1024])
+        if world.leaning == "syncs":
+            self.disk.weather.sync_failing, self.inline = 0.1, 1_000
         lifetime = random.choice([1.5 * HOUR, 4 * HOUR])
         self.settings = QueueSettings(
             hostname=self.hostname,
@@ -227,7 +229,9 @@ class Node:
         self.world.network.process_died(life.loop, False)
         life.loop.kill()
         clean = self.world.lost_outcomes == errors
-        self.world.book.endings.append(Ending(self.world.scheduler.now, self.server.hostname, clean))
+        self.world.book.endings.append(
+            Ending(self.world.scheduler.now, self.server.hostname, clean)
+        )
         self.life = None
         if not self.server.lives:
             self.disk.doubtful = []

@@ -39,9 +39,9 @@ def settle_down() -> None:
     gc.set_threshold(200_000, 50, 1000)
 
 
-def simulate(seed: int, *, verbose: bool = False) -> Outcome:
-    """Run one seed."""
-    world = World(seed, verbose=verbose)
+def simulate(seed: int, *, verbose: bool = False, leaning: str = "") -> Outcome:
+    """Run one seed. With a `leaning` one kind of trouble comes often: see `World`."""
+    world = World(seed, verbose=verbose, leaning=leaning)
     with _listening(world):
         try:
             _run(world)

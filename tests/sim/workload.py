@@ -51,6 +51,9 @@ class Workload:
             self._at(self._restart(random.choice(self.world.servers).node()))
         for _ in range(random.randrange(0, 4)):
             self._weather()
+        if self.world.leaning == "stops":
+            for server in self.world.servers:
+                self._at(self._stop_at_takings(server.nodes[0]))
 
     # Writers
 
@@ -134,7 +137,9 @@ class Workload:
         """Read a mailbox; return whether that worked."""
         world = self.world
         host = world.network.host(world.loop, "10.0.9.9")
-        reading = await read_mail(host, server.node().address, account, PASSWORD, delete, self.random)
+        reading = await read_mail(
+            host, server.node().address, account, PASSWORD, delete, self.random
+        )
         if reading is not None:
             world.book.readings.append((server.hostname, reading))
         return reading is not None
@@ -175,6 +180,14 @@ class Workload:
         await node.stop(grace)
         if node.life is None:
             node.start_later(self.random.choice([0.1, 600.0]))
+
+    async def _stop_at_takings(self, node: Node) -> None:
+        for _ in range(20):
+            await self.world.taking()
+            await node.stop(0.0)
+            if node.life is None:
+                node.start_later(1.0)
+            await self.world.sleep(60.0)
 
     async def _in_flight(self, node: Node) -> None:
         """Wait until the node is in the midst of an attempt, or a while in vain."""

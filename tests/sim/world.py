@@ -19,7 +19,7 @@ from tests.sim.links import Faults
 from tests.sim.loop import Scheduler, SimLoop
 from tests.sim.names import Names
 from tests.sim.network import Network
-from tests.sim.receivers import Manners, Receiver, draw_manners
+from tests.sim.receivers import Manners, Receiver, Took, draw_manners
 from tests.sim.server import Server
 from tests.sim.system import (
     Life,
@@ -27,10 +27,17 @@ from tests.sim.system import (
 
 
 class World:
-    """Everything that one seed makes."""
+    """Everything that one seed makes.
 
-    def __init__(self, seed: int, *, verbose: bool = False) -> None:
+    `leaning`: what comes more often than the seed says, to see sooner what only that can show. With
+    ``stops`` servers are stopped just when somebody else has taken a message and has not answered yet;
+    with ``syncs`` syncs fail, and contents are files.
+    """
+
+    def __init__(self, seed: int, *, verbose: bool = False, leaning: str = "") -> None:
         self.seed = seed
+        self.leaning = leaning
+        self.on_taking: list[Callable[[], None]] = []
         self.random = Random(seed)
         self.verbose = verbose
         self.scheduler = Scheduler()
@@ -209,13 +216,25 @@ class World:
         extensions = ["PIPELINING", "8BITMIME", "SIZE 100000", "DSN", "STARTTLS"]
         offered = tuple(each for each in extensions if random.random() < 0.6)
         receiver = Receiver(f"mx.r{number}.test", self.loop, random, offered, self.count)
-        receiver.on_took = self.book.took
+        receiver.on_took = self._took
         receiver.manners = draw_manners(random)
         address = f"10.0.1.{number}"
         self.names.add(f"r{number}.test", "MX", f"10 mx.r{number}.test", "20 mx.r0.test")
         self.names.add(f"mx.r{number}.test", "A", address)
         self.network.listeners[address, 25] = (self.loop, receiver.listener)
         return receiver
+
+    def _took(self, took: Took) -> None:
+        self.book.took(took)
+        waiting, self.on_taking = self.on_taking, []
+        for tell in waiting:
+            tell()
+
+    async def taking(self) -> None:
+        """Wait until somebody else has taken a message, and has not answered."""
+        waiter = self.loop.create_future()
+        self.on_taking.append(partial(_set, waiter))
+        await waiter
 
     def _zones(self) -> None:
         names = self.names

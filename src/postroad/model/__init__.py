@@ -55,7 +55,13 @@ from postroad.model.change import (
     encode_changes,
 )
 from postroad.model.client import client_key
-from postroad.model.delivery import Delivery, DeliveryState, LeasedDelivery
+from postroad.model.delivery import (
+    IN_FLIGHT,
+    Delivery,
+    DeliveryState,
+    LeasedDelivery,
+    heir_of,
+)
 from postroad.model.directory_change import (
     AccountAdded,
     AccountRemoved,
@@ -193,6 +199,7 @@ __all__ = [
     "FLAGGED",
     "HOUR_SECONDS",
     "INBOX",
+    "IN_FLIGHT",
     "JUNK",
     "MAX_EVIDENCE",
     "MAX_KEYWORDS",
@@ -371,6 +378,7 @@ __all__ = [
     "domain_to_ascii",
     "encode_changes",
     "format_id",
+    "heir_of",
     "keyword_bit",
     "metadata_mark",
     "outcome_of",

@@ -56,8 +56,22 @@ class Delivery(Struct, frozen=True, omit_defaults=True):
     folder: str = ""
 
 
+IN_FLIGHT = "+"  # behind the name of a node: what it has leased may be on its way at this moment
+
+
 class LeasedDelivery(Struct, frozen=True):
-    """What a worker gets: the message and those of its deliveries that go to one destination."""
+    """What a worker gets: the message and those of its deliveries that go to one destination.
+
+    `before` is the name under which they were leased until now, where that lease ran out.
+    """
 
     message: Message
     deliveries: tuple[Delivery, ...]
+    before: str = ""
+
+
+def heir_of(before: str, node: str) -> str:
+    """Return the name under which `node` leases what was leased as `before`: what may be on its way
+    stays marked as such.
+    """
+    return node + IN_FLIGHT if before.endswith(IN_FLIGHT) else node

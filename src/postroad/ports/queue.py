@@ -66,7 +66,9 @@ class QueueStore(Protocol):
         """Lease up to `limit` deliveries that are due (or whose lease ran out), the longest due first.
 
         Deliveries to destinations in `exclude` are left alone. Those of one message to one
-        destination come together in one `LeasedDelivery`. The leases are durable on return.
+        destination come together in one `LeasedDelivery`, but for those that somebody had in hand whose
+        lease ran out (`before`); what was marked as on its way stays so (`model.heir_of`). The leases
+        are durable on return.
         """
         ...
 

@@ -60,6 +60,10 @@ class Inventory:
             jobs[message, each.ordinal] = job
         return job
 
+    def holds(self, leased: LeasedDelivery) -> bool:
+        """Whether any of them is here."""
+        return any((leased.message.id, each.ordinal) in self._jobs for each in leased.deliveries)
+
     def take(self, job: Job, now: float) -> bool:
         """Begin to attempt a job: leave out what was withdrawn meanwhile; False where nothing is left,
         or its lease has run out.

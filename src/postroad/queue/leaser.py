@@ -4,12 +4,12 @@ import asyncio
 
 import structlog
 
-from postroad.model import Group, Leased, LeasedDelivery, PutOff, Reply
+from postroad.model import Attempted, Group, Leased, LeasedDelivery, PutOff, Reply
 from postroad.ports import Clock, Ledger, QueueStore, StorageError
 from postroad.queue.admission import Admission
 from postroad.queue.dispatcher import Dispatcher
 from postroad.queue.inventory import Inventory
-from postroad.queue.recovery import in_flight
+from postroad.queue.recovery import in_flight, taken_over
 from postroad.queue.settings import QueueSettings
 from postroad.queue.tasks import within
 from postroad.queue.traffic import Traffic
@@ -55,6 +55,7 @@ class Leaser:
         self._planned = 0.0
         self._enough = inventory.limit // 2
         self._quiet = settings.has_quiet_hours
+        self._untold: list[Attempted] = []
 
     def wake(self) -> None:
         """Something may be due."""
@@ -88,6 +89,7 @@ class Leaser:
         """Lease once; return when to look again."""
         settings, traffic, inventory = self._settings, self._traffic, self._inventory
         admission = self._admission
+        await self._tell()
         free = inventory.free
         if free <= 0:
             admission.turned_away = True
@@ -99,6 +101,8 @@ class Leaser:
         found = await self._store.lease(
             now=now, until=until, node=settings.node, limit=limit, exclude=exclude
         )
+        if any(leased.before for leased in found):
+            found = await self._take_over(found, now)
         if self._quiet:
             found = await self._put_off(found, now)
         jobs = [job for leased in found if (job := inventory.add(leased, until)) is not None]
@@ -114,6 +118,27 @@ class Leaser:
         ends = traffic.next_end_of_backoff(now)
         times = [each for each in (next_due, ends) if each is not None]
         return max(min(times, default=now + settings.poll_seconds), now + _SHORTEST_WAIT_SECONDS)
+
+    async def _take_over(self, found: list[LeasedDelivery], now: float) -> list[LeasedDelivery]:
+        """What another node had in hand when it was heard of last may have been sent: that is told.
+
+        Raises `StorageError`; it is told next time then, and what is left out runs out.
+        """
+        kept = []
+        for leased in found:
+            told = taken_over(leased, self._inventory, self._settings, now)
+            if told is None:
+                kept.append(leased)
+            else:
+                self._untold.append(told)
+        await self._tell()
+        return kept
+
+    async def _tell(self) -> None:
+        if self._untold:
+            await self._ledger.commit(Group(tuple(self._untold)))
+            log.warning("leases of another server ran out", unknown=len(self._untold))
+            self._untold.clear()
 
     async def _put_off(self, found: list[LeasedDelivery], now: float) -> list[LeasedDelivery]:
         """What became due before its quiet hours, and was not sent in time, waits until they end.

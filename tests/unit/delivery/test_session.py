@@ -181,6 +181,8 @@ def test_what_was_pipelined_behind_a_lost_message_goes_on_a_new_connection() -> 
     kinds = [type(only([attempt])) for attempt in attempts]
     assert kinds == [Unknown, Delivered, Delivered]
     assert server.connections == 2
+    # What was begun behind it is forgotten: it was neither refused nor lost.
+    assert [step.what for step in attempts[1].steps if step.what in ("mail", "data")] == []
 
 
 def test_a_server_that_always_dies_is_not_asked_for_every_message() -> None:

@@ -30,6 +30,7 @@ from postroad.model import (
     StsPolicy,
     TlsResult,
     format_id,
+    heir_of,
 )
 from postroad.ports import (
     AtHand,
@@ -88,14 +89,16 @@ class MemoryQueue:
     ) -> list[LeasedDelivery]:
         """Lease up to `limit` deliveries that are due, the longest due first."""
         due = [(wake_at, key) for wake_at, key, queued in self._waiting(exclude) if wake_at <= now]
-        grouped: dict[tuple[int, str], list[Delivery]] = {}
+        grouped: dict[tuple[int, str, str], list[Delivery]] = {}
         for _, key in sorted(due)[: max(limit, 0)]:
+            before = self._state.deliveries[key].node or ""
             delivery = replace(self._state.deliveries[key].delivery, state=DeliveryState.LEASED)
-            self._state.deliveries[key] = QueuedDelivery(delivery, until, node, None)
-            grouped.setdefault((key[0], delivery.destination), []).append(delivery)
+            heir = heir_of(before, node)
+            self._state.deliveries[key] = QueuedDelivery(delivery, until, heir, None)
+            grouped.setdefault((key[0], delivery.destination, before), []).append(delivery)
         return [
-            LeasedDelivery(self._state.messages[message], tuple(deliveries))
-            for (message, _), deliveries in grouped.items()
+            LeasedDelivery(self._state.messages[message], tuple(deliveries), before)
+            for (message, _, before), deliveries in grouped.items()
         ]
 
     async def leased_by(self, nodes: Collection[str]) -> list[tuple[str, LeasedDelivery]]:

@@ -21,6 +21,7 @@ from postroad.model import (
     Message,
     Reply,
     Retried,
+    heir_of,
 )
 from postroad.ports import Lease, QueueFilter, QueueItem
 from postroad.storage.search import fold
@@ -76,7 +77,7 @@ class SqlQueue:
 
         found: dict[str, list[Any]] = {}
         for node, message, destination, text, *state in await self._database.browse(read):
-            found.setdefault(node, []).append((message, destination, text, state))
+            found.setdefault(node, []).append((message, destination, text, state, ""))
         return [(node, each) for node, taken in found.items() for each in _leased(taken)]
 
     async def nodes(self) -> list[str]:
@@ -224,31 +225,31 @@ def _destinations(connection: Connection) -> list[tuple[str, float]]:
 
 def _take(connection: Connection, rows: Iterable[Any], until: float, node: str) -> list[Any]:
     """Lease these deliveries and read what `_leased` needs."""
-    rows = list(rows)
-    connection.executemany(
-        SQL["delivery_leased"], [(until, node, message, ordinal) for message, ordinal, *_ in rows]
-    )
     texts: dict[int, str] = {}
     taken = []
+    leases = []
     for message, ordinal, destination, _ in rows:
         text = texts.get(message)
         if text is None:
             text = texts[message] = connection.execute(SQL["message_get"], (message,)).get
-        state = connection.execute(SQL["delivery_state"], (message, ordinal)).fetchone()
-        taken.append((message, destination, text, state))
+        *state, before = connection.execute(SQL["delivery_to_lease"], (message, ordinal)).fetchone()
+        taken.append((message, destination, text, state, before))
+        leases.append((until, heir_of(before, node), message, ordinal))
+    connection.executemany(SQL["delivery_leased"], leases)
     return taken
 
 
 def _leased(taken: Iterable[Any]) -> list[LeasedDelivery]:
     accepted = _Accepted()
-    grouped: dict[tuple[int, str], list[Delivery]] = {}
+    grouped: dict[tuple[int, str, str], list[Delivery]] = {}
     messages: dict[int, Message] = {}
-    for message, destination, text, state in taken:
+    for message, destination, text, state, before in taken:
         messages[message] = accepted.get(message, text).message
-        grouped.setdefault((message, destination), []).append(accepted.delivery(message, state))
+        key = message, destination, before
+        grouped.setdefault(key, []).append(accepted.delivery(message, state))
     return [
-        LeasedDelivery(messages[message], tuple(deliveries))
-        for (message, _), deliveries in grouped.items()
+        LeasedDelivery(messages[message], tuple(deliveries), before)
+        for (message, _, before), deliveries in grouped.items()
     ]
 
 

@@ -113,8 +113,9 @@ FROM delivery WHERE message = ?1 ORDER BY ordinal;
 SELECT ordinal, coalesce(node, ''), wake_at FROM delivery
 WHERE message = ?1 AND state = 'leased' ORDER BY ordinal;
 
--- :name delivery_state
-SELECT ordinal, state, due_at, attempts, delay_notified, last
+-- :name delivery_to_lease
+-- As it will be, and who had it in hand.
+SELECT ordinal, 'leased', due_at, attempts, delay_notified, last, coalesce(node, '')
 FROM delivery WHERE message = ?1 AND ordinal = ?2;
 
 -- :name delivery_ended
