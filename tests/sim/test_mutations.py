@@ -323,7 +323,7 @@ def delete_without_quit(patch: pytest.MonkeyPatch) -> None:
 
 
 # What only trouble of one kind can show is looked for in seeds that lean to it.
-LEANINGS = {
+LEANINGS: dict[Plant, str] = {
     stop_forgets_what_is_in_flight: "stops",
     stop_calls_it_a_failure: "stops",
     refused_content_is_removed: "syncs",
