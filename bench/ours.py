@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,7 +20,7 @@ import apsw
 
 from bench.pop3_client import Pop3Client
 from bench.resident import Resident
-from peers.tools import LOOPBACK, Process, free_port, private_directory
+from peers.tools import LOOPBACK, PeerFailed, Process, free_port, private_directory
 from postroad.model import Address, ApiScope
 from postroad.runtime.config import Config, load_config
 from postroad.runtime.office import Office
@@ -124,6 +125,21 @@ class Postroad:
             if port:
                 self._process.wait_for_port(self.address, port)
         return self
+
+    def wait_until_it_answers(self, seconds: float = 60) -> None:
+        """Wait for the API: the port is bound, and takes connections, before the store is open. Raises
+        `PeerFailed` with the log.
+        """
+        if self._process is None:
+            raise RuntimeError("this Postroad is not running")
+        connection = HTTPConnection(self.address, self.http_port, timeout=seconds)
+        try:
+            connection.request("GET", "/livez")
+            connection.getresponse().read()
+        except OSError as error:  # it has died at its start: all that waited are reset
+            raise PeerFailed(f"{error}\n{self.log()}") from error
+        finally:
+            connection.close()
 
     def stop(self) -> None:
         """Stop the server; the data stays."""

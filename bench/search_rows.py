@@ -83,7 +83,7 @@ async def _fill(server: Postroad, count: int) -> None:
     sender = Address("user", DOMAIN)
     async with Office.open(server.config) as office:
         for start in range(0, count, _AT_ONCE):
-            groups = []
+            changes, contents = [], []
             for place in range(start, min(start + _AT_ONCE, count)):
                 now, number, to = office.clock.now(), office.entropy.id(), recipient(place)
                 ref = ContentRef(number, len(_BODY))
@@ -91,9 +91,9 @@ async def _fill(server: Postroad, count: int) -> None:
                 envelope = Envelope(sender, (Recipient(to),))
                 message = Message(number, envelope, ref, origin, now, label=label)
                 waiting = (Delivery(number, 0, to, to, to.domain, due_at=now + _DAY),)
-                group = Group((Accepted(now, message, waiting),), (Staged(ref, _BODY),))
-                groups.append(office.store.ledger.commit(group))
-            await asyncio.gather(*groups)
+                changes.append(Accepted(now, message, waiting))
+                contents.append(Staged(ref, _BODY))
+            await office.store.ledger.commit(Group(tuple(changes), tuple(contents)))
 
 
 def asked(server: Postroad, messages: int, questions: int) -> Sequence[float]:
@@ -101,6 +101,7 @@ def asked(server: Postroad, messages: int, questions: int) -> Sequence[float]:
     connection = HTTPConnection(LOOPBACK, server.http_port, timeout=30)
     headers = {"Authorization": f"Bearer {server.token}"}
     took = []
+    server.wait_until_it_answers()
     try:
         for place in range(questions):
             number = 0 if place % 10 == 0 else place * 7919 % messages

@@ -148,3 +148,24 @@ async def test_characters_that_some_databases_cannot_hold(store: Store) -> None:
     assert await store.content.read(message.content) == data
     assert await found(store, marks=(tag_mark("a\0b"),)) == [message.id]
     assert len(await store.journey.find(message_id="<a\0b@x>", limit=5)) == 1
+
+
+async def test_messages_are_looked_up_together(store: Store) -> None:
+    await take(store, 1, FAR, BOB, label=ORDER)
+    await take(store, 2, BOB)
+    pairs = await store.queue.several([2, 9, 1])
+    assert [message.id for message, _ in pairs] == [2, 1]
+    for message, deliveries in pairs:
+        assert message == await store.queue.message(message.id)
+        assert deliveries == await store.queue.deliveries(message.id)
+    assert [each.recipient for each in pairs[1][1]] == [FAR, BOB]
+    assert await store.queue.several([]) == []
+
+
+async def test_the_domain_of_a_sender_is_what_is_behind_its_last_at(store: Store) -> None:
+    await take(store, 1, FAR, sender=Address("ann@there.test", "here.test"))
+    await take(store, 2, FAR, sender=Address("ann", "x.here.test"))
+    many = tuple(f"{number}.test" for number in range(2_000))
+    assert await found(store, sender_domains=("here.test", *many)) == [1]
+    assert await found(store, sender_domains=("there.test", "test")) == []
+    assert await found(store, sender_domains=("x.here.test",), recipient=FAR.folded) == [2]

@@ -1,6 +1,6 @@
 """What the queue asks of the store."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -92,6 +92,10 @@ class QueueStore(Protocol):
 
     async def deliveries(self, message: int) -> list[Delivery]:
         """Return all deliveries of a message, by ordinal."""
+        ...
+
+    async def several(self, messages: Sequence[int]) -> list[tuple[Message, list[Delivery]]]:
+        """Return messages with all their deliveries, in the order asked for, without those not known."""
         ...
 
     async def leases(self, message: int) -> list[Lease]:

@@ -129,6 +129,11 @@ class MemoryQueue:
         """Return all deliveries of a message, by ordinal."""
         return [queued.delivery for queued in self._state.ordinals(message)]
 
+    async def several(self, messages: Sequence[int]) -> list[tuple[Message, list[Delivery]]]:
+        """Return messages with all their deliveries, in the order asked for."""
+        known = self._state.messages
+        return [(known[each], await self.deliveries(each)) for each in messages if each in known]
+
     async def leases(self, message: int) -> list[Lease]:
         """Return who has deliveries of a message in hand, by ordinal."""
         return [

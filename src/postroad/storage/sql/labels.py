@@ -24,10 +24,7 @@ class SqlLabels:
     async def find(self, query: MessageQuery, limit: int) -> Sequence[int]:
         """Return the ids of messages that fit, the newest first."""
         names, values = _statements(query, limit)
-        found: set[int] = set()
-        for name in names:
-            rows = await self._database.browse(partial(_rows, sql=SQL[name], values=values))
-            found.update(number for (number,) in rows)
+        found = await self._database.browse(partial(_found, names=names, values=values))
         return sorted(found, reverse=True)[:limit]
 
     async def answer(self, scope: str, key: str, now: float) -> KeptAnswer | None:
@@ -36,8 +33,9 @@ class SqlLabels:
         return KeptAnswer(scope, key, *rows[0]) if rows else None
 
 
-def _rows(connection: Connection, sql: str, values: dict[str, Any]) -> Any:
-    return connection.execute(sql, values).fetchall()
+def _found(connection: Connection, names: Sequence[str], values: dict[str, Any]) -> set[int]:
+    rows: Any = [row for name in names for row in connection.execute(SQL[name], values)]
+    return {number for (number,) in rows}
 
 
 def _statements(query: MessageQuery, limit: int) -> tuple[Sequence[str], dict[str, Any]]:

@@ -6,7 +6,8 @@ a million deliveries for one blocked destination do not hide the others and are 
 """
 
 import heapq
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -110,6 +111,10 @@ class SqlQueue:
         born = {delivery.ordinal: delivery for delivery in _decode_accepted(rows[0][0]).deliveries}
         states = self._database.read(SQL["delivery_states"], (message,))
         return [_as_it_stands(born[row[0]], row) for row in states]
+
+    async def several(self, messages: Sequence[int]) -> list[tuple[Message, list[Delivery]]]:
+        """Return messages with all their deliveries, in the order asked for."""
+        return await self._database.browse(partial(_several, messages=messages))
 
     async def leases(self, message: int) -> list[Lease]:
         """Return who has deliveries of a message in hand, by ordinal."""
@@ -251,6 +256,19 @@ def _leased(taken: Iterable[Any]) -> list[LeasedDelivery]:
         LeasedDelivery(messages[message], tuple(deliveries), before)
         for (message, _, before), deliveries in grouped.items()
     ]
+
+
+def _several(
+    connection: Connection, messages: Sequence[int]
+) -> list[tuple[Message, list[Delivery]]]:
+    found = []
+    for number in messages:
+        for (text,) in connection.execute(SQL["message_get"], (number,)).fetchall():
+            change = _decode_accepted(text)
+            born = {delivery.ordinal: delivery for delivery in change.deliveries}
+            states = connection.execute(SQL["delivery_states"], (number,)).fetchall()
+            found.append((change.message, [_as_it_stands(born[row[0]], row) for row in states]))
+    return found
 
 
 def _find_statement(query: QueueFilter) -> tuple[str, list[object]]:

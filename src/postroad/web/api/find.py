@@ -98,6 +98,8 @@ class Finder:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._hosted: tuple[str, ...] = ()
+        self._hosted_until = 0.0
 
     def marks(
         self, subject: str | None, tags: Sequence[str], metadata: Sequence[str]
@@ -115,8 +117,16 @@ class Finder:
         return tuple(dict.fromkeys(found))
 
     async def domains(self, key: ApiKey) -> tuple[str, ...]:
-        """Return the domains whose mail is the business of a key: it sees nothing of others."""
-        return key.domains or tuple([each.name for each in await self._services.domains.list()])
+        """Return the domains whose mail is the business of a key: it sees nothing of others. Those that
+        are ours are not read again for a second.
+        """
+        if key.domains:
+            return key.domains
+        now = self._services.clock.monotonic()
+        if now >= self._hosted_until:
+            self._hosted = tuple([each.name for each in await self._services.domains.list()])
+            self._hosted_until = now + 1.0
+        return self._hosted
 
     async def page(
         self,
@@ -129,12 +139,11 @@ class Finder:
         if query.last < query.first or not query.sender_domains:
             return MessagesPage([], None)
         ids = await self._services.labels.find(query, limit + 1)
-        queue = self._services.queue
-        found = []
-        for number in ids[:limit]:
-            message = await queue.message(number)
-            if message is not None and _within(message.accepted_at, after, before):
-                found.append(shape(message, await queue.deliveries(number)))
+        found = [
+            shape(message, deliveries)
+            for message, deliveries in await self._services.queue.several(ids[:limit])
+            if _within(message.accepted_at, after, before)
+        ]
         more = len(ids) > limit
         return MessagesPage(found, _cursor(ids[limit - 1]) if more else None)
 
