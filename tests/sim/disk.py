@@ -223,6 +223,7 @@ class _Queue:
         self._disk = disk
         self.message = queue.message
         self.deliveries = queue.deliveries
+        self.several = queue.several
         self.leases = queue.leases
         self.find = queue.find
         self.count = queue.count

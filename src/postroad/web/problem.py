@@ -1,5 +1,6 @@
 """Errors as problem details (RFC 9457): what is wrong, in which field, and what to do."""
 
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -17,6 +18,9 @@ from postroad.service.templates import NotRendered
 log = structlog.get_logger("postroad.web")
 
 MEDIA_TYPE = "application/problem+json"
+
+# Of msgspec and Litestar, who name in words alone what lacks, or is too much.
+_NAMED = re.compile(r"(?:required|unknown) (?:field `|query parameter ')([^`']{1,80})[`']")
 
 
 class FieldProblem(Struct, frozen=True):
@@ -82,7 +86,10 @@ def undecodable(error: msgspec.DecodeError) -> Problem:
     text, _, path = str(error).partition(" - at `")
     if not isinstance(error, msgspec.ValidationError):
         return Problem(400, "malformed", f"the body is no JSON: {text}")
-    return invalid(path.rstrip("`").lstrip("$").lstrip("."), text)
+    where = path.rstrip("`").lstrip("$").removesuffix("[...]")
+    if (named := _NAMED.search(text)) is not None:
+        where += f".{named[1]}"
+    return invalid(where.lstrip("."), text)
 
 
 def problem_of(error: Exception) -> Problem:
@@ -129,6 +136,8 @@ def _of_validation(error: ValidationException) -> Problem:
         for each in found
         if isinstance(each, dict)
     ]
+    if not fields and (named := _NAMED.search(error.detail)) is not None:
+        return invalid(named[1], "is missing")
     words = "; ".join(f"{each.field}: {each.detail}" for each in fields) or error.detail
     return Problem(400, "invalid", words, errors=fields)
 

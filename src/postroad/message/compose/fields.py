@@ -18,6 +18,9 @@ _LONGEST_WORD = 900  # of a line of at most 998 octets (RFC 5322 §2.1.1)
 _WORD_OCTETS = 42  # in base 64 within =?utf-8?b??= they are 56 + 12: RFC 2047 §2 lets it be 75
 _NAME = re.compile(r"[!-9;-~]+")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")  # RFC 5322 §3.2.3, and the space between
+_MESSAGE_ID = re.compile(
+    r"<[!-;=?A-~]+@[!-;=?A-~]+>"
+)  # RFC 5322 §3.6.4, with what is in use beside
 _TOKEN = re.compile(r"[A-Za-z0-9!#$&+^_`{}~.-]+")
 
 OURS = frozenset(
@@ -91,6 +94,15 @@ def field_name(field: str, name: str) -> str:
     if lower in OURS or lower.startswith("content-"):
         raise LetterInvalid(field, f"{name} is not yours to write: it is made of other fields")
     return name
+
+
+def field_value(field: str, name: str, value: str) -> None:
+    """Raises `LetterInvalid` where a value will not do in the field of that name."""
+    sound(field, value)
+    if name.lower() == "message-id" and (
+        len(value) > _LONGEST_WORD or _MESSAGE_ID.fullmatch(value.strip()) is None
+    ):
+        raise LetterInvalid(field, "is not of the form <left@right>")
 
 
 def text_field(name: str, value: str) -> bytes:

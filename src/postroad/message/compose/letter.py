@@ -11,6 +11,7 @@ from postroad.message.compose.fields import (
     LetterInvalid,
     Person,
     field_name,
+    field_value,
     parameter,
     people_field,
     plain_field,
@@ -80,7 +81,7 @@ def _check(letter: Letter) -> None:
     seen: set[str] = set()
     for name, value in letter.fields:
         where = f"headers.{field_name('headers', name)}"
-        sound(where, value)
+        field_value(where, name, value)
         if name.lower() in seen:
             raise LetterInvalid(where, "is there twice")
         seen.add(name.lower())

@@ -144,6 +144,10 @@ def test_nothing_that_ends_a_line_comes_into_a_header(bad: str) -> None:
         ("headers", {"fields": tuple((f"X-{n}", "x") for n in range(101))}),
         ("headers.x-a", {"fields": (("X-A", "1"), ("x-a", "2"))}),
         ("headers.X-A", {"fields": (("X-A", "a" * 2000),)}),
+        ("headers.Message-ID", {"fields": (("Message-ID", "17"),)}),
+        ("headers.message-id", {"fields": (("message-id", "<a@b> <c@d>"),)}),
+        ("headers.Message-ID", {"fields": (("Message-ID", "<ä@b>"),)}),
+        ("headers.Message-ID", {"fields": (("Message-ID", f"<{'a' * 900}@b>"),)}),
         ("subject", {"subject": "a" * 20_000}),
         ("text", {"text": "a\0b"}),
         ("html", {"html": "\ud800"}),
@@ -155,6 +159,11 @@ def test_what_cannot_be_in_a_message(field: str, more: dict[str, Any]) -> None:
     with pytest.raises(LetterInvalid) as caught:
         compose(letter(**more))
     assert caught.value.field == field
+
+
+def test_a_message_id_of_the_callers_own_stays() -> None:
+    data = compose(letter(fields=(("Message-ID", "<17:a/b%c@[192.0.2.1]>"),)))
+    assert b"Message-ID: <17:a/b%c@[192.0.2.1]>\r\n" in data
 
 
 WORDS = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=120)

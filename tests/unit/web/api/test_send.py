@@ -95,7 +95,11 @@ CASES: list[tuple[dict[str, Any], int, str]] = [
     ({"to": "bob@here.test>"}, 400, "to"),
     ({"to": ["Ann <ann@here.test> <bob@here.test>"]}, 400, "to[0]"),
     ({"text": None}, 400, "text"),
-    ({"unknown": 1}, 400, ""),
+    ({"unknown": 1}, 400, "unknown"),
+    ({"attachments": [{"filename": "a"}]}, 400, "attachments[0].content"),
+    ({"to": [{"name": "Bob"}]}, 400, "to[0].address"),
+    ({"metadata": {"customer": 17}}, 400, "metadata"),
+    ({"headers": {"Message-ID": "17"}}, 400, "headers.Message-ID"),
     ({"stream": "none"}, 400, "stream"),
     ({"attachments": [{"content": "%%%"}]}, 400, "attachments[0].content"),
     (
@@ -131,6 +135,10 @@ async def test_what_will_not_do_is_named(tmp_path: Path) -> None:
             if status != 202:
                 assert response.headers["content-type"] == "application/problem+json"
                 assert response.json()["errors"][0]["field"] == field, response.text
+        response = await site.client.post("/api/v1/messages", json={"to": "bob@here.test"})
+        assert response.json()["errors"][0]["field"] == "from"
+        response = await site.client.post("/api/v1/messages/raw?from=ann@here.test", content=b"x")
+        assert response.json()["errors"][0]["field"] == "to"
         assert await count(site) == 1
 
 
