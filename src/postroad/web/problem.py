@@ -132,7 +132,7 @@ def problem_of(error: Exception) -> Problem:
 def _of_validation(error: ValidationException) -> Problem:
     found: Any = error.extra or []
     fields = [
-        FieldProblem(str(each.get("key", "")), str(each.get("message", "")))
+        _field(str(each.get("key", "")), str(each.get("message", "")))
         for each in found
         if isinstance(each, dict)
     ]
@@ -140,6 +140,12 @@ def _of_validation(error: ValidationException) -> Problem:
         return invalid(named[1], "is missing")
     words = "; ".join(f"{each.field}: {each.detail}" for each in fields) or error.detail
     return Problem(400, "invalid", words, errors=fields)
+
+
+def _field(key: str, words: str) -> FieldProblem:
+    """Litestar calls the body as a whole ``data``."""
+    named = _NAMED.search(words) if key == "data" else None
+    return FieldProblem(key if named is None else named[1], words)
 
 
 def _not_rendered(error: NotRendered) -> Problem:

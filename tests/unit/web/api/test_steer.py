@@ -34,7 +34,8 @@ async def test_what_waits_is_steered(tmp_path: Path) -> None:
         assert (await steer("release", status=200))["changed"] == 2
         await steer("reschedule", {"send_at": "2100-01-01T00:00:00Z"}, 400)
         await steer("reschedule", {"send_at": "2001-01-01T00:00:00Z"}, 400)
-        await steer("reschedule", {}, 400)
+        lacking = await steer("reschedule", {}, 400)
+        assert [each["field"] for each in lacking["errors"]] == ["send_at"]
         await steer("reschedule", {"send_at": rfc3339(now + 3000)}, 200)
         assert (await steer("cancel"))["changed"] == 2
         assert (await steer("cancel", status=409))["type"] == "urn:postroad:problem:too-late"
