@@ -299,7 +299,7 @@ class System:
         fresh = self._maker.make(config or self.config, self._in_force)
         self._listeners.rebind(fresh.config)
         # Nothing below fails: from here on the new settings are in force.
-        waiting = needing_restart(self._in_force.config, fresh.config)
+        waiting = needing_restart(self.office.config, fresh.config)  # with what it was started by
         if waiting:
             log.warning("some changes come into force only with a restart", settings=waiting)
         self._in_force = fresh

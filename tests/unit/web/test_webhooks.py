@@ -6,9 +6,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
+from structlog.testing import capture_logs
+
 from postroad.lab.ca import Authority
 from postroad.model import ApiScope
-from tests.unit.web.site import Site, running
+from postroad.runtime.compose import System
+from tests.fake_dns import FakeDns
+from tests.unit.web.site import ALL, Site, config_of, running
 from tests.webhook_receiver import HOST, Receiver, until
 
 URL = "/api/v1/webhooks"
@@ -199,3 +204,31 @@ async def test_only_keys_for_settings_and_of_their_domains(tmp_path: Path) -> No
         assert (await ask("POST", URL, json=body, headers=bound)).status_code == 201
         assert (await ask("DELETE", f"{URL}/new", headers=bound)).status_code == 204
         assert len((await site.client.get(URL)).json()["webhooks"]) == 3
+
+
+async def test_streams_of_a_configuration_that_waits_for_a_restart(tmp_path: Path) -> None:
+    """Whoever asks is told the same: the stream is not there yet, and each reload says why."""
+    told = config_of(tmp_path, streams={"fresh": {"senders": ["bob@here.test"]}})
+    hook = {"name": "shop", "url": "https://app.test/", "streams": ["fresh"]}
+    message = {"from": "bob@here.test", "to": "ann@here.test", "text": "x"}
+    async with running(tmp_path) as site:
+        for _ in range(2):
+            with capture_logs() as logs:
+                await site.system.reload(told)
+            assert ["streams"] in [each.get("settings") for each in logs]
+            asked = await site.client.post("/api/v1/webhooks", json=hook)
+            assert asked.json()["errors"][0]["field"] == "streams[0]"
+            asked = await site.client.post("/api/v1/messages", json=message | {"stream": "fresh"})
+            assert asked.json()["errors"][0]["field"] == "stream"
+        number = (await site.client.post("/api/v1/messages", json=message)).json()["id"]
+        assert (await site.client.get(f"/api/v1/messages/{number}")).json()["stream"] == "default"
+    async with System.open(told, resolver=FakeDns({})) as system:
+        await system.start()
+        host, port = system.listening["http"][0]
+        headers = {"Authorization": f"Bearer {await system.office.api_keys.add('again', ALL)}"}
+        async with httpx.AsyncClient(base_url=f"http://{host}:{port}", headers=headers) as client:
+            asked = await client.post("/api/v1/webhooks", json=hook)
+            assert asked.status_code == 201, asked.text
+            number = (await client.post("/api/v1/messages", json=message)).json()["id"]
+            found = (await client.get(f"/api/v1/messages/{number}")).json()
+            assert found["stream"] == "fresh"
