@@ -50,6 +50,7 @@ NEEDS_RESTART = (
     "display",
     "reach",
     "templates",
+    "web",
     "webhooks",
     "pop3",
     "auth",

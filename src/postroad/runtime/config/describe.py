@@ -65,7 +65,7 @@ variables are parted by commas; `POSTROAD_ROUTES`, `POSTROAD_STREAMS`, `POSTROAD
 `postroad config check` finds mistakes, `postroad config dump` prints what is in force. SIGHUP
 (`systemctl reload postroad`) brings changes into force for new connections; `server`, `storage`,
 `content`, `queue`, `streams`, `providers`, `delivery.sources`, `http`, `jmap`, `display`,
-`reach`, `templates`, `webhooks`, `pop3`, `auth`, `oauth`, `junk`, `bounces`,
+`reach`, `templates`, `web`, `webhooks`, `pop3`, `auth`, `oauth`, `junk`, `vacation`, `bounces`,
 `forwarding.rewrite_sender`, `forwarding.secret`, `forwarding.old_secrets`, `trust.key_wait_seconds`,
 `trust.signers` and `trust.signer_max_octets` need a restart, and the log says so.
 """
