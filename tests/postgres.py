@@ -39,9 +39,13 @@ class Cluster:
         if os.getuid() == 0:
             shutil.chown(self.root, "postgres", "postgres")
             self._as = ["--reuid=postgres", "--regid=postgres", "--clear-groups"]
+        self.make_data()
+        self.start()
+
+    def make_data(self) -> None:
+        """Make the files of an empty server."""
         self._run("initdb", "-D", self.data, "-A", "trust", "-U", "postroad", "-E", "UTF8",
                   "--no-locale", "--no-sync")  # fmt: skip
-        self.start()
 
     def start(self) -> None:
         """Start it and wait until it answers."""

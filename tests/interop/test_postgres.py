@@ -46,7 +46,9 @@ class _Sink:
 
 
 @contextmanager
-def node(like: Serving, directory: Path, via: str) -> Iterator[Serving]:
+def node(
+    like: Serving, directory: Path, via: str, **sections: dict[str, object]
+) -> Iterator[Serving]:
     """Run another server on the same database, with a data directory and ports of its own."""
     values = tomllib.loads(like.config.read_text())
     ports = {name: free_port() for name in like.ports}
@@ -56,6 +58,7 @@ def node(like: Serving, directory: Path, via: str) -> Iterator[Serving]:
     values["listen"] = {**listen, "local": str(directory / "submit.sock")}
     values["server"]["data_dir"] = str(directory / "data")
     values['routes."far.test"'] = {"via": via}
+    values.update(sections)
     directory.mkdir()
     config = directory / "postroad.toml"
     write_config(config, values)
