@@ -1,7 +1,8 @@
 """Three nodes under load on a database with a synchronous replica, and what may happen to them.
 
 A node is killed, another cut from the database, the database ends and comes back, and at last its
-machine is lost and the replica takes over. Nothing acknowledged is lost; what is there twice was never answered.
+machine is lost and the replica takes over. Nothing acknowledged is lost; what is there twice was never
+answered.
 """
 
 import json
