@@ -14,9 +14,10 @@ from contextlib import ExitStack
 from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import apsw
+import psycopg
 
 from bench.pop3_client import Pop3Client
 from bench.resident import Resident
@@ -39,7 +40,8 @@ class Postroad:
     domain to an address and port. Without `login` anybody may submit, to addresses here. Mail of our
     users is signed with `keys`; senders of other mail are recognised if there is a `nameserver`.
     With `http` there is the API, and `token` is a key for it. With `webhook` a receiver is told of all,
-    at a port where nobody listens. `prepare` may put mail into the store
+    at a port where nobody listens. The store is in the PostgreSQL database `url`, if one is named;
+    of several servers on one the first makes the users. `prepare` may put mail into the store
     before the server starts.
 
     Raises `PeerFailed` with the log when it does not start.
@@ -57,6 +59,7 @@ class Postroad:
         workers: int = 1,
         http: bool = False,
         webhook: bool = False,
+        url: str = "",
     ) -> None:
         self.address = LOOPBACK
         self.smtp_port = free_port()
@@ -65,6 +68,7 @@ class Postroad:
         self.http_port = free_port() if http else 0
         self.token = ""
         self._webhook = webhook
+        self._url = url
         self._users = users
         self._login = login
         self._keys = keys
@@ -156,6 +160,12 @@ class Postroad:
 
     def deposited(self, user: str = "user") -> int:
         """Return how many messages were ever put into a user's INBOX, by one look-up in the store."""
+        if self._url:
+            with psycopg.connect(self._url) as connection:
+                found: Any = connection.execute(
+                    "SELECT uid_next FROM mailbox WHERE id = %s", (self.inbox(user),)
+                ).fetchone()
+                return int(found[0]) - 1
         database = apsw.Connection(str(self._database), flags=_READ_ONLY)
         try:
             rows = database.execute(
@@ -204,6 +214,10 @@ class Postroad:
 
     async def _set_up(self) -> None:
         async with Office.open(self.config) as office:
+            if await office.store.directory.domain(DOMAIN) is not None:
+                for account in await office.store.directory.accounts():
+                    self._inboxes[account.address.local_part] = account.inbox
+                return
             await office.domains.add(DOMAIN)
             for user in self._users:
                 account, _ = await office.accounts.add(Address(user, DOMAIN), PASSWORD)
@@ -234,6 +248,7 @@ class Postroad:
             pop3=self.pop3_port,
             http=f'["{LOOPBACK}:{self.http_port}"]' if self.http_port else "[]",
             routes=routes,
+            url=self._url,
         )
 
 
@@ -281,6 +296,9 @@ nameservers = {nameservers}
 
 [log]
 level = "warning"
+
+[storage]
+url = "{url}"
 
 {routes}
 """

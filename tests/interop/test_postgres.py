@@ -15,6 +15,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from peers.postgres import Cluster
 from peers.tools import Process, free_port
 from postroad.storage.postgres import PostgresStore
 from tests.contracts.stores import ANN, FAR, INBOX, accept, people
@@ -27,7 +28,7 @@ from tests.interop.serving_process import (
     serving_process,
     write_config,
 )
-from tests.postgres import Cluster, a_database, cluster
+from tests.postgres import a_database, cluster
 
 QUEUE = {"poll_seconds": 0.2, "retry_first_seconds": 0.5, "lease_seconds": 4.0}
 FAR_AWAY = "zoe@far.test"

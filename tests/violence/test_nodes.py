@@ -21,10 +21,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from peers.postgres import Cluster
 from tests.interop.exchange import login, numbered, read_mail, serial
 from tests.interop.serving_process import BOB, Serving, command, serving_process
 from tests.interop.test_postgres import node, wait_for
-from tests.postgres import Cluster
 
 QUEUE = {"poll_seconds": 0.2, "retry_first_seconds": 0.5, "lease_seconds": 5.0}
 CLIENTS = 6
