@@ -95,9 +95,10 @@ async def test_work_goes_on_at_another_node(nodes: Nodes) -> None:
         first = done[0]
         await asyncio.sleep(0.3)
         assert set(done) == {first}
-        tasks.pop(first).cancel()
-        other = next(iter(tasks))
-        tasks.pop(other).cancel()
+        ended = [tasks.pop(first), tasks.pop(next(iter(tasks)))]
+        for task in ended:
+            task.cancel()
+        await asyncio.gather(*ended, return_exceptions=True)
         (last,) = tasks
         await came(last)
         assert set(done) == {last}
