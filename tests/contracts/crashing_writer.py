@@ -11,7 +11,7 @@ from pathlib import Path
 
 from postroad.model import DeliveryState
 from postroad.storage.postgres import PostgresStore
-from postroad.storage.sqlite import SqliteStore
+from postroad.storage.sqlite.store import SqliteStore
 from tests.contracts.stores import (
     ANN,
     FAR,

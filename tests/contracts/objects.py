@@ -12,7 +12,7 @@ from peers.seaweed import KEY_ID, SECRET, Seaweed, client
 from postroad.storage.files import FileContents
 from postroad.storage.s3.bucket import Bucket, BucketSettings
 from postroad.storage.s3.contents import Durable, S3Contents, S3Settings
-from postroad.storage.sqlite import SqliteStore
+from postroad.storage.sqlite.store import SqliteStore
 from tests.contracts.stores import INLINE_MAX, Place, Store
 
 BUCKET = "mail"

@@ -62,7 +62,7 @@ from postroad.ports import (
 )
 from postroad.storage.memory import MemoryStore
 from postroad.storage.postgres import PostgresStore
-from postroad.storage.sqlite import SqliteStore
+from postroad.storage.sqlite.store import SqliteStore
 from tests.postgres import a_database
 
 INLINE_MAX = 1000

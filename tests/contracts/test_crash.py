@@ -14,8 +14,8 @@ from postroad.ports import QueueFilter
 from postroad.storage.postgres import PostgresStore
 from postroad.storage.postgres.soundness import ENGINE as POSTGRES
 from postroad.storage.sql.verify import Report, verify
-from postroad.storage.sqlite import SqliteStore
 from postroad.storage.sqlite.soundness import ENGINE as SQLITE
+from postroad.storage.sqlite.store import SqliteStore
 from tests.contracts.crashing_writer import open_store
 from tests.contracts.stores import INBOX
 from tests.postgres import a_database, cluster

@@ -48,7 +48,7 @@ from postroad.model import (
 )
 from postroad.ports import KEEP_STATES, Conflict, Counts
 from postroad.storage.memory import MemoryStore
-from postroad.storage.sqlite import SqliteStore
+from postroad.storage.sqlite.store import SqliteStore
 from tests.contracts.stores import INBOX, Store, commit, number, people, stage
 
 ANN, TRASH = 7, Mailbox(79, 7, "Trash", 1)

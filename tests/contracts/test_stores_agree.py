@@ -117,7 +117,7 @@ from postroad.model import (
 from postroad.ports import Conflict, MessageQuery, QueueFilter
 from postroad.storage.memory import MemoryStore
 from postroad.storage.postgres import PostgresStore
-from postroad.storage.sqlite import SqliteStore
+from postroad.storage.sqlite.store import SqliteStore
 from postroad.storage.transfer.tables import tables
 from tests.contracts.stores import SCRAM, Store, deliveries_of, message_of, result
 from tests.contracts.test_journey import picture

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from postroad.model import Accepted, Address, Attempted, DeliveryState, Message
 from postroad.ports import QueueFilter
-from postroad.storage.sqlite import SqliteStore
+from postroad.storage.sqlite.store import SqliteStore
 from tests.violence.clients import BOB, bytes_of, number_in
 
 

@@ -30,7 +30,7 @@ from postroad.model import (
 )
 from postroad.runtime.config import load_config
 from postroad.runtime.office import Office
-from postroad.storage.sqlite import SqliteStore
+from postroad.storage.sqlite.store import SqliteStore
 from tests.violence.books import Balance, deposits_in, messages_in, results_of, unreadable
 from tests.violence.clients import BOB, Clients, number_in, recipients_of
 from tests.violence.shim import Control, Trouble

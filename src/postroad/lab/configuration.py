@@ -58,7 +58,9 @@ def site_config(shape: Shape, hostname: str, address: str, home: Path, leaf: Lea
                 "idle_seconds": 1,
             },
             "webhooks": {"allow_private": True, "poll_seconds": 0.1, "probe_seconds": 0.2},
-            "trust": {"signers": 0},  # many systems, and hardly any load
+            # Many systems, and hardly any load: no processes of their own to sign and to write.
+            "trust": {"signers": 0},
+            "storage": {"writer_process": False},
             "queue": {
                 "retry_first_seconds": retry,
                 "retry_max_seconds": 8 * retry,

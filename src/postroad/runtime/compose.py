@@ -214,7 +214,7 @@ class System:
         those that share them, the store and `moments`. Raises `StorageError`,
         `TlsFilesInvalid`, `OSError` or `ValueError` (a password file).
         """
-        async with Office.open(config, clock=clock, entropy=entropy) as office:
+        async with Office.open(config, clock=clock, entropy=entropy, serving=True) as office:
             if worker == 0 and (swept := await office.store.content.sweep_orphans()):
                 log.info("files that no message names were removed", files=swept)
             system = cls(

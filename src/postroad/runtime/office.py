@@ -281,10 +281,18 @@ class Office:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, config: Config, *, clock: Clock | None = None, entropy: Entropy | None = None
+        cls,
+        config: Config,
+        *,
+        clock: Clock | None = None,
+        entropy: Entropy | None = None,
+        serving: bool = False,
     ) -> AsyncIterator["Office"]:
-        """Open the store of `config` (made where it is missing). Raises `StorageError`."""
-        store = await open_store(config)
+        """Open the store of `config` (made where it is missing), for a server with `serving`.
+
+        Raises `StorageError`.
+        """
+        store = await open_store(config, serving=serving)
         join_large(store)
         try:
             clock = clock or SystemClock()

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 Store: TypeAlias = "SqliteStore | PostgresStore"
 
 
-async def open_store(config: Config) -> Store:
-    """Open the store of `config`, made where it is missing. Raises `StorageError`."""
+async def open_store(config: Config, *, serving: bool = False) -> Store:
+    """Open the store of `config`, made where it is missing; `serving`: for a server, with all that makes
+    it fast. Raises `StorageError`.
+    """
     storage, data_dir = config.storage, config.server.data_dir
     large = partial(make_large, config)
     if not storage.url:
@@ -25,6 +27,7 @@ async def open_store(config: Config) -> Store:
             cache_max_octets=storage.cache_max_octets,
             busy_timeout_seconds=storage.busy_timeout_seconds,
             large=large,
+            writer_process=serving and storage.writer_process and config.server.workers == 1,
         )
     try:
         from postroad.storage.postgres.store import PostgresStore

@@ -13,7 +13,7 @@ from postroad.policy import Policy
 from postroad.ports import Conflict, SigningFailed, StorageError, StorageFull
 from postroad.service.intake import Incoming, Intake, IntakeSettings
 from postroad.service.recipients import Accepted, Target
-from postroad.storage.sqlite import SqliteStore
+from postroad.storage.sqlite.store import SqliteStore
 
 FAR = Address.parse("fay@far.test")
 

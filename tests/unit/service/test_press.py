@@ -12,7 +12,7 @@ from postroad.ports import SigningFailed
 from postroad.service.press import Press
 from postroad.service.recipients import Accepted, Target
 from postroad.storage.memory import MemoryStore
-from postroad.storage.sqlite import SqliteStore
+from postroad.storage.sqlite.store import SqliteStore
 from tests.unit.service.test_intake import FakeSigning
 from tests.unit.service.test_mailing import mailing
 

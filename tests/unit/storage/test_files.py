@@ -13,7 +13,7 @@ from postroad.model import ContentRef, Staged, format_id
 from postroad.ports import MAX_ABOVE_OCTETS, StorageError
 from postroad.storage.files import ORPHAN_AGE_SECONDS, FileContents
 from postroad.storage.keeping import keep_contents
-from postroad.storage.sqlite import SqliteStore
+from postroad.storage.sqlite.store import SqliteStore
 from tests.contracts.stores import (
     FAR,
     accept,

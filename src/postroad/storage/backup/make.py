@@ -32,7 +32,7 @@ from postroad.storage.backup.manifest import (
 from postroad.storage.backup.vault import DirectorySink, Sink, TarSink
 from postroad.storage.keeping import keep_contents
 from postroad.storage.large import LargeContents
-from postroad.storage.sqlite.database import PAGE_SIZE
+from postroad.storage.sqlite.connecting import PAGE_SIZE
 from postroad.storage.sqlite.snapshot import (
     copy_database,
     counts,

@@ -5,30 +5,29 @@ commit wait 10 to 200 ms more, several times a second under load. Here a thread 
 its own copies the pages while the writer goes on appending; the few that came meanwhile are copied
 behind the next commit, and the one after it begins the WAL anew. Losing all of this costs nothing but
 the WAL's length: what is committed is found in it. So a disk that fails here is no error of a commit; it
-is logged, and the next commit has it tried again.
+is told, and the next commit has it tried again.
 """
 
 import contextlib
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import apsw
-import structlog
-
-log = structlog.get_logger("postroad.storage")
 
 CHECKPOINT_PAGES = 4000  # 1000: a tenth slower
 _MOST_PAGES = 10 * CHECKPOINT_PAGES  # then the writer waits, or the WAL would grow for ever
 
 
 class Checkpointer:
-    """One thread for the database of one writer. Raises `apsw.Error` where the file cannot be opened
-    once more.
+    """One thread for the database of one writer; `told` is called, in either thread, with what is wrong
+    when it cannot go on. Raises `apsw.Error` where the file cannot be opened once more.
     """
 
-    def __init__(self, path: Path, writer: apsw.Connection) -> None:
+    def __init__(self, path: Path, writer: apsw.Connection, told: Callable[[str], None]) -> None:
         self._path = path
         self._writer = writer
+        self._told = told
         self._connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         self._failing = False
         self._wanted = threading.Event()
@@ -94,7 +93,7 @@ class Checkpointer:
             return False
         except apsw.Error as error:
             if not self._failing:  # said once, not at each commit
-                log.error("the log of the database cannot be moved into it", error=str(error))
+                self._told(str(error))
             self._failing = True
             return False
         if not 0 <= pages == copied:

@@ -13,19 +13,25 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import apsw
+import structlog
 
 from postroad.ports import StorageError, StorageFull
 from postroad.storage.durable import make_directory
 from postroad.storage.sql.migrations import load_migrations
-from postroad.storage.sqlite.checkpoint import CHECKPOINT_PAGES, Checkpointer
+from postroad.storage.sqlite.checkpoint import Checkpointer
+from postroad.storage.sqlite.connecting import (
+    BROWSE_CACHE_KIB,
+    CACHE_KIB,
+    PAGE_SIZE,
+    make_durable,
+    open_connection,
+)
 from postroad.storage.sqlite.migrations import migrate
 from postroad.storage.sqlite.turn import Turn
 
-T = TypeVar("T")
+log = structlog.get_logger("postroad.storage")
 
-PAGE_SIZE = 4096
-CACHE_KIB = 65_536  # so that a batch of large contents is not written to the WAL before its commit
-BROWSE_CACHE_KIB = 8_192  # a walk through a million rows reads each page once, and need not keep it
+T = TypeVar("T")
 
 
 class Database:
@@ -39,7 +45,7 @@ class Database:
             self.turn = Turn(path.with_name(f"{path.name}-turn"))
             self.writer = _connect(path, busy_timeout_seconds)
             _prepare_writer(self.writer, path)
-            self.checkpointer = Checkpointer(path, self.writer)
+            self.checkpointer = Checkpointer(path, self.writer, tell_of_checkpoints)
             self.reader = _connect(path, busy_timeout_seconds)
             self._browser = _connect(path, busy_timeout_seconds, BROWSE_CACHE_KIB)
         except (apsw.Error, OSError) as error:
@@ -124,6 +130,11 @@ _MENDS: tuple[tuple[tuple[type[BaseException], ...], type[StorageError], str], .
 )
 
 
+def tell_of_checkpoints(error: str) -> None:
+    """Log that the WAL cannot be moved into the file."""
+    log.error("the log of the database cannot be moved into it", error=error)
+
+
 def _create(path: Path) -> None:
     """Make directory and file ours alone; the WAL and its index take the file's permissions."""
     make_directory(path.parent)
@@ -133,19 +144,13 @@ def _create(path: Path) -> None:
 def _connect(
     path: Path, busy_timeout_seconds: float, cache_kib: int = CACHE_KIB
 ) -> apsw.Connection:
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    connection = open_connection(path, cache_kib)
     connection.set_busy_timeout(int(busy_timeout_seconds * 1000))
-    connection.pragma("cache_size", -cache_kib)
-    # Else values that are bound count as part of the plan, and statements are compiled again and again.
-    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     return connection
 
 
 def _prepare_writer(connection: apsw.Connection, path: Path) -> None:
     connection.pragma("page_size", PAGE_SIZE)  # only a new file takes it
     connection.pragma("journal_mode", "wal")
-    connection.pragma("synchronous", "full")  # or a power cut would take what we acknowledged
-    connection.pragma("wal_autocheckpoint", 0)  # see `checkpoint`
-    # A WAL that need not grow is synced sooner.
-    connection.pragma("journal_size_limit", 4 * CHECKPOINT_PAGES * PAGE_SIZE)
+    make_durable(connection)
     migrate(connection, path, load_migrations())

@@ -53,6 +53,7 @@ class SqliteStore:
         *,
         inline_max_octets: int,
         cache_max_octets: int,
+        writer_process: bool,
     ) -> None:
         self.content = SqlContents(
             database,
@@ -64,7 +65,7 @@ class SqliteStore:
         self.duties = AllOurs()
         self.database = database
         self.large = large
-        self.writer = Writer(database, large.remove)
+        self.writer = Writer(database, large.remove, apart=writer_process)
         self.ledger = SqlLedger(self.writer, large.let_go)
         self.queue = SqlQueue(database, self.writer)
         self.directory = SqlDirectory(database)
@@ -97,10 +98,12 @@ class SqliteStore:
         cache_max_octets: int = 32 * 1024 * 1024,
         busy_timeout_seconds: float = 10.0,
         large: Callable[[Path], LargeContents] = FileContents,
+        writer_process: bool = False,
     ) -> "SqliteStore":
         """Open the store in the directory `path`; make or migrate it where needed.
 
-        `large` makes the place of large contents, given `path`.
+        `large` makes the place of large contents, given `path`. `writer_process`: what is frequent is
+        written by a process of its own, which pays where there is much of it.
         Raises `StorageError` naming the file and what to do.
         """
         database = await asyncio.to_thread(
@@ -113,6 +116,7 @@ class SqliteStore:
                 large(path),
                 inline_max_octets=inline_max_octets,
                 cache_max_octets=cache_max_octets,
+                writer_process=writer_process,
             )
             # The names of all that was just made, or by an earlier life that did not come to this.
             await asyncio.to_thread(sync_directory, path)

@@ -1,12 +1,12 @@
 """Natural group commit: whatever waits when the last commit ends goes into the next one.
 
-A batch is one transaction. Of nothing but rows, the usual case, it is one statement, which runs in
-the writer thread from beginning to commit without the interpreter's lock (`writing`). Other statements
-run in the event loop's thread, and only COMMIT, where the disk is waited for, in the writer thread:
-SQLite lets go of that lock at every step, and a thread may have to wait to win it back from a busy
-event loop, hundreds of times per batch (``docs/notes/010-group-commit.md`` has the figures). There is
-no timer: while the writer is idle a batch begins at the end of the loop's current turn, so that one
-turn's groups go together.
+A batch is one transaction. Of nothing but rows, the usual case, it is one statement (`writing`), run
+by a process that does nothing else (`writer_link`), or else by the writer thread, from beginning to
+commit without the interpreter's lock. Other statements run in the event loop's thread, and only COMMIT,
+where the disk is waited for, in the writer thread: SQLite lets go of that lock at every step, and a
+thread may have to wait to win it back from a busy event loop, hundreds of times per batch
+(``docs/notes/010-group-commit.md`` has the figures). There is no timer: while the writer is idle a
+batch begins at the end of the loop's current turn, so that one turn's groups go together.
 
 If an item fails, the batch is rolled back and its items are applied again, each in its own savepoint;
 so only the failing one is rejected. If COMMIT itself fails, each item gets a transaction of its own.
@@ -20,23 +20,37 @@ from functools import partial
 from queue import SimpleQueue
 
 import apsw
+import structlog
 
+from postroad.ports import StorageError
 from postroad.storage.sql.apply import apply
 from postroad.storage.sql.batches import Batches, Item
 from postroad.storage.sql.explain import explain
-from postroad.storage.sql.kinds import Row
+from postroad.storage.sql.kinds import JOURNEY, Row
 from postroad.storage.sql.rows import Rows
-from postroad.storage.sqlite.database import Database
+from postroad.storage.sql.statements import SQL
+from postroad.storage.sqlite.database import Database, tell_of_checkpoints
+from postroad.storage.sqlite.writer_link import WriterLink
 from postroad.storage.sqlite.writing import MAX_ROWS, prepare, write
+
+log = structlog.get_logger("postroad.storage")
 
 _SHORTEST_PAUSE_SECONDS = 0.0003
 _LONGEST_PAUSE_SECONDS = 0.01
 
 
 class Writer(Batches):
-    """Applies items in the order of `put`. Bound to the event loop in which it was made."""
+    """Applies items in the order of `put`. Bound to the event loop in which it was made. `apart`: rows
+    are written by a process of its own.
+    """
 
-    def __init__(self, database: Database, unlink: Callable[[Sequence[int]], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        unlink: Callable[[Sequence[int]], None],
+        *,
+        apart: bool = False,
+    ) -> None:
         super().__init__(str(database.path))
         self._database = database
         self._connection = database.writer
@@ -49,6 +63,31 @@ class Writer(Batches):
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="postroad-writer", daemon=True)
         self._thread.start()
+        self._apart: list[Item] = []  # the batch that the process writes
+        self._link = self._start_process() if apart else None
+
+    @property
+    def process(self) -> WriterLink | None:
+        """The process that writes rows, None where there is none."""
+        return self._link
+
+    async def close(self) -> None:
+        """Finish what waits, then end process and thread."""
+        await super().close()
+        if self._link is not None:
+            await self._link.close()
+
+    def _start_process(self) -> WriterLink | None:
+        path = self._database.path
+        try:
+            return WriterLink(
+                path, self._loop, self._process_wrote, self._process_ended, tell_of_checkpoints
+            )
+        except OSError as error:
+            log.error(
+                "the process that writes cannot be started; going on without", error=str(error)
+            )
+            return None
 
     def _end_thread(self) -> None:
         self._work.put(None)
@@ -81,8 +120,46 @@ class Writer(Batches):
                 return False
         except OSError:
             return False  # `_begin` comes to the same, and says so
-        self._work.put(partial(self._write_in_thread, batch, rows))
+        link = self._link
+        if link is not None and link.ready and link.write(rows):
+            self._apart = batch
+        else:
+            self._work.put(partial(self._write_in_thread, batch, rows))
         return True
+
+    def _process_wrote(self, error: apsw.Error | None, swept: Sequence[int]) -> None:
+        batch, self._apart = self._apart, []
+        if swept:
+            self._work.put(partial(self._unlink, swept))
+        if error is None:
+            self._committed(batch, None)
+        else:
+            self._not_written(batch, error)
+
+    def _process_ended(self) -> None:
+        """Go on without it. Whether its last batch is stored need not be guessed: it is dead by now."""
+        log.error("the process that writes has ended; the server's own thread writes from now on")
+        self._link = None
+        batch, self._apart = self._apart, []
+        if not batch:
+            return
+        try:
+            stored = self._is_stored(batch)
+        except StorageError as error:
+            self._failed(batch, error)
+            self._next_batch()
+            return
+        if stored:
+            self._committed(batch, None)
+        elif not self._begin(batch, each=False):
+            self._next_batch()
+
+    def _is_stored(self, batch: list[Item]) -> bool:
+        """Whether a batch is stored, whole as it is or not at all: its rows have some of a journey."""
+        rows = (row for item in batch for part in item.parts for row in part.rows)
+        told = next(row for row in rows if row[0] == JOURNEY)
+        _, _, at, message, kind, *_ = told
+        return bool(self._database.read(SQL["journey_told"], (message, at, kind)))
 
     def _begin(self, batch: list[Item], *, each: bool) -> bool:
         """Begin and go on as far as the thread; False where nothing is left to commit."""

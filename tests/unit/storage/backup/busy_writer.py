@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from postroad.storage.sqlite import SqliteStore
+from postroad.storage.sqlite.store import SqliteStore
 from tests.contracts.stores import (
     ANN,
     FAR,

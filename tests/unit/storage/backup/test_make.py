@@ -20,8 +20,8 @@ from postroad.storage.backup.restore import restore_backup
 from postroad.storage.files import FileContents
 from postroad.storage.keeping import keep_contents
 from postroad.storage.sql.verify import verify
-from postroad.storage.sqlite import SqliteStore
 from postroad.storage.sqlite.soundness import ENGINE
+from postroad.storage.sqlite.store import SqliteStore
 from tests.contracts.stores import FAR, INBOX, INLINE_MAX, accept, attempted, commit, result
 from tests.unit.storage.backup.busy_writer import bytes_of
 

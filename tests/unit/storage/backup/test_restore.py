@@ -7,7 +7,7 @@ import pytest
 
 from postroad.ports import StorageError
 from postroad.storage.backup.restore import AlreadyStored, restore_backup
-from postroad.storage.sqlite import SqliteStore
+from postroad.storage.sqlite.store import SqliteStore
 from tests.unit.storage.backup.test_make import BIG, backed_up, data, quiet
 
 __all__ = ["data"]

@@ -17,7 +17,7 @@ from postroad.storage.keeping import keep_contents
 from postroad.storage.s3 import mover
 from postroad.storage.s3.bucket import Bucket, Claimed
 from postroad.storage.s3.contents import Durable, S3Contents, S3Settings
-from postroad.storage.sqlite import SqliteStore
+from postroad.storage.sqlite.store import SqliteStore
 from tests.contracts.objects import Objects
 from tests.contracts.stores import FAR, INLINE_MAX, accept, attempted, commit, result
 

@@ -11,7 +11,7 @@ from postroad.model import DeliveryState, Expunged
 from postroad.ports import QueueFilter
 from postroad.service.history import History
 from postroad.storage.sql import journey
-from postroad.storage.sqlite import SqliteStore
+from postroad.storage.sqlite.store import SqliteStore
 from tests.contracts.stores import (
     ANN,
     FAR,

@@ -9,9 +9,9 @@ import pytest
 from postroad.model import DeliveryState, format_id
 from postroad.storage.files import FileContents
 from postroad.storage.sql.verify import Report, verify
-from postroad.storage.sqlite import SqliteStore
-from postroad.storage.sqlite.database import PAGE_SIZE
+from postroad.storage.sqlite.connecting import PAGE_SIZE
 from postroad.storage.sqlite.soundness import ENGINE
+from postroad.storage.sqlite.store import SqliteStore
 from tests.contracts.stores import (
     ANN,
     BOB,

@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from postroad.storage.sqlite.checkpoint import CHECKPOINT_PAGES, Checkpointer
+from postroad.storage.sqlite.database import tell_of_checkpoints
 
 _PAGE = 4096
 
@@ -31,7 +32,7 @@ def _write(connection: apsw.Connection, first: int, count: int) -> None:
 def test_the_wal_begins_anew_and_nothing_is_lost(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     writer = _writer(path)
-    checkpointer = Checkpointer(path, writer)
+    checkpointer = Checkpointer(path, writer, tell_of_checkpoints)
     longest = 0
     rounds, pages = 100, CHECKPOINT_PAGES // 8
     for number in range(rounds):
@@ -51,7 +52,7 @@ def test_the_wal_begins_anew_and_nothing_is_lost(tmp_path: Path) -> None:
 def test_a_short_wal_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     writer = _writer(path)
-    checkpointer = Checkpointer(path, writer)
+    checkpointer = Checkpointer(path, writer, tell_of_checkpoints)
     _write(writer, 0, CHECKPOINT_PAGES // 4)
     assert not checkpointer.due()
     checkpointer.close()
@@ -93,7 +94,7 @@ def test_a_disk_that_fails_is_tried_again(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(apsw, "Connection", partial(apsw.Connection, vfs="failing"))
     path = tmp_path / "x.db"
     writer = _writer(path)
-    checkpointer = Checkpointer(path, writer)
+    checkpointer = Checkpointer(path, writer, tell_of_checkpoints)
     vfs.failing = True
     with capture_logs() as logs:
         for number in range(12):
@@ -121,7 +122,7 @@ def test_what_it_needs_is_opened_at_the_start(tmp_path: Path) -> None:
     """Later there may be no file descriptor left for it."""
     path = tmp_path / "x.db"
     writer = _writer(path)
-    checkpointer = Checkpointer(path, writer)
+    checkpointer = Checkpointer(path, writer, tell_of_checkpoints)
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
     try:
@@ -156,7 +157,7 @@ def begins_anew(writer: apsw.Connection, path: Path, first: int) -> bool:
 def test_a_reader_in_the_way_only_makes_the_wal_longer(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     writer = _writer(path)
-    checkpointer = Checkpointer(path, writer)
+    checkpointer = Checkpointer(path, writer, tell_of_checkpoints)
     reader = apsw.Connection(str(path))
     reader.execute("BEGIN")
     assert reader.execute("SELECT count(*) FROM page").get == 0

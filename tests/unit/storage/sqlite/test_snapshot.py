@@ -6,7 +6,7 @@ import apsw
 import pytest
 
 from postroad.ports import StorageError
-from postroad.storage.sqlite import SqliteStore, snapshot
+from postroad.storage.sqlite.store import SqliteStore, snapshot
 from tests.contracts.stores import FAR, accept
 
 

@@ -14,7 +14,7 @@ import pytest
 from postroad.model import Account, AccountAdded, Domain, DomainAdded, Expunged, format_id
 from postroad.ports import Conflict, StorageError, StorageFull
 from postroad.storage.sql.statements import SQL
-from postroad.storage.sqlite import SqliteStore
+from postroad.storage.sqlite.store import SqliteStore
 from tests.contracts.stores import (
     ANN,
     BOB,
@@ -80,7 +80,7 @@ FILE_LIMIT = """
 import asyncio, resource, sys
 from pathlib import Path
 from postroad.ports import StorageError
-from postroad.storage.sqlite import SqliteStore
+from postroad.storage.sqlite.store import SqliteStore
 from tests.contracts.stores import FAR, accept
 
 async def main():

@@ -9,7 +9,7 @@ import pytest
 from postroad.model import DeliveryState, Domain, DomainAdded, Message
 from postroad.ports import Conflict, StorageError
 from postroad.storage.files import FileContents
-from postroad.storage.sqlite import SqliteStore
+from postroad.storage.sqlite.store import SqliteStore
 from tests.contracts.stores import FAR, accept, attempted, commit, readable, result
 
 BIG = b"0123456789abcde\n" * 20_000

@@ -5,6 +5,9 @@
 INSERT INTO journey (sequence, at, message, kind, changes)
 VALUES ((SELECT coalesce(max(sequence), 0) FROM journey) + ?, ?, ?, ?, ?);
 
+-- :name journey_told
+SELECT 1 FROM journey WHERE message = ? AND at = ? AND kind = ?;
+
 -- :name journey_of_message
 SELECT journey.sequence, CASE WHEN kind = 'accepted' THEN message.accepted END, journey.changes
 FROM journey LEFT JOIN message ON message.id = journey.message
