@@ -229,17 +229,13 @@ class _Link(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
         self._early: list[bytes] = []  # what is sent before there is a transport
         self._joining = loop.create_task(self._join(connection, loop))
+        self._joining.add_done_callback(lambda _: self._transport or connection.close())
 
     async def _join(self, connection: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
         try:
             await loop.create_unix_connection(lambda: self, sock=connection)
         except OSError as error:
-            connection.close()
             self._lost(str(error))
-        except asyncio.CancelledError:
-            if self._transport is None:
-                connection.close()
-            raise
 
     def send(self, data: bytes) -> None:
         if self._transport is None:

@@ -6,7 +6,8 @@ import apsw
 import pytest
 
 from postroad.ports import StorageError
-from postroad.storage.sqlite.store import SqliteStore, snapshot
+from postroad.storage.sqlite import snapshot
+from postroad.storage.sqlite.store import SqliteStore
 from tests.contracts.stores import FAR, accept
 
 
