@@ -147,7 +147,8 @@ quarter (!), a figure says less than it seems to.
 - Latency is taken by logging in by POP3 every 2 ms, so one login is part of it. Half load is
   half of the rate that reaches another user's mailbox at most from the same client while the same
   is looked for, sent evenly.
-- Memory is that of the server process (`VmRSS`, `VmHWM`), without TLS. MB and kB are 10⁶ and 10³.
+- Memory is that of the server and the processes that it starts (`VmRSS`, `VmHWM`), without TLS.
+  MB and kB are 10⁶ and 10³.
 - Growth is measured in three runs for each size, on a server filled through its store.
 
 ## Repeat it

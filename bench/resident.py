@@ -6,36 +6,50 @@ from pathlib import Path
 
 
 class Resident:
-    """Resident memory of one process, in octets, and its processor time."""
+    """Resident memory of a process and those that it started, in octets, and their processor time."""
 
     def __init__(self, pid: int) -> None:
-        self._directory = Path(f"/proc/{pid}")
+        self._pid = pid
 
     def now(self) -> int:
         """Return the resident octets."""
-        return self._field("VmRSS")
+        return self._sum("VmRSS")
 
     def peak(self) -> int:
-        """Return the most resident octets since the start or `forget_peak`."""
-        return self._field("VmHWM")
+        """Return the most resident octets since the start or `forget_peak`, of each by itself."""
+        return self._sum("VmHWM")
 
     def forget_peak(self) -> None:
         """Let the peak begin anew, at what is resident now (proc(5), clear_refs)."""
-        self._directory.joinpath("clear_refs").write_text("5")
+        for directory in self._all():
+            directory.joinpath("clear_refs").write_text("5")
 
     def processor_seconds(self) -> float:
-        """Return how long it has run on processors so far, in user and kernel mode."""
-        fields = self._directory.joinpath("stat").read_text().rpartition(") ")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Return how long they have run on processors so far, in user and kernel mode."""
+        ticks = 0
+        for directory in self._all():
+            fields = directory.joinpath("stat").read_text().rpartition(") ")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     def loop_seconds(self) -> float:
         """Return how long the process's first thread, an event loop's, has run on processors so far."""
-        schedule = self._directory.joinpath("task", self._directory.name, "schedstat").read_text()
+        schedule = Path(f"/proc/{self._pid}/task/{self._pid}/schedstat").read_text()
         return int(schedule.split()[0]) / 1e9
 
-    def _field(self, name: str) -> int:
-        status = self._directory.joinpath("status").read_text()
-        found = re.search(rf"^{name}:\s+(\d+) kB$", status, re.MULTILINE)
-        if found is None:
-            raise ValueError(f"{self._directory}/status has no {name}")
-        return int(found[1]) * 1024
+    def _all(self) -> list[Path]:
+        """The process and its children; those have none."""
+        children = Path(f"/proc/{self._pid}/task").glob("*/children")
+        pids = [self._pid, *(int(each) for file in children for each in file.read_text().split())]
+        return [Path(f"/proc/{pid}") for pid in pids]
+
+    def _sum(self, name: str) -> int:
+        return sum(_field(directory, name) for directory in self._all())
+
+
+def _field(directory: Path, name: str) -> int:
+    status = directory.joinpath("status").read_text()
+    found = re.search(rf"^{name}:\s+(\d+) kB$", status, re.MULTILINE)
+    if found is None:
+        raise ValueError(f"{directory}/status has no {name}")
+    return int(found[1]) * 1024

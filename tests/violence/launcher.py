@@ -14,7 +14,14 @@ import apsw
 from postroad.ports import MAX_ABOVE_OCTETS
 from postroad.runtime.lifecycle import serve
 from postroad.storage import durable, files
-from postroad.storage.sqlite import checkpoint, database, store
+from postroad.storage.sqlite import (
+    checkpoint,
+    connecting,
+    database,
+    store,
+    writer_link,
+    writer_process,
+)
 from tests.violence.shim import Control, Platter, install
 
 CHECKPOINT_PAGES = 150  # so that checkpoints, which write more than anything else, are met often
@@ -22,13 +29,13 @@ CHECKPOINT_PAGES = 150  # so that checkpoints, which write more than anything el
 
 def synchronous_off() -> None:
     """Commits do not wait for the disk."""
-    prepare = database._prepare_writer
 
-    def careless(connection: apsw.Connection, path: Path) -> None:
-        prepare(connection, path)
+    def careless(connection: apsw.Connection) -> None:
+        connecting.make_durable(connection)
         connection.pragma("synchronous", "off")
 
-    _patch(database, "_prepare_writer", careless)
+    _patch(database, "make_durable", careless)
+    _patch(writer_process, "make_durable", careless)
 
 
 def no_file_sync() -> None:
@@ -78,14 +85,21 @@ _patch: Callable[[Any, str, Any], None] = setattr
 
 
 def main(arguments: list[str]) -> int:
-    config, live, platter, control = map(Path, arguments[:4])
-    survive, seed = float(arguments[4]), int(arguments[5])
+    """A server; or, behind ``--writer``, the process that writes for it (the last argument: where)."""
+    writer = arguments[0] == "--writer"
+    config, live, platter, control = map(Path, arguments[1:5] if writer else arguments[:4])
+    survive, seed, *mutations = arguments[5:-1] if writer else arguments[4:]
     _patch(checkpoint, "CHECKPOINT_PAGES", CHECKPOINT_PAGES)
-    for name in arguments[6:]:
+    _patch(connecting, "CHECKPOINT_PAGES", CHECKPOINT_PAGES)
+    for name in mutations:
         MUTATIONS[name]()
-    disk = Platter(live, platter, survive=survive, seed=seed)
+    disk = Platter(live, platter, survive=float(survive), seed=int(seed) + writer)
     vfs = install(disk, Control(control))
     assert vfs is not None  # as long as it lives, it is the default
+    if writer:
+        return writer_process.main(arguments[-1:])
+    again = (sys.executable, "-m", "tests.violence.launcher", "--writer", *arguments)
+    _patch(writer_link, "COMMAND", again)
     return serve(config)
 
 

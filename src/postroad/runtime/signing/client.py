@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from typing import cast
 
 import structlog
@@ -229,7 +230,11 @@ class _Link(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
         self._early: list[bytes] = []  # what is sent before there is a transport
         self._joining = loop.create_task(self._join(connection, loop))
-        self._joining.add_done_callback(lambda _: self._transport or connection.close())
+        self._joining.add_done_callback(partial(self._joined, connection))
+
+    def _joined(self, connection: socket.socket, _: "asyncio.Task[None]") -> None:
+        if self._transport is None:
+            connection.close()
 
     async def _join(self, connection: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
         try:
