@@ -131,17 +131,24 @@ def test_a_full_disk(tmp_path: Path, size_octets: int) -> None:
             assert serving.process.running
 
 
+def limit_files(pid: int, limits: tuple[int, int]) -> None:
+    """Limit the files of a server and of the processes that it started: one of them writes for it."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    for each in (pid, *map(int, children)):
+        resource.prlimit(each, resource.RLIMIT_FSIZE, limits)
+
+
 def test_a_disk_that_refuses_every_write(tmp_path: Path) -> None:
     with serving_process(tmp_path, tmp_path / "data") as serving, Client(serving) as client:
         assert client.send(SMALL)
         # Every write to a file fails from now on (EFBIG), as on a disk that became read-only.
         before = resource.prlimit(serving.process.pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(serving.process.pid, resource.RLIMIT_FSIZE, (0, before[1]))
+        limit_files(serving.process.pid, (0, before[1]))
         for size_octets in (SMALL, LARGE, SMALL):
             assert not client.send(size_octets)
         assert {code for code, _ in client.refusals} <= {451, 452}
         assert serving.process.running
-        resource.prlimit(serving.process.pid, resource.RLIMIT_FSIZE, before)
+        limit_files(serving.process.pid, before)
         client.until(True, SMALL)
         client.until(True, LARGE)
         client.all_there()

@@ -156,7 +156,7 @@ async def test_what_its_stream_would_do(world: World) -> None:
     assert listed.expected == "never: it would come back at once"
     assert other.problems == ()
     made = await plan(world, "x@there.test", sender="staff@shop.test")
-    assert (made.stream, made.return_path) == ("", None)
+    assert (made.stream, made.return_path) == ("default", None)
     assert made.legs[0].problems == ()
 
 

@@ -11,9 +11,12 @@ CACHE_KIB = 65_536  # so that a batch of large contents is not written to the WA
 BROWSE_CACHE_KIB = 8_192  # a walk through a million rows reads each page once, and need not keep it
 
 
-def open_connection(path: Path, cache_kib: int = CACHE_KIB) -> apsw.Connection:
+def open_connection(
+    path: Path, busy_timeout_seconds: float, cache_kib: int = CACHE_KIB
+) -> apsw.Connection:
     """Open a file that is there. Raises `apsw.Error`."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    connection.set_busy_timeout(int(busy_timeout_seconds * 1000))
     connection.pragma("cache_size", -cache_kib)
     # Else values that are bound count as part of the plan, and statements are compiled again and again.
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)

@@ -21,7 +21,6 @@ from postroad.storage.sql.migrations import load_migrations
 from postroad.storage.sqlite.checkpoint import Checkpointer
 from postroad.storage.sqlite.connecting import (
     BROWSE_CACHE_KIB,
-    CACHE_KIB,
     PAGE_SIZE,
     make_durable,
     open_connection,
@@ -43,11 +42,11 @@ class Database:
         try:
             _create(path)
             self.turn = Turn(path.with_name(f"{path.name}-turn"))
-            self.writer = _connect(path, busy_timeout_seconds)
+            self.writer = open_connection(path, busy_timeout_seconds)
             _prepare_writer(self.writer, path)
             self.checkpointer = Checkpointer(path, self.writer, tell_of_checkpoints)
-            self.reader = _connect(path, busy_timeout_seconds)
-            self._browser = _connect(path, busy_timeout_seconds, BROWSE_CACHE_KIB)
+            self.reader = open_connection(path, busy_timeout_seconds)
+            self._browser = open_connection(path, busy_timeout_seconds, BROWSE_CACHE_KIB)
         except (apsw.Error, OSError) as error:
             raise self.storage_error(error) from error
         self._browser_lock = threading.Lock()
@@ -139,14 +138,6 @@ def _create(path: Path) -> None:
     """Make directory and file ours alone; the WAL and its index take the file's permissions."""
     make_directory(path.parent)
     os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-
-
-def _connect(
-    path: Path, busy_timeout_seconds: float, cache_kib: int = CACHE_KIB
-) -> apsw.Connection:
-    connection = open_connection(path, cache_kib)
-    connection.set_busy_timeout(int(busy_timeout_seconds * 1000))
-    return connection
 
 
 def _prepare_writer(connection: apsw.Connection, path: Path) -> None:

@@ -27,6 +27,7 @@ big-endian; both ends are of the same installation, and of one Python.
 """
 
 _PIECE_OCTETS = 1024 * 1024
+_OPENING_SECONDS = 10.0  # for another process that sets the file up, or recovers it
 
 
 def serve(connection: socket.socket, path: Path) -> None:
@@ -37,13 +38,13 @@ def serve(connection: socket.socket, path: Path) -> None:
     stored; what it said; the ids of contents whose rows went; what is wrong with checkpoints, ``""``
     where nothing is new.
     """
-    database = open_connection(path)
+    database = open_connection(path, _OPENING_SECONDS)
     make_durable(database)
-    database.set_busy_timeout(0)  # who waits is the server's to say
     swept: list[int] = []
     troubles: list[str] = []
     prepare(database, swept)
     checkpointer = Checkpointer(path, database, troubles.append)
+    database.set_busy_timeout(0)  # who waits from now on is the server's to say
     answer(connection, "", "", [], "")  # it is ready
     for rows in batches(connection):
         error = words = ""
