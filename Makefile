@@ -15,7 +15,7 @@ ARGS   ?=
 ONLY   ?=
 SEED   ?= 1
 COUNT  ?= 1
-JOBS   ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n > 2 ? n : 2)))
+JOBS   ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
 
 .PHONY: run test lint webapp unit bench sim soak clean
 
@@ -24,7 +24,7 @@ run: $(STAMP)
 
 test: lint webapp
 	@rm -f build/conformance.json
-	$(BIN)/python -m pytest -m "not soak" -n $(JOBS) --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -m "not soak" -n $(JOBS) --dist loadfile $(ARGS)
 	@$(if $(ARGS),test ! -e build/conformance.json ||) $(BIN)/python -m tests.conformance.table build/conformance.json
 
 lint: $(STAMP)
