@@ -26,6 +26,8 @@ class StandingDesk:
             await self._commit(waiting, standings.settings)
         except StorageError as error:
             log.error("judgements could not be written down", error=str(error))
+        finally:
+            standings.let_go()
 
     async def mark(self, domain: str, settings: StandingSettings, *, good: int, junk: int) -> None:
         """Add messages that people found good or junk. Raises `StorageError`."""

@@ -40,6 +40,7 @@ class Standings:
         self._store = store
         self._clock = clock
         self._pending: dict[str, Judged] = {}
+        self._taken: dict[str, Judged] = {}
 
     def judge(self, domain: str, *, junk: bool) -> None:
         """Count one message; where too many domains wait to be written, nothing."""
@@ -52,16 +53,21 @@ class Standings:
         self._pending[domain] = Judged(domain, good, bad)
 
     def take(self) -> tuple[Judged, ...]:
-        """Return what waits to be written, and forget it."""
-        pending, self._pending = self._pending, {}
-        return tuple(pending.values())
+        """Return what waits to be written. It counts here until `let_go`: a commit takes a while."""
+        self._taken, self._pending = self._pending, {}
+        return tuple(self._taken.values())
+
+    def let_go(self) -> None:
+        """Forget what was taken: the store has it, or it is lost."""
+        self._taken = {}
 
     async def of(self, domain: str) -> DomainHistory:
         """Return all that is known of a domain as of now."""
         now = self._clock.now()
         known = await self._store.of(domain) or DomainHistory(domain, 0.0, 0.0, now)
-        pending = self._pending.get(domain) or Judged(domain)
-        return known.later(pending, now, self.settings.half_life_seconds)
+        waiting = [each[domain] for each in (self._taken, self._pending) if domain in each]
+        good, junk = sum(each.good for each in waiting), sum(each.junk for each in waiting)
+        return known.later(Judged(domain, good, junk), now, self.settings.half_life_seconds)
 
 
 def standing_check(action: Action, standings: Standings, strangers: Strangers) -> Check:

@@ -31,6 +31,7 @@ class World:
     async def write(self) -> None:
         change = DomainsJudged(self.clock.now(), self.standings.take(), 1000, 100)
         await self.store.ledger.commit(Group((change,)))
+        self.standings.let_go()
 
     def stage(self, *facts: object) -> MessageReceived:
         return MessageReceived(7, origin(), Envelope(ANN), b"", 0, facts=facts)
@@ -104,3 +105,14 @@ def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(9):
         standings.judge(f"{number}.test", junk=True)
     assert len(standings.take()) == 3
+
+
+async def test_what_is_being_written_counts() -> None:
+    standings = Standings(MemoryStore().standing, FakeClock(), SETTINGS)
+    standings.judge("sender.test", junk=True)
+    standings.take()
+    standings.judge("sender.test", junk=False)
+    history = await standings.of("sender.test")
+    assert (history.good, history.junk) == (1, 1)
+    standings.let_go()
+    assert (await standings.of("sender.test")).junk == 0

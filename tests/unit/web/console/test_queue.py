@@ -1,5 +1,6 @@
 """The queue in the console: pages and filters, why, and changes of many."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from postroad.model import DeliveryState
 from postroad.ports import QueueFilter
 from postroad.service import bulk
+from postroad.service.desk import Keys, QueueDesk
 from tests.unit.web.console.operator import BASE, Desk, at_the_desk
 
 RECORDS = {"slow.test": {"MX": ["!"]}}
@@ -76,8 +78,15 @@ async def test_looking_and_changing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 async def test_who_goes_stops_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk, "STEP", 1)
+    hold = QueueDesk.hold
+
+    async def slowly(self: QueueDesk, keys: Keys, by: str) -> int:
+        await asyncio.sleep(0.05)
+        return await hold(self, keys, by)
+
     async with at_the_desk(tmp_path, records=RECORDS) as desk:
         await fill(desk)
+        monkeypatch.setattr(QueueDesk, "hold", slowly)
         system = desk.site.system
         body = {"action": "hold", "filter": {}}
         async with desk.browser.stream("POST", BASE + "/queue/jobs", json=body) as answer:
