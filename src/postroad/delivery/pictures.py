@@ -1,21 +1,17 @@
 """Pictures of the web, fetched for readers of mail: who sent the mail learns our address, and nothing of
 the reader's; no cookies, no referrer, no name of a program.
 
-Each address that a name leads to, of each redirect too, is judged by `guard` before anything is opened,
-and what is opened is that address and no other: a name that changes its mind meanwhile gains nothing.
+Each redirect's addresses are guarded as the first one's are (`exchange`).
 """
 
 from urllib.parse import urljoin
 
 from msgspec import Struct
 
-from postroad.delivery.guard import refusal
-from postroad.delivery.https import FetchFailed
+from postroad.delivery.exchange import Exchanges, FetchFailed
 from postroad.message.display import Picture, look_at
-from postroad.model import TlsPolicy
-from postroad.ports import Clock, ConnectFailed, Network, Resolver, Stream, TlsFailed
+from postroad.ports import Clock, Network, Resolver
 from postroad.wire.http import (
-    HttpBroken,
     HttpResponse,
     ResponseReader,
     WebAddress,
@@ -23,7 +19,6 @@ from postroad.wire.http import (
     parse_web,
 )
 
-_MAX_ADDRESSES = 4
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PORTS = (80, 443)
 _ACCEPT = "image/avif,image/webp,image/png,image/jpeg,image/gif"
@@ -47,14 +42,18 @@ class Pictures:
     def __init__(
         self, resolver: Resolver, network: Network, clock: Clock, settings: PictureSettings
     ) -> None:
-        self._resolver = resolver
-        self._network = network
-        self._clock = clock
+        self._exchanges = Exchanges(
+            resolver,
+            network,
+            clock,
+            total_seconds=settings.total_seconds,
+            allow_private=settings.allow_private,
+        )
         self.settings = settings
 
     async def fetch(self, url: str) -> tuple[Picture, bytes]:
         """Return a picture. Raises `FetchFailed`, also where it is none, or too large."""
-        until = self._clock.monotonic() + self.settings.total_seconds
+        until = self._exchanges.deadline()
         for _ in range(self.settings.max_redirects + 1):
             place = self._place(url)
             response = await self._get(place, until)
@@ -83,54 +82,8 @@ class Pictures:
         return picture, response.body
 
     async def _get(self, place: WebAddress, until: float) -> HttpResponse:
-        failure = FetchFailed(f"{place.host} has no address")
-        for address in await self._addresses(place.host):
-            try:
-                stream = await self._network.connect(address, place.port, timeout=self._left(until))
-            except ConnectFailed as error:
-                failure = FetchFailed(f"{place.host} [{address}]: {error.reason}")
-                continue
-            try:
-                return await self._ask(stream, place, until)
-            except TlsFailed as error:
-                failure = FetchFailed(f"{place.host} [{address}]: {error.reason}", tls=True)
-            except (HttpBroken, TimeoutError) as error:
-                raise FetchFailed(f"{place.host}: {str(error) or 'too slow'}") from error
-            finally:
-                stream.close()
-        raise failure
-
-    async def _ask(self, stream: Stream, place: WebAddress, until: float) -> HttpResponse:
-        if place.secure:
-            await stream.start_tls(TlsPolicy.VERIFY, place.host, self._left(until))
-        await stream.send(get_request(place.authority, place.target, _ACCEPT), self._left(until))
+        request = get_request(place.authority, place.target, _ACCEPT)
         reader = ResponseReader(self.settings.max_octets)
-        while True:
-            response = reader.feed(await stream.receive(self._left(until)))
-            if response is not None:
-                return response
-
-    def _left(self, until: float) -> float:
-        left = until - self._clock.monotonic()
-        if left <= 0:
-            raise FetchFailed(f"not done within {self.settings.total_seconds:g} s")
-        return left
-
-    async def _addresses(self, host: str) -> list[str]:
-        found: list[str] = []
-        problem = ""
-        if host.replace(".", "").isdigit():
-            answers: list[str] = [host]
-        else:
-            answers = []
-            for rdtype in ("A", "AAAA"):
-                answers += (await self._resolver.lookup(host, rdtype)).records
-        for address in answers:
-            refused = refusal(address, allow_private=self.settings.allow_private)
-            if refused is None:
-                found.append(address)
-            else:
-                problem = f"{host}: {refused}"
-        if not found and problem:
-            raise FetchFailed(problem)
-        return found[:_MAX_ADDRESSES]
+        return await self._exchanges.ask(
+            place.host, place.port, request, reader, until, secure=place.secure
+        )

@@ -7,7 +7,8 @@ block both still cannot take it away. A store that cannot be read defers.
 import structlog
 from msgspec import Struct
 
-from postroad.delivery.https import Fetcher, FetchFailed
+from postroad.delivery.exchange import FetchFailed
+from postroad.delivery.https import Fetcher
 from postroad.model import Group, Reply, Step, StsMode, StsPolicy, StsPolicyKept, TlsFailure
 from postroad.ports import (
     AnswerStatus,

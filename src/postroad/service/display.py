@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import msgspec
 from msgspec import Struct
 
-from postroad.delivery.https import FetchFailed
+from postroad.delivery.exchange import FetchFailed
 from postroad.delivery.pictures import Pictures
 from postroad.message.display import DisplayLimits, SafePage, Sources, look_at, render
 from postroad.message.mime import MimeMessage, Part

@@ -15,7 +15,8 @@ from urllib.parse import quote_plus, urlencode
 import msgspec
 from msgspec import Struct
 
-from postroad.delivery.https import Fetcher, FetchFailed
+from postroad.delivery.exchange import FetchFailed
+from postroad.delivery.https import Fetcher
 from postroad.ports import Clock, TokensUnjudged
 from postroad.service.tokens import TokenSettings, named_user
 from postroad.wire.http import HttpsAddress

@@ -14,7 +14,8 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from msgspec import Struct
 
-from postroad.delivery.https import Fetcher, FetchFailed
+from postroad.delivery.exchange import FetchFailed
+from postroad.delivery.https import Fetcher
 from postroad.message.trace import rfc5322_date
 from postroad.model import (
     Address,

@@ -6,7 +6,8 @@ from typing import TypeAlias
 
 import structlog
 
-from postroad.delivery.https import Fetcher, FetchFailed
+from postroad.delivery.exchange import FetchFailed
+from postroad.delivery.https import Fetcher
 from postroad.model import Webhook
 from postroad.ports import Clock
 from postroad.service.webhook_secrets import WebhookSecrets

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from postroad.delivery.https import Fetcher, FetchFailed, FetchSettings
+from postroad.delivery.exchange import FetchFailed
+from postroad.delivery.https import Fetcher, FetchSettings
 from postroad.model import TlsFailure, TlsPolicy
 from postroad.ports import AnswerStatus
 from postroad.wire.http import HttpResponse, parse_https

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from postroad.delivery.https import FetchFailed
+from postroad.delivery.exchange import FetchFailed
 from postroad.delivery.pictures import Pictures, PictureSettings
 from postroad.message.display import Picture
 from postroad.model import TlsFailure

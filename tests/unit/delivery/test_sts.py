@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from postroad.delivery.https import FetchFailed
+from postroad.delivery.exchange import FetchFailed
 from postroad.delivery.sts import StsFound, StsPolicies, StsSettings
 from postroad.model import Group, StsMode, TlsFailure
 from postroad.ports import AnswerStatus, RouteFailed, StorageError

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from postroad.delivery.https import FetchFailed
+from postroad.delivery.exchange import FetchFailed
 from postroad.ports import TokensUnjudged
 from postroad.service.introspection import IntrospectionSettings, IntrospectionVerifier
 from postroad.service.tokens import TokenSettings

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from postroad.delivery.https import FetchFailed
+from postroad.delivery.exchange import FetchFailed
 from postroad.model import (
     Address,
     Envelope,

@@ -68,11 +68,11 @@ class WriterLink(asyncio.Protocol):
         """The process's id."""
         return self._process.pid
 
-    def write(self, rows: Sequence[Row]) -> bool:
+    def write(self, rows: list[Row]) -> bool:
         """Have a batch written; False where one of its values cannot be sent."""
         assert self._transport is not None, "it is ready"
         try:
-            data = marshal.dumps(list(rows))
+            data = marshal.dumps(rows)
         except ValueError:
             return False
         self._transport.writelines((len(data).to_bytes(HEAD_OCTETS, "big"), data))
